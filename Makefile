@@ -1,0 +1,138 @@
+# Everything starts here: `make help` lists the targets. Each target does the set-up it needs;
+# all working state lies under build/ and .venv/, and `make clean` removes it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BUILD := $(CURDIR)/build
+BIN := $(CURDIR)/.venv/bin
+DONE := build/.done
+MAMUSHI := $(BUILD)/mamushi/bin/mamushi
+SOURCES := oracle scripts tests
+CONTRACTS := $(wildcard contracts/*.vy contracts/*/*.vy*)
+
+# every tool finds our anvil, and keeps its files under build/ instead of the home directory
+export PATH := $(BUILD)/bin:$(BIN):$(PATH)
+export APE_DATA_FOLDER := $(BUILD)/ape
+export ETH_HASH_BACKEND := pysha3
+export HYPOTHESIS_STORAGE_DIRECTORY := $(BUILD)/hypothesis
+export NUMBA_CACHE_DIR := $(BUILD)/numba
+export PYTHONPYCACHEPREFIX := $(BUILD)/pycache
+export VVM_BINARY_PATH := $(BUILD)/vvm
+# a warning about Ape's own settings, printed at every start
+export PYTHONWARNINGS := ignore:Field 'import_remapping'
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
+	  while IFS= read -r line; do printf '  make %-10s %s\n' "$${line%%:*}" "$${line##*## }"; done
+
+# --- set-up -------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(DONE)/python $(DONE)/anvil $(DONE)/contracts ## create .venv, install the packages and anvil, compile
+
+$(DONE)/python: pyproject.toml constraints.txt
+	@mkdir -p $(@D) "$(VVM_BINARY_PATH)"
+	@for python in $(PYTHON) python3.11 python3.12 python3; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    [ -x "$(BIN)/python" ] || "$$python" -m venv .venv; break; \
+	  fi; \
+	done
+	@[ -x "$(BIN)/python" ] || { \
+	  echo "Clearwork needs Python 3.11 or newer with its venv module."; \
+	  echo "Install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing the Python packages into .venv (about a minute, once) ..."
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The npm package carries anvil's binary; the link to it bypasses the package's Node.js wrapper,
+# so that a signal to our child process reaches anvil itself.
+$(DONE)/anvil: package.json package-lock.json
+	@mkdir -p $(@D) build/bin build/node
+	@rm -f build/bin/anvil
+	@if command -v npm >/dev/null; then \
+	  echo "Installing anvil from npm into build/node ..."; \
+	  cp package.json package-lock.json build/node/; \
+	  (cd build/node && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error); \
+	  ln -s "$$(find "$(BUILD)/node" -path '*/bin/anvil' -type f | head -n 1)" build/bin/anvil; \
+	elif found=$$(command -v anvil); then \
+	  echo "No npm here: using $$found"; ln -s "$$found" build/bin/anvil; \
+	else \
+	  echo "Clearwork needs anvil, a local Ethereum node, and found neither it nor npm."; \
+	  echo "Either install Node.js 20 or newer, and make fetches anvil from npm, or install"; \
+	  echo "anvil yourself (https://getfoundry.sh, version 1.7.1) so that it is on PATH."; \
+	  exit 1; \
+	fi
+	@anvil --version | head -n 1
+	@touch $@
+
+$(DONE)/contracts: $(DONE)/python ape-config.yaml $(CONTRACTS)
+	@echo "Compiling the contracts ..."
+	@python -c 'from scripts._project import project; project().load_contracts()'
+	@touch $@
+
+# mamushi pins an old click, so it lives in an environment of its own
+$(DONE)/mamushi: $(DONE)/python constraints-mamushi.txt
+	@"$(BIN)/python" -m venv build/mamushi
+	@build/mamushi/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r constraints-mamushi.txt
+	@touch $@
+
+# --- what people run ----------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## play the whole life of the market on a local chain (KEEP=1 leaves it running)
+	@python -m scripts.demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: setup test-python test-ape ## all tests that a change must pass
+
+.PHONY: test-python
+test-python: setup ## contracts on titanoboa, the service, the scripts on anvil; coverage
+	@python -m pytest -q -n 2 --dist loadfile -m "not slow" \
+	  --cov=oracle --cov-report=term:skip-covered --cov-report=xml:build/coverage.xml
+
+.PHONY: test-ape
+test-ape: setup ## contract tests through Ape, on its own test chain and on anvil
+	@ape test tests/ape -q --network ethereum:local:test
+	@ape test tests/ape -q --network ethereum:local:foundry
+
+.PHONY: test-all
+test-all: setup ## make test, and the slow proofs
+	@python -m pytest -q -n 2 --dist loadfile
+	@$(MAKE) test-ape
+
+.PHONY: coverage
+coverage: setup ## branch coverage of the contracts by their unit tests
+	@python -m pytest -q -n 2 --dist loadfile tests/unit -m "not slow" \
+	  --cov=contracts --cov-config=tests/unit/contracts.coveragerc --cov-report=term
+
+.PHONY: bench
+bench: setup ## measure gas from anvil receipts, print it beside the budgets
+	@python -m scripts.bench
+
+.PHONY: lint
+lint: $(DONE)/python $(DONE)/mamushi ## ruff, mypy --strict, mamushi, natrix
+	@ruff check $(SOURCES)
+	@ruff format --check $(SOURCES)
+	@mypy
+	@"$(MAMUSHI)" --check --line-length 100 contracts
+	@natrix lint contracts
+
+.PHONY: format
+format: $(DONE)/python $(DONE)/mamushi ## rewrite the sources as the linters want them
+	@ruff check --fix $(SOURCES)
+	@ruff format $(SOURCES)
+	@"$(MAMUSHI)" --line-length 100 contracts
+
+.PHONY: abi
+abi: $(DONE)/python ## write deployments/abi/*.json from the contracts
+	@ape run export_abi
+
+.PHONY: clean
+clean: ## remove build/ and .venv/
+	@rm -rf build .venv
