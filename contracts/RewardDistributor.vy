@@ -1,0 +1,441 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title Reward distributor
+@license Apache-2.0
+@author Clearwork
+@notice Holds the epoch budgets and pays them out against the reward root of the newest
+        active epoch report. A leaf names who (a provider, or an account such as an
+        oracle's) and how much over all time; a claim pays what is new since the last one,
+        to whom the leaf names, whoever calls. A provider's part goes through its stake:
+        a share at once, the rest linearly over `VESTING_PERIOD`, and until then it is
+        collateral that the slashing court may burn.
+@dev Leaf: keccak256(keccak256(abi_encode(chain id, this contract, uint8 kind, bytes32 key,
+     uint256 cumulative))) in a tree of sorted pairs (OpenZeppelin's StandardMerkleTree).
+     No keeper is needed: a claim that the adopted root does not prove makes this contract
+     adopt the ledger's active root, and is checked against that.
+     Whatever a root says, all claims together never pass the total that the report
+     declared and that the ledger held against the budgets: a budget is reserved when it
+     comes in, and only what the adopted report declared is taken out of the reserve.
+     Trust: the ledger for roots and totals, the controller for what it takes back, the
+     staking contract to pass rewards on (it may pull tokens from here), all immutable;
+     the COURT role may burn unvested rewards and nothing else.
+@custom:security security@clearwork.example
+@custom:kill Nothing stops claims against a root that is active. The guardian of the ledger
+             can disable a report until then; the owner can empty COURT, after the delay.
+"""
+
+from ethereum.ercs import IERC20
+from snekmate.auth import ownable
+from snekmate.auth import ownable_2step
+
+from .interfaces import IEpochLedger
+from .interfaces import IProviderStaking
+from .interfaces import IRewardDistributor
+from .interfaces import IWorkToken
+from .modules import claim_head
+from .modules import delayed_roles
+from .modules import vesting
+
+implements: IRewardDistributor
+
+initializes: ownable
+initializes: ownable_2step[ownable := ownable]
+initializes: delayed_roles[ownable := ownable]
+
+exports: (
+    # owner
+    ownable_2step.owner,
+    ownable_2step.pending_owner,
+    ownable_2step.transfer_ownership,
+    ownable_2step.accept_ownership,
+    ownable_2step.renounce_ownership,
+    # roles
+    delayed_roles.ROLE_CHANGE_DELAY,
+    delayed_roles.role_holder,
+    delayed_roles.pending_role,
+    delayed_roles.set_role,
+    delayed_roles.apply_role,
+)
+
+
+# role that may burn unvested rewards
+COURT: public(constant(bytes32)) = keccak256("COURT")
+# leaf kinds: the key is a provider id, or an account's address, as a number
+PROVIDER: public(constant(uint8)) = 1
+ACCOUNT: public(constant(uint8)) = 2
+# depth of the deepest tree: four billion leaves
+MAX_PROOF: constant(uint256) = 32
+BPS: constant(uint256) = 10_000
+MAX_VESTING_PERIOD: constant(uint256) = 4 * 365 * 86_400
+# amounts are packed in 96 bits
+MAX_AMOUNT: constant(uint256) = 2**96 - 1
+
+# token that is paid
+TOKEN: public(immutable(IERC20))
+# says which reward root is active
+LEDGER: public(immutable(IEpochLedger))
+# pays budgets in and takes back what no leaf took
+CONTROLLER: public(immutable(address))
+# providers' rewards go through it
+STAKING: public(immutable(IProviderStaking))
+# seconds over which a provider's vesting part vests
+VESTING_PERIOD: public(immutable(uint256))
+# bps of a provider's reward that are paid at once
+IMMEDIATE_BPS: public(immutable(uint256))
+
+# adopted root and base units here that no claim may touch, packed by `claim_head`: budgets
+# whose report is not active yet, and what still vests
+head: uint256
+# cumulative rewards that the adopted report declared, base units
+adopted_total: public(uint256)
+# account => base units claimed over all time
+claimed_by_account: HashMap[address, uint256]
+# provider => base units claimed over all time and what of them still vests, packed by
+# `vesting`
+rewards: HashMap[uint24, uint256]
+
+
+@deploy
+def __init__(
+    token: IERC20,
+    ledger: IEpochLedger,
+    controller: address,
+    staking: IProviderStaking,
+    vesting_period: uint256,
+    immediate_bps: uint256,
+    role_change_delay: uint256,
+):
+    """
+    @param token token that is paid, at most 2^96 - 1 base units ever
+    @param ledger says which reward root is active
+    @param controller pays budgets in and takes back what no leaf took
+    @param staking providers' rewards go through it
+    @param vesting_period seconds over which a provider's vesting part vests, 1 to 4 years
+    @param immediate_bps bps of a provider's reward that are paid at once
+    @param role_change_delay seconds between scheduling and applying a change of a role
+    """
+    ownable.__init__()
+    ownable_2step.__init__()
+    delayed_roles.__init__(role_change_delay)
+    max_supply: uint256 = staticcall IWorkToken(token.address).MAX_SUPPLY()
+    assert max_supply <= MAX_AMOUNT, "reward_distributor: supply out of bounds"
+    assert (
+        vesting_period != 0 and vesting_period <= MAX_VESTING_PERIOD
+    ), "reward_distributor: vesting period out of bounds"
+    assert immediate_bps <= BPS, "reward_distributor: immediate share out of bounds"
+    TOKEN = token
+    LEDGER = ledger
+    CONTROLLER = controller
+    STAKING = staking
+    VESTING_PERIOD = vesting_period
+    IMMEDIATE_BPS = immediate_bps
+    # the token treats the maximum as unlimited, so that no claim has to approve again
+    assert extcall token.approve(
+        staking.address, max_value(uint256), default_return_value=True
+    ), "reward_distributor: approval failed"
+
+
+# --- permissionless -----------------------------------------------------------------------
+
+
+@external
+def claim(
+    kind: uint8, key: bytes32, cumulative: uint256, proof: DynArray[bytes32, MAX_PROOF]
+) -> uint256:
+    """
+    @notice Pay whom the leaf names what is new in it since the last claim. Anyone may call.
+    @dev A jailed provider's claim waits until its term is over; nothing is lost, the next
+         claim pays all of it.
+    @param kind `PROVIDER` or `ACCOUNT`
+    @param key provider id or account address, as a number
+    @param cumulative base units the leaf grants over all time
+    @param proof siblings from the leaf up to the root
+    @return paid base units that went out now, what had vested included
+    """
+    node: bytes32 = self._leaf(kind, key, cumulative)
+    for sibling: bytes32 in proof:
+        if convert(node, uint256) < convert(sibling, uint256):
+            node = keccak256(abi_encode(node, sibling))
+        else:
+            node = keccak256(abi_encode(sibling, node))
+    head: uint256 = self.head
+    if not claim_head._has_root(head, node):
+        head = self._adopt(head)
+        assert claim_head._has_root(head, node), "reward_distributor: not in the active root"
+
+    paid: uint256 = 0
+    vests: uint256 = 0
+    if kind == ACCOUNT:
+        paid = self._claim_account(convert(convert(key, uint160), address), cumulative, head)
+    else:
+        assert kind == PROVIDER, "reward_distributor: unknown kind"
+        paid, vests = self._claim_provider(convert(convert(key, uint256), uint24), cumulative, head)
+    log IRewardDistributor.Claimed(
+        kind=kind, key=key, paid=paid, vesting=vests, cumulative=cumulative
+    )
+    return paid
+
+
+@internal
+def _adopt(head: uint256) -> uint256:
+    """
+    @dev Take over the ledger's active root. The totals of reports only rise; what a report
+         adds was reserved when its epochs' budgets came in, and is open to claims now.
+    @return head the head from now on
+    """
+    root: bytes32 = empty(bytes32)
+    total: uint256 = 0
+    root, total = staticcall LEDGER.active_rewards()
+    adopted: uint256 = claim_head._free(
+        claim_head._with_root(head, root), total - self.adopted_total
+    )
+    self.head = adopted
+    self.adopted_total = total
+    log IRewardDistributor.RootAdopted(root=root, total=total)
+    return adopted
+
+
+@internal
+def _claim_account(account: address, cumulative: uint256, head: uint256) -> uint256:
+    due: uint256 = self._due(cumulative, self.claimed_by_account[account], head)
+    self.claimed_by_account[account] = cumulative
+    self._send(account, due)
+    return due
+
+
+@internal
+@view
+def _due(cumulative: uint256, claimed: uint256, head: uint256) -> uint256:
+    """
+    @dev Claims are paid out of what is here and not reserved, so they end at the totals
+         that active reports declared. (A gift to this contract would raise that; it would
+         be the giver's.)
+    """
+    assert cumulative > claimed, "reward_distributor: nothing to claim"
+    due: uint256 = unsafe_sub(cumulative, claimed)
+    assert due <= self._open(head), "reward_distributor: over the declared total"
+    return due
+
+
+@internal
+@view
+def _open(head: uint256) -> uint256:
+    return staticcall TOKEN.balanceOf(self) - claim_head._reserved(head)
+
+
+@internal
+def _send(receiver: address, amount: uint256):
+    assert extcall TOKEN.transfer(
+        receiver, amount, default_return_value=True
+    ), "reward_distributor: transfer failed"
+
+
+@internal
+def _claim_provider(provider: uint24, cumulative: uint256, head: uint256) -> (uint256, uint256):
+    """
+    @dev The share paid at once is rounded down, the rest of what is due vests.
+    @return paid base units passed on to the provider's stake, what had vested included
+    @return vests base units that vest from now on
+    """
+    assert not staticcall STAKING.is_jailed(provider), "reward_distributor: provider is jailed"
+    word: uint256 = self.rewards[provider]
+    due: uint256 = self._due(cumulative, vesting._claimed(word), head)
+    # `due` is below 2^96 and the share at most 1
+    immediate: uint256 = unsafe_div(unsafe_mul(due, IMMEDIATE_BPS), BPS)
+    vests: uint256 = unsafe_sub(due, immediate)
+    vested: uint256 = 0
+    unvested: uint256 = 0
+    left: uint256 = 0
+    vested, unvested, left = vesting._split(word)
+    self.rewards[provider] = vesting._add(cumulative, unvested, left, vests, VESTING_PERIOD)
+    self.head = claim_head._free(claim_head._reserve(head, vests), vested)
+    paid: uint256 = unsafe_add(immediate, vested)
+    self._add_rewards(provider, paid)
+    return paid, vests
+
+
+@internal
+def _add_rewards(provider: uint24, amount: uint256):
+    if amount != 0:
+        extcall STAKING.add_rewards(provider, amount, IProviderStaking.PaymentKind.EMISSION)
+
+
+@external
+def adopt():
+    """
+    @notice Take over the ledger's active root and total. A claim does it by itself where
+            the adopted root does not prove it; whoever calls this first spares the next
+            claimant the gas, and makes a total that rose under the same root count.
+    """
+    self._adopt(self.head)
+
+
+@external
+def release(provider: uint24) -> uint256:
+    """
+    @notice Pay a provider what has vested. Anyone may call; a jailed provider is paid too,
+            since what has vested is its own.
+    @param provider provider id
+    @return paid base units passed on to the provider's stake
+    """
+    word: uint256 = self.rewards[provider]
+    vested: uint256 = 0
+    unvested: uint256 = 0
+    left: uint256 = 0
+    vested, unvested, left = vesting._split(word)
+    assert vested != 0, "reward_distributor: nothing vested"
+    self.rewards[provider] = vesting._rest(word, unvested, left)
+    self.head = claim_head._free(self.head, vested)
+    log IRewardDistributor.VestingReleased(provider=provider, amount=vested)
+    self._add_rewards(provider, vested)
+    return vested
+
+
+# --- controller ---------------------------------------------------------------------------
+
+
+@external
+def fund(amount: uint256):
+    """
+    @notice Controller: count a budget that has just come in. It is reserved until the
+            report about its epochs is active.
+    @param amount base units
+    """
+    self._check_controller()
+    head: uint256 = claim_head._reserve(self.head, amount)
+    assert (
+        claim_head._reserved(head) <= staticcall TOKEN.balanceOf(self)
+    ), "reward_distributor: budget is not here"
+    self.head = head
+
+
+@internal
+@view
+def _check_controller():
+    assert msg.sender == CONTROLLER, "reward_distributor: caller is not the controller"
+
+
+@external
+def give_back(amount: uint256):
+    """
+    @notice Controller: take back what no leaf of an active report took.
+    @param amount base units
+    """
+    self._check_controller()
+    self.head = claim_head._free(self.head, amount)
+    self._send(CONTROLLER, amount)
+
+
+# --- court --------------------------------------------------------------------------------
+
+
+@external
+def seize_vesting(provider: uint24) -> uint256:
+    """
+    @notice COURT: burn what a provider has not vested yet. What has vested stays its own,
+            to be released.
+    @param provider provider id
+    @return seized base units burnt, 0 if nothing was vesting
+    """
+    delayed_roles._check_role(COURT)
+    word: uint256 = self.rewards[provider]
+    vested: uint256 = 0
+    unvested: uint256 = 0
+    left: uint256 = 0
+    vested, unvested, left = vesting._split(word)
+    if unvested != 0:
+        # no seconds left: all that remains has vested
+        self.rewards[provider] = vesting._rest(word, vested, 0)
+        self.head = claim_head._free(self.head, unvested)
+        log IRewardDistributor.VestingSeized(provider=provider, amount=unvested)
+        extcall IWorkToken(TOKEN.address).burn(unvested)
+    return unvested
+
+
+# --- views --------------------------------------------------------------------------------
+
+
+@external
+@view
+def claimed(kind: uint8, key: bytes32) -> uint256:
+    """
+    @notice What a leaf has been claimed for over all time, its vesting part included.
+    @param kind `PROVIDER` or `ACCOUNT`
+    @param key provider id or account address, as a number
+    @return claimed base units
+    """
+    if kind == ACCOUNT:
+        return self.claimed_by_account[convert(convert(key, uint160), address)]
+    if kind == PROVIDER:
+        return vesting._claimed(self.rewards[convert(convert(key, uint256), uint24)])
+    return 0
+
+
+@external
+@view
+def unvested(provider: uint24) -> uint256:
+    """
+    @notice Collateral: rewards of a provider that have not vested by now, base units.
+    @param provider provider id
+    """
+    return vesting._split(self.rewards[provider])[1]
+
+
+@external
+@view
+def releasable(provider: uint24) -> uint256:
+    """
+    @notice Rewards of a provider that have vested and wait for `release`, base units.
+    @param provider provider id
+    """
+    return vesting._split(self.rewards[provider])[0]
+
+
+@external
+@view
+def vesting_end(provider: uint24) -> uint256:
+    """
+    @notice Chain time in seconds at which everything claimed for a provider has vested;
+            now, where nothing waits.
+    @param provider provider id
+    """
+    return block.timestamp + vesting._split(self.rewards[provider])[2]
+
+
+@external
+@view
+def reserved() -> uint256:
+    """
+    @notice Base units here that no claim may touch: budgets whose report is not active
+            yet, and what vests or waits for `release`.
+    """
+    return claim_head._reserved(self.head)
+
+
+@external
+@view
+def open_to_claims() -> uint256:
+    """
+    @notice Base units that all claims together may still take. The first claim against a
+            newer active report adds what that report declared.
+    """
+    return self._open(self.head)
+
+
+@external
+@view
+def leaf(kind: uint8, key: bytes32, cumulative: uint256) -> bytes32:
+    """
+    @notice The hash that stands for an entry in the reward tree.
+    @param kind `PROVIDER` or `ACCOUNT`
+    @param key provider id or account address, as a number
+    @param cumulative base units over all time
+    """
+    return self._leaf(kind, key, cumulative)
+
+
+@internal
+@view
+def _leaf(kind: uint8, key: bytes32, cumulative: uint256) -> bytes32:
+    return keccak256(keccak256(abi_encode(chain.id, self, kind, key, cumulative)))

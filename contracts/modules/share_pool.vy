@@ -1,0 +1,117 @@
+# pragma version 0.4.3
+"""
+@title Share pool
+@license Apache-2.0
+@author Clearwork
+@notice The arithmetic of a pool of tokens owned through shares: putting tokens in, taking
+        them out, and slashing tokens without touching a share. Pure: a pool goes in and
+        comes out as its word.
+@dev Rounding always favours the pool: shares minted down, tokens out down. So a pool
+     never owes more than it holds, and its share price falls by a slash only.
+
+     Two guards keep the price within reach of both ends:
+     - Nobody holds fewer than MIN_SHARES, unless none. One share can then never be worth
+       more than a billionth of what somebody put in, so no donation and no tiny remainder
+       makes a later owner lose more than that billionth to rounding.
+     - A pool whose price falls under a billionth of a token per share counts as wiped out:
+       its nonce rises, the old shares are worth nothing, what is left waits for the next
+       owner. So the shares of any amount of tokens fit 128 bits, and a pool can be
+       refilled after whatever slash.
+"""
+
+from . import staking_words
+
+MIN_SHARES: constant(uint256) = 10**9
+MAX_SHARES_PER_TOKEN: constant(uint256) = 10**9
+
+
+@internal
+@pure
+def _value(word: uint256, shares: uint256) -> uint256:
+    """
+    @notice What `shares` are worth now, rounded down, in base units.
+    """
+    pool: staking_words.Pool = staking_words._pool(word)
+    if pool.shares == 0:
+        return 0
+    return shares * pool.tokens // pool.shares
+
+
+@internal
+@pure
+def _deposit(word: uint256, tokens: uint256) -> (uint256, uint256):
+    """
+    @notice Put tokens in.
+    @return word the pool afterwards
+    @return shares what the payer gets, rounded down
+    """
+    pool: staking_words.Pool = staking_words._pool(word)
+    shares: uint256 = tokens
+    # shares without tokens can't be: `_scale` starts such a pool anew
+    if pool.shares != 0:
+        shares = tokens * pool.shares // pool.tokens
+    assert shares >= MIN_SHARES, "share_pool: amount too small"
+    pool.tokens += tokens
+    pool.shares += shares
+    return staking_words._pack_pool(pool), shares
+
+
+@internal
+@pure
+def _redeem(word: uint256, shares: uint256) -> (uint256, uint256):
+    """
+    @notice Take out what shares are worth; the caller has checked that they are the
+            holder's.
+    @return word the pool afterwards
+    @return tokens base units, rounded down
+    """
+    tokens: uint256 = self._value(word, shares)
+    pool: staking_words.Pool = staking_words._pool(word)
+    pool.tokens -= tokens
+    pool.shares -= shares
+    return staking_words._pack_pool(pool), tokens
+
+
+@internal
+@pure
+def _scale(word: uint256, tokens: uint256) -> uint256:
+    """
+    @notice Leave a pool with fewer tokens and the same shares; too few to own start the
+            pool anew.
+    @param tokens base units left in the pool
+    """
+    pool: staking_words.Pool = staking_words._pool(word)
+    pool.tokens = tokens
+    if pool.shares > tokens * MAX_SHARES_PER_TOKEN:
+        pool.shares = 0
+        pool.nonce += 1
+    return staking_words._pack_pool(pool)
+
+
+@internal
+@pure
+def _add(word: uint256, tokens: uint256) -> uint256:
+    """
+    @notice Raise the price of all shares.
+    @param tokens base units put in for nothing
+    """
+    pool: staking_words.Pool = staking_words._pool(word)
+    pool.tokens += tokens
+    return staking_words._pack_pool(pool)
+
+
+@internal
+@pure
+def _remaining(active: uint256, thawing: uint256, taken: uint256) -> (uint256, uint256):
+    """
+    @notice Split a slash over an active amount and what is unbonding from it, pro rata.
+    @param taken base units, at most the sum of both
+    @return active what is left of it
+    @return thawing what is left of it, rounded down: the odd unit stays in the pool
+    """
+    if thawing == 0:
+        return active - taken, 0
+    total: uint256 = active + thawing
+    left: uint256 = total - taken
+    thawing_left: uint256 = thawing * left // total
+    return left - thawing_left, thawing_left
