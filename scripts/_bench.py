@@ -1,0 +1,402 @@
+"""A market to measure gas in: deployed by the deploy script's code, driven over JSON-RPC.
+
+Every figure is the gas of a whole transaction as anvil's receipt states it, calldata and the
+21 000 of the transaction included. Transactions are measured in the state of a market that has
+been in use: somebody staked, delegated, opened jobs and posted reports before.
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_typing import Hash32
+from web3 import HTTPProvider, Web3
+from web3.contract import Contract
+from web3.types import RPCEndpoint
+
+from oracle.domain.attestation.chain import Dims, Matrix, chain_seeds, row_elements, row_key
+from oracle.domain.attestation.commitment import fold, root_of
+from oracle.domain.epochs import Leaf, LeafKind, account_key, provider_key
+from oracle.domain.hashing import keccak
+from oracle.domain.merkle import MerkleTree
+from oracle.domain.messages import Commit, Domain, EpochReport, Message, Report, Result, Voucher
+from oracle.domain.receipts import JobStatus, Receipt, pack
+from scripts._anvil import test_key
+from scripts._parameters import DAY, HOUR, UNIT, Parameters
+from scripts._project import abi_of
+
+MEMBERS = range(1, 8)
+THRESHOLD = 5
+DEPLOYER, OWNER, OPERATOR, CUSTOMER, WATCHER = 0, 8, 9, 10, 11
+DELEGATORS = (12, 13, 14)
+# three more that leave with everything, so that 200 requests are open for the slash
+LEAVERS = (15, 16, 17)
+UNBONDINGS = 200
+REQUESTS_PER_HOLDER = 32
+
+TREE_LEAVES = 140_000
+JOBS = 400
+# reports after which the ledger writes into slots it has used before
+EARLIER_REPORTS = 9
+CPU_CLASS = 1
+GAS_LIMIT = 16_000_000
+# the shape whose false entry is convicted: a square matrix of one round
+CONVICTED = Dims(m=16_384, n=16_384, k=16_384, rounds=1)
+
+
+def bench_parameters(local: Parameters) -> Parameters:
+    """The local parameters with a committee of seven and the windows of a public network."""
+    members = [str(test_key(index).address) for index in MEMBERS]
+    return local.model_copy(
+        update={
+            "committee": local.committee.model_copy(
+                update={"members": members, "threshold": THRESHOLD}
+            ),
+            "registry": local.registry.model_copy(update={"attestation_period": DAY}),
+            "escrow": local.escrow.model_copy(
+                update={"dispute_window": DAY, "job_timeout": 2 * DAY}
+            ),
+            "emissions": local.emissions.model_copy(
+                update={"epoch_length": HOUR, "activation_delay": HOUR}
+            ),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One figure: `gas` of a whole transaction, or of one of its receipts."""
+
+    key: str
+    gas: int
+
+
+class Bench:
+    """Sends transactions from the test keys to a market and reads their gas."""
+
+    def __init__(self, url: str, addresses: dict[str, str]) -> None:
+        self._web3 = Web3(HTTPProvider(url))
+        self._chain_id = self._web3.eth.chain_id
+        self._keys = {index: test_key(index) for index in range(20)}
+        self._contracts = {
+            name: self._web3.eth.contract(Web3.to_checksum_address(address), abi=abi_of(name))
+            for name, address in addresses.items()
+        }
+        self._epoch_reports = 0
+        self._previous_report = bytes(32)
+
+    def __getitem__(self, name: str) -> Contract:
+        """A contract by name."""
+        return self._contracts[name]
+
+    # --- plumbing -------------------------------------------------------------------------
+
+    def send(self, sender: int | str, call: Any) -> int:
+        """Send a call from a test key or an unlocked address; returns the gas it used."""
+        address = sender if isinstance(sender, str) else self.address(sender)
+        sent = call.transact({"from": address, "gas": GAS_LIMIT})
+        receipt = self._web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.005)
+        if receipt["status"] != 1:
+            call.call({"from": address})
+            raise RuntimeError(f"{call} reverted")
+        return int(receipt["gasUsed"])
+
+    def address(self, index: int) -> str:
+        """The address of a test key."""
+        return str(self._keys[index].address)
+
+    def sign(self, index: int, message: Message, contract: str) -> bytes:
+        """A test key's signature for a contract: r, s, v."""
+        domain = Domain(self._chain_id, str(self[contract].address))
+        key: LocalAccount = self._keys[index]
+        return bytes(key.unsafe_sign_hash(Hash32(message.digest(domain))).signature)
+
+    def committee_signs(self, consumer: str, subject: bytes, epoch: int, payload: bytes) -> bytes:
+        """Threshold many signatures, ascending by signer, joined."""
+        committee = self["OracleCommittee"]
+        config = bytes(committee.functions.config_digest().call())
+        report = Report(config, str(self[consumer].address), subject, epoch, payload)
+        signers = sorted(MEMBERS, key=lambda index: int(self.address(index), 16))[:THRESHOLD]
+        return b"".join(self.sign(index, report, "OracleCommittee") for index in signers)
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        """A call of anvil's own."""
+        answer = self._web3.provider.make_request(RPCEndpoint(method), list(params))
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    def pass_time(self, seconds: int) -> None:
+        """Let chain time pass."""
+        self.rpc("evm_increaseTime", seconds)
+        self.rpc("evm_mine")
+
+    # --- the market -----------------------------------------------------------------------
+
+    def fund(self, index: int, tokens: int) -> None:
+        """Give a test key tokens, and let the market's contracts pull them."""
+        token = self["WorkToken"].functions
+        self.send(DEPLOYER, token.transfer(self.address(index), tokens))
+        for name in ("ProviderStaking", "JobEscrow"):
+            self.send(index, token.approve(self[name].address, 2**256 - 1))
+
+    def register(self, owner: int, operator: int) -> int:
+        """Register a provider; returns its id."""
+        register = self["ProviderStaking"].functions.register(
+            self.address(operator), self.address(owner), 1_000, 500, 1_000, "ipfs://provider"
+        )
+        provider: int = register.call({"from": self.address(owner)})
+        self.send(owner, register)
+        return provider
+
+    def attest(self, provider: int, number: int, epoch: int) -> int:
+        """Enter or renew a device in the registry; returns the gas."""
+        identity = keccak(b"device" + number.to_bytes(4, "big"))
+        result = Result(
+            provider=provider,
+            device=keccak(identity + provider.to_bytes(32, "big")),
+            identity=identity,
+            device_class=CPU_CLASS,
+            ops_per_second=2 * 10**9,
+            memory_mb=1_024,
+            elapsed_ms=900,
+            commit=keccak(b"commit"),
+            openings=keccak(b"openings"),
+            evidence=bytes(32),
+        )
+        signatures = self.committee_signs(
+            "DeviceRegistry", result.device, epoch, result.struct_hash()
+        )
+        return self.send(
+            OPERATOR,
+            self["DeviceRegistry"].functions.record(astuple(result), epoch, signatures),
+        )
+
+    def open_job(self, provider: int, sla: int = 0) -> tuple[int, int]:
+        """Open and fund a job; returns its number and the gas."""
+        call = self["JobEscrow"].functions.open_job(
+            provider, self["WorkToken"].address, 1, CPU_CLASS, UNIT, 10 * UNIT, sla, keccak(b"t")
+        )
+        job: int = call.call({"from": self.address(CUSTOMER)})
+        return job, self.send(CUSTOMER, call)
+
+    def voucher(self, job: int, seconds: int) -> int:
+        """Settle a job by its customer's voucher; returns the gas."""
+        message = Voucher(job, seconds, JobStatus.RUNNING)
+        signature = self.sign(CUSTOMER, message, "JobEscrow")
+        return self.send(
+            OPERATOR,
+            self["JobEscrow"].functions.settle_voucher(
+                job, seconds, int(JobStatus.RUNNING), signature
+            ),
+        )
+
+    def batch(self, jobs: list[int], epoch: int, seconds: int) -> int:
+        """Settle jobs by the committee's packed receipts; returns the gas."""
+        receipts = pack(Receipt(job, seconds, JobStatus.RUNNING) for job in jobs)
+        index = seconds
+        signatures = self.committee_signs(
+            "JobEscrow", index.to_bytes(32, "big"), epoch, keccak(receipts)
+        )
+        return self.send(
+            OPERATOR,
+            self["JobEscrow"].functions.settle_batch(epoch, index, receipts, signatures),
+        )
+
+    def post_epoch(self, tree: MerkleTree, total: int) -> int:
+        """Let an epoch end, press its budget and post its report; returns the gas."""
+        self.pass_time(HOUR)
+        self.send(OPERATOR, self["EmissionsController"].functions.press(64))
+        ledger = self["EpochLedger"].functions
+        last, posted = ledger.last_epoch().call()
+        report = EpochReport(
+            from_epoch=last + 1 if posted else 0,
+            to_epoch=ledger.current_epoch().call() - 1,
+            previous=self._previous_report,
+            reward_root=tree.root,
+            usage_root=keccak(b"usage"),
+            attestation_root=keccak(b"attestation"),
+            cumulative_rewards=total,
+            data_hash=keccak(tree.root),
+            rules_version=1,
+        )
+        self._previous_report = report.struct_hash()
+        signatures = self.committee_signs(
+            "EpochLedger", bytes(32), report.to_epoch, self._previous_report
+        )
+        return self.send(OPERATOR, ledger.post_epoch(astuple(report), signatures))
+
+    def claim(self, tree: MerkleTree, leaf: Leaf) -> int:
+        """Claim a leaf of the active root; returns the gas."""
+        proof = tree.proof(self.leaf_hash(leaf))
+        return self.send(
+            OPERATOR,
+            self["RewardDistributor"].functions.claim(int(leaf.kind), leaf.key, leaf.value, proof),
+        )
+
+    def leaf_hash(self, leaf: Leaf) -> bytes:
+        """The hash of a reward leaf on this chain."""
+        return leaf.hash(self._chain_id, str(self["RewardDistributor"].address))
+
+
+def measure(bench: Bench) -> Iterator[Measurement]:
+    """Everything, in an order in which no measurement warms up the next one's state."""
+    provider = yield from _staking(bench)
+    yield from _jobs(bench, provider)
+    yield from _epochs(bench, provider)
+    yield from _slash(bench, provider)
+    yield from _conviction(bench)
+
+
+def _staking(bench: Bench) -> Generator[Measurement, None, int]:
+    """Stake, delegate and unbond, each the first time and again; returns the provider."""
+    staking = bench["ProviderStaking"].functions
+    for index in (OWNER, WATCHER, CUSTOMER, *DELEGATORS, *LEAVERS):
+        bench.fund(index, 60_000 * UNIT)
+    earlier = bench.register(WATCHER, WATCHER)
+    bench.send(WATCHER, staking.stake(earlier, 1_000 * UNIT))
+
+    provider = bench.register(OWNER, OPERATOR)
+    yield Measurement("stake_first", bench.send(OWNER, staking.stake(provider, 1_000 * UNIT)))
+    yield Measurement("stake_add", bench.send(OWNER, staking.stake(provider, 500 * UNIT)))
+
+    delegate = staking.delegate(provider, 1_000 * UNIT, 0)
+    bench.send(DELEGATORS[0], delegate)
+    yield Measurement("delegate_new", bench.send(DELEGATORS[1], delegate))
+    yield Measurement("delegate_add", bench.send(DELEGATORS[1], delegate))
+
+    unbond = staking.unbond(provider, 10 * UNIT)
+    yield Measurement("unbond_first", bench.send(OWNER, unbond))
+    yield Measurement("unbond_second", bench.send(OWNER, unbond))
+    shares, _ = staking.delegation(provider, bench.address(DELEGATORS[1])).call()
+    undelegate = staking.undelegate(provider, shares // 100)
+    yield Measurement("undelegate_first", bench.send(DELEGATORS[1], undelegate))
+    yield Measurement("undelegate_second", bench.send(DELEGATORS[1], undelegate))
+    return provider
+
+
+def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
+    """Open, fund and settle jobs."""
+    staking = bench["ProviderStaking"].functions
+    escrow = bench["JobEscrow"].functions
+    bench.send(OWNER, staking.stake(provider, 50_000 * UNIT))
+
+    bench.open_job(provider)
+    jobs = []
+    for number in range(JOBS):
+        bench.attest(provider, number, epoch=1)
+        job, gas = bench.open_job(provider)
+        bench.send(OPERATOR, escrow.accept(job))
+        jobs.append(job)
+    yield Measurement("device_renewal", bench.attest(provider, 0, epoch=2))
+    yield Measurement("open_job", gas)
+    yield Measurement("top_up", bench.send(CUSTOMER, escrow.top_up(jobs[0], UNIT)))
+
+    bench.voucher(jobs[0], 60)
+    yield Measurement("voucher_repeat", bench.voucher(jobs[0], 120))
+
+    bench.batch(jobs, epoch=1, seconds=300)
+    yield Measurement("receipts_50_per_receipt", bench.batch(jobs[:50], 1, 600) // 50)
+    yield Measurement("receipts_400_per_receipt", bench.batch(jobs, 1, 900) // JOBS)
+
+
+def _epochs(bench: Bench, provider: int) -> Iterator[Measurement]:
+    """Post reports over 140 000 leaves and claim from them, each a second time."""
+    for _ in range(EARLIER_REPORTS):
+        bench.post_epoch(MerkleTree([keccak(b"a quiet epoch")]), 0)
+    for number in range(1, 3):
+        somebody, once, vesting = (
+            Leaf(LeafKind.ACCOUNT, account_key(bench.address(WATCHER)), number * UNIT),
+            Leaf(LeafKind.ACCOUNT, account_key(bench.address(DELEGATORS[0])), number * UNIT),
+            Leaf(LeafKind.PROVIDER, provider_key(provider), number * UNIT),
+        )
+        others = (
+            Leaf(LeafKind.ACCOUNT, other.to_bytes(32, "big"), number)
+            for other in range(1, TREE_LEAVES - 2)
+        )
+        tree = MerkleTree([bench.leaf_hash(leaf) for leaf in (somebody, once, vesting, *others)])
+        report = bench.post_epoch(tree, 3 * number * UNIT + number * (TREE_LEAVES - 3))
+        bench.pass_time(HOUR)
+        # the first claim against a root also takes it over from the ledger
+        bench.claim(tree, somebody)
+        claims = bench.claim(tree, once), bench.claim(tree, vesting)
+    yield Measurement("committee_report_5of7", report)
+    yield Measurement("claim_140k_repeat", claims[0])
+    yield Measurement("claim_vesting_repeat", claims[1])
+
+
+def _slash(bench: Bench, provider: int) -> Iterator[Measurement]:
+    """Slash a provider with 200 open requests and three delegators, as the court does."""
+    staking = bench["ProviderStaking"].functions
+    holders = (*DELEGATORS, *LEAVERS)
+    for index in (DELEGATORS[2], *LEAVERS):
+        bench.send(index, staking.delegate(provider, 1_000 * UNIT, 0))
+    requests = len(staking.unbondings(provider).call())
+    requests += len(staking.undelegations(provider, bench.address(DELEGATORS[1])).call())
+    for _ in range(REQUESTS_PER_HOLDER):
+        for index in holders:
+            if requests == UNBONDINGS:
+                break
+            shares, _tokens = staking.delegation(provider, bench.address(index)).call()
+            open_requests = len(staking.undelegations(provider, bench.address(index)).call())
+            if open_requests == REQUESTS_PER_HOLDER:
+                continue
+            bench.send(index, staking.undelegate(provider, shares // 100))
+            requests += 1
+    while requests < UNBONDINGS:
+        bench.send(OWNER, staking.unbond(provider, UNIT))
+        requests += 1
+
+    court = str(bench["SlashingCourt"].address)
+    bench.rpc("anvil_setBalance", court, hex(UNIT))
+    bench.rpc("anvil_impersonateAccount", court)
+    order = (200 * UNIT, bench.address(CUSTOMER), 100 * UNIT, bench.address(WATCHER), 20 * UNIT)
+    yield Measurement("slash", bench.send(court, staking.slash(provider, order)))
+    bench.rpc("anvil_stopImpersonatingAccount", court)
+
+
+def _conviction(bench: Bench) -> Iterator[Measurement]:
+    """Convict a provider of one false entry of a 16 384 x 16 384 matrix product."""
+    staking = bench["ProviderStaking"].functions
+    provider = bench.register(DELEGATORS[0], DELEGATORS[0])
+    bench.send(DELEGATORS[0], staking.stake(provider, 1_000 * UNIT))
+    commit, proof = _false_commit(provider)
+    roots, _round, i, j, leaf, path = proof
+    opening = (commit.seed, commit.seed, commit.m, commit.n, commit.k, i, j, leaf, path, roots[0])
+    check = bench["MatmulVerifier"].functions.is_correct(opening)
+    yield Measurement("verify_n16384", bench.send(WATCHER, check))
+
+    signature = bench.sign(DELEGATORS[0], commit, "DeviceRegistry")
+    convict = bench["SlashingCourt"].functions.convict_attestation
+    call = convict((astuple(commit), signature, *proof), 0)
+    yield Measurement("convict_n16384", bench.send(WATCHER, call))
+
+
+def _false_commit(provider: int) -> tuple[Commit, tuple[Any, ...]]:
+    """A commit with one false entry, and the rest of its proof.
+
+    A liar may commit to anything, so only the opened leaf and the path above it are made.
+    """
+    dims, i, j = CONVICTED, 5_000, 11_001
+    seed = keccak(b"seed of the convicted chain")
+    row = row_elements(row_key(seed, Matrix.A, i), Matrix.A, dims.k)
+    column = row_elements(row_key(seed, Matrix.B, j), Matrix.B, dims.k)
+    true_byte = fold(sum(a * b for a, b in zip(row, column, strict=True)))
+    index, place = dims.leaf_of(i, j)
+    leaf = bytearray(keccak(b"leaf") * 4)
+    leaf[place] = true_byte ^ 1
+    path = [keccak(level.to_bytes(1, "big")) for level in range(dims.depth)]
+    root = root_of(bytes(leaf), index, path)
+    commit = Commit(
+        provider=provider,
+        device=keccak(b"device"),
+        epoch=1,
+        seed=seed,
+        m=dims.m,
+        n=dims.n,
+        k=dims.k,
+        rounds=dims.rounds,
+        final_seed=chain_seeds(seed, [root])[-1],
+    )
+    return commit, ([root], 0, i, j, bytes(leaf), path)

@@ -1,0 +1,272 @@
+"""What a deployment is made of: `deployments/params/<network>.yaml`, checked before transaction 1.
+
+The bounds are those of the contracts' constructors, and a test compares them. Amounts of tokens
+are written in whole tokens and kept in base units; times are written as "14 days" or in seconds.
+"""
+
+import re
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from oracle.domain.recovery import checksum
+from oracle.errors import BadInput
+from scripts._anvil import test_key
+
+UNIT = 10**18
+BPS = 10_000
+HOUR = 3_600
+DAY = 24 * HOUR
+MAX_AMOUNT = 2**96 - 1
+ZERO_ADDRESS = "0x" + 40 * "0"
+# what `deployments/params/*.yaml` calls the token that this deployment creates
+OWN_TOKEN = "WorkToken"
+
+_SECONDS = {"second": 1, "minute": 60, "hour": HOUR, "day": DAY}
+_DURATION = re.compile(r"(\d+) (second|minute|hour|day)s?")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_TEST_KEY = re.compile(r"test/(\d{1,2})")
+_ALLOW_TEST_KEYS = "allow test keys"
+
+
+def _base_units(value: object) -> int:
+    """Base units of an amount in whole tokens: an integer, or a decimal number in quotes."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("write an amount of tokens as an integer, or in quotes: '0.5'")
+    try:
+        amount = Decimal(value) * UNIT
+    except InvalidOperation:
+        raise ValueError(f"not an amount of tokens: {value!r}") from None
+    if amount != amount.to_integral_value():
+        raise ValueError(f"{value} has more than 18 decimals")
+    return int(amount)
+
+
+def _seconds(value: object) -> int:
+    """Seconds of a duration such as "14 days"."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _DURATION.fullmatch(str(value))
+    if match is None:
+        raise ValueError(f"not a duration: {value!r}; write '14 days', '1 hour', '20 seconds'")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def _address(value: object, info: ValidationInfo) -> str:
+    """Checksum address of an account, or of the public test key `test/<index>`."""
+    match = _TEST_KEY.fullmatch(str(value))
+    if match is not None:
+        if not (info.context or {}).get(_ALLOW_TEST_KEYS):
+            raise ValueError(f"{value} is a key that everybody knows; name an account of yours")
+        return str(test_key(int(match[1])).address)
+    if _ADDRESS.fullmatch(str(value)) is None:
+        raise ValueError(f"not an address: {value!r}; write '0x' and 40 digits, in quotes")
+    address = checksum(bytes.fromhex(str(value)[2:]))
+    if value not in (address, str(value).lower()):
+        raise ValueError(f"{value} has a typing error: its checksum is wrong")
+    return address
+
+
+Tokens = Annotated[int, BeforeValidator(_base_units), Field(gt=0, le=MAX_AMOUNT)]
+Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=0)]
+Account = Annotated[str, BeforeValidator(_address)]
+Bps = Annotated[int, Field(ge=0, le=BPS)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Allocation(_Section):
+    """Tokens that exist from the start."""
+
+    account: Account
+    amount: Tokens
+
+
+class TokenParameters(_Section):
+    """WorkToken."""
+
+    name: str = Field(min_length=1, max_length=25)
+    symbol: str = Field(min_length=1, max_length=5)
+    max_supply: Tokens
+    allocations: list[Allocation] = Field(max_length=64)
+
+    @model_validator(mode="after")
+    def _within_the_cap(self) -> Self:
+        if sum(allocation.amount for allocation in self.allocations) > self.max_supply:
+            raise ValueError("the allocations are more than max_supply")
+        return self
+
+
+class TimelockParameters(_Section):
+    """Timelock: who may change anything after the hand-over, and how long everybody is warned."""
+
+    min_delay: Annotated[Seconds, Field(gt=0, le=90 * DAY)]
+    proposers: list[Account] = Field(min_length=1, max_length=255)
+    # nobody named: anyone may execute what was proposed in time
+    executors: list[Account] = Field(max_length=255)
+
+
+class CommitteeParameters(_Section):
+    """OracleCommittee."""
+
+    members: list[Account] = Field(min_length=1, max_length=31)
+    threshold: int
+    min_bond: Tokens
+    # the deployer pays every member's bond; else each member bonds itself before it counts
+    bond_members: bool = False
+    bond_delay: Annotated[Seconds, Field(le=365 * DAY)]
+    key_overlap: Annotated[Seconds, Field(le=7 * DAY)]
+    equivocation_reporter_bps: Annotated[Bps, Field(le=5_000)]
+    rules_version: Annotated[int, Field(ge=1, lt=2**32)]
+
+    @model_validator(mode="after")
+    def _majority(self) -> Self:
+        count = len(self.members)
+        if len(set(self.members)) != count:
+            raise ValueError("a member is named twice")
+        if not count < 2 * self.threshold <= 2 * count:
+            raise ValueError(
+                f"threshold {self.threshold} is not more than half of {count} members, "
+                "and at most all of them"
+            )
+        return self
+
+
+class StakingParameters(_Section):
+    """ProviderStaking."""
+
+    unbonding_period: Annotated[Seconds, Field(gt=0, le=365 * DAY)]
+    lock_period: Annotated[Seconds, Field(gt=0, le=30 * DAY)]
+    min_self_bond: Annotated[Tokens, Field(ge=10**9)]
+    min_delegation: Annotated[Tokens, Field(ge=10**9)]
+
+
+class DeviceClassParameters(_Section):
+    """One class of GPUs; classes are numbered from 1 in the order of the file."""
+
+    name: str
+    min_ops_per_second: Annotated[int, Field(gt=0, lt=2**64)]
+    min_memory_mb: Annotated[int, Field(ge=0, lt=2**32)]
+    stake_per_device: Tokens
+
+
+class RegistryParameters(_Section):
+    """DeviceRegistry."""
+
+    attestation_period: Annotated[Seconds, Field(gt=0, le=30 * DAY)]
+    class_delay: Annotated[Seconds, Field(le=365 * DAY)]
+    classes: list[DeviceClassParameters] = Field(min_length=1, max_length=64)
+
+
+class SlaParameters(_Section):
+    """One service level; they are numbered from 1 in the order of the file."""
+
+    name: str
+    collateral_per_gpu: Tokens
+    compensation_bps: Bps
+
+
+class EscrowParameters(_Section):
+    """JobEscrow."""
+
+    assets: list[Literal["WorkToken"] | Account] = Field(min_length=1, max_length=255)
+    dispute_window: Annotated[Seconds, Field(ge=5, le=30 * DAY)]
+    job_timeout: Annotated[Seconds, Field(le=90 * DAY)]
+    fee_bps: Annotated[Bps, Field(le=1_000)]
+    burn_bps: Bps
+    treasury: Account
+    guardian: Account
+    slas: list[SlaParameters] = Field(max_length=64)
+
+    @model_validator(mode="after")
+    def _timeout_after_window(self) -> Self:
+        if self.job_timeout < self.dispute_window:
+            raise ValueError("job_timeout is shorter than dispute_window")
+        if self.treasury == ZERO_ADDRESS:
+            raise ValueError("treasury is the zero address")
+        return self
+
+
+class EmissionParameters(_Section):
+    """EmissionsController, EpochLedger and RewardDistributor."""
+
+    # chain time in seconds of the start of epoch 0; null means the time of deployment
+    genesis: Annotated[int, Field(ge=0, lt=2**64)] | None
+    epoch_length: Annotated[Seconds, Field(gt=0, le=30 * DAY)]
+    # from posting an epoch's report to the first claim against it
+    activation_delay: Annotated[Seconds, Field(gt=0, le=30 * DAY)]
+    initial_emission: Tokens
+    block_seconds: Annotated[Seconds, Field(gt=0, le=HOUR)]
+    guardian: Account
+    vesting_period: Annotated[Seconds, Field(gt=0, le=4 * 365 * DAY)]
+    immediate_bps: Bps
+
+
+class CourtParameters(_Section):
+    """SlashingCourt."""
+
+    false_attestation_bps: Annotated[Bps, Field(gt=0)]
+    reporter_bps: Bps
+    jail: Annotated[Seconds, Field(gt=0, le=365 * DAY)]
+
+
+class Parameters(_Section):
+    """A whole deployment."""
+
+    role_change_delay: Seconds
+    token: TokenParameters
+    timelock: TimelockParameters
+    committee: CommitteeParameters
+    staking: StakingParameters
+    registry: RegistryParameters
+    escrow: EscrowParameters
+    emissions: EmissionParameters
+    court: CourtParameters
+
+    @model_validator(mode="after")
+    def _leave_before_a_change(self) -> Self:
+        if self.role_change_delay <= self.staking.unbonding_period:
+            raise ValueError(
+                "role_change_delay must be longer than staking.unbonding_period, so that "
+                "everybody can leave before a role that reaches their stake changes hands"
+            )
+        return self
+
+    @classmethod
+    def load(cls, path: Path, *, allow_test_keys: bool) -> Self:
+        """Read and check a parameter file; raises `BadInput` with every reason.
+
+        `allow_test_keys` lets it name public test keys, which only a local chain may do.
+        """
+        try:
+            content = yaml.safe_load(path.read_text())
+        except OSError:
+            raise BadInput(
+                f"there is no parameter file {path}", "Copy deployments/params/local.yaml."
+            ) from None
+        except yaml.YAMLError as error:
+            raise BadInput(f"{path} is not YAML: {error}", "Mend the file.") from None
+        try:
+            return cls.model_validate(content, context={_ALLOW_TEST_KEYS: allow_test_keys})
+        except ValidationError as error:
+            reasons = [
+                f"  {'.'.join(str(part) for part in reason['loc']) or 'file'}: {reason['msg']}"
+                for reason in error.errors()
+            ]
+            raise BadInput(
+                "\n".join([f"{path} can't be deployed:", *reasons]),
+                "deployments/params/local.yaml shows every value with its unit.",
+            ) from None

@@ -1,0 +1,138 @@
+"""Measure what the market's transactions cost: `make bench`.
+
+Writes build/bench/gas.json and prints every figure beside the best that another network was
+measured with, and beside our budget. With --docs the table goes into docs/benchmarks.md.
+"""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import ape
+import click
+from ape.logging import LogLevel, logger
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from scripts._anvil import anvil
+from scripts._bench import Bench, bench_parameters, measure
+from scripts._deployment import Progress
+from scripts._market import build_market
+from scripts._parameters import Parameters
+from scripts._project import ROOT
+
+OUT = ROOT / "build" / "bench" / "gas.json"
+DOCS = ROOT / "docs" / "benchmarks.md"
+MARKS = ("<!-- table: make bench -->\n", "<!-- end of table -->\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of the table: what it is, whom we compare with, what we allow ourselves."""
+
+    key: str
+    what: str
+    peer: int | None
+    peer_name: str
+    budget: int | None
+
+
+ROWS = (
+    Row("stake_first", "stake, first", 89_944, "The Graph", 80_000),
+    Row("stake_add", "stake, again", 55_744, "The Graph", 48_000),
+    Row("delegate_new", "delegate, first", 90_069, "The Graph", 85_000),
+    Row("delegate_add", "delegate, again", 72_969, "The Graph", 60_000),
+    Row("unbond_first", "unbond, first", 152_460, "Prime Intellect", 95_000),
+    Row("unbond_second", "unbond, second", 101_148, "Prime Intellect", 75_000),
+    Row("undelegate_first", "undelegate, first", 152_460, "Prime Intellect", 95_000),
+    Row("undelegate_second", "undelegate, second", 101_148, "Prime Intellect", 75_000),
+    Row("slash", "slash, 200 unbonding, 3 delegators", 106_289, "The Graph", 90_000),
+    Row("open_job", "open and fund a job", 91_121, "The Graph", 125_000),
+    Row("top_up", "top up a job", 56_921, "The Graph", 50_000),
+    Row("voucher_repeat", "settle a voucher, again", 145_240, "The Graph", 60_000),
+    Row("receipts_50_per_receipt", "a receipt in a batch of 50", 80_600, "The Graph", 7_500),
+    Row("receipts_400_per_receipt", "a receipt in a batch of 400", None, "nobody", 6_200),
+    Row("committee_report_5of7", "epoch report, 5 of 7 signatures", 99_717, "OCR2, 3", 90_000),
+    Row("device_renewal", "renew a device, 5 of 7 signatures", None, "nobody", None),
+    Row("claim_140k_repeat", "claim of 140 000, again", 88_558, "EigenLayer", 62_000),
+    Row("claim_vesting_repeat", "claim that vests, again", None, "nobody", 78_000),
+    Row("verify_n16384", "recompute an entry, n = 16 384", None, "nobody", None),
+    Row("convict_n16384", "convict it: check, slash, jail", None, "nobody", 250_000),
+)
+
+
+@click.command()
+@click.option("--docs", is_flag=True, help="Put the table into docs/benchmarks.md.")
+def main(docs: bool) -> None:
+    """Measure, write build/bench/gas.json, print the table."""
+    gas = measured()
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps(gas, indent=2, sort_keys=True) + "\n")
+    Console().print(table(gas))
+    print(f"written: {OUT.relative_to(ROOT)}")
+    if docs:
+        update_docs(DOCS, gas)
+
+
+def measured() -> dict[str, int]:
+    """Gas by key, from a chain and a market of our own."""
+    with anvil("--accounts", "20", "--gas-limit", "60000000") as url:
+        os.environ["APE_FOUNDRY_HOST"] = url
+        with (
+            ape.networks.parse_network_choice("ethereum:local:foundry"),
+            logger.at_level(LogLevel.WARNING),
+        ):
+            local = Parameters.load(
+                ROOT / "deployments" / "params" / "local.yaml", allow_test_keys=True
+            )
+            contracts = build_market(
+                bench_parameters(local),
+                ape.accounts.test_accounts[0],
+                Progress(None, ape.chain.blocks.head.timestamp),
+                print,
+            )
+        bench = Bench(url, {name: str(each.address) for name, each in contracts.items()})
+        steps = track(
+            measure(bench), "measuring", total=len(ROWS), console=Console(file=sys.stderr)
+        )
+        return {measurement.key: measurement.gas for measurement in steps}
+
+
+def table(gas: dict[str, int]) -> Table:
+    """The figures for the terminal; what is over its budget is red."""
+    result = Table(title="Gas of whole transactions", min_width=96)
+    for column in ("", "ours", "best peer", "budget", "of budget"):
+        result.add_column(column, justify="left" if column == "" else "right")
+    for row in ROWS:
+        ours, peer, budget, share = cells(row, gas)
+        over = row.budget is not None and gas[row.key] > row.budget
+        result.add_row(row.what, ours, peer, budget, share, style="red" if over else None)
+    return result
+
+
+def cells(row: Row, gas: dict[str, int]) -> tuple[str, str, str, str]:
+    """Ours, the best peer, the budget, and our share of it."""
+    ours = gas[row.key]
+    peer = f"{row.peer:,} ({row.peer_name})" if row.peer else "-"
+    if row.budget is None:
+        return f"{ours:,}", peer, "-", "-"
+    return f"{ours:,}", peer, f"{row.budget:,}", f"{100 * ours / row.budget:.0f} %"
+
+
+def update_docs(path: Path, gas: dict[str, int]) -> None:
+    """Replace the table between the marks."""
+    before, rest = path.read_text().split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    lines = [
+        "| transaction | ours | best peer | budget | of budget |",
+        "|---|---:|---:|---:|---:|",
+        *(f"| {row.what} | {' | '.join(cells(row, gas))} |" for row in ROWS),
+    ]
+    path.write_text(before + MARKS[0] + "\n".join(lines) + "\n" + MARKS[1] + after)
+
+
+if __name__ == "__main__":
+    main()
