@@ -1,0 +1,1 @@
+"""Clearwork's oracle service: attests GPUs, meters usage, posts receipts on chain."""

@@ -1,0 +1,286 @@
+"""The chain as this project reads and writes it: several endpoints, expected errors, block pins.
+
+Every failure leaves as a `ClearworkError`: an endpoint that is down is `Transient`, a call that
+the contracts refuse is `Conflict` with their reason, a wrong chain is `Misconfigured`.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from eth_typing import Hash32
+from requests.exceptions import RequestException
+from web3 import HTTPProvider, Web3
+from web3.contract import Contract
+from web3.contract.contract import ContractFunction
+from web3.exceptions import (
+    BadFunctionCallOutput,
+    BadResponseFormat,
+    BlockNotFound,
+    ContractLogicError,
+    TimeExhausted,
+    TransactionNotFound,
+    Web3RPCError,
+)
+from web3.middleware import AttributeDictMiddleware
+from web3.providers.base import JSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from oracle.adapters.chain.deployment import Deployment, load_abi
+from oracle.adapters.signer import Signer
+from oracle.errors import ClearworkError, Conflict, Misconfigured, NotFound, Transient
+
+# seconds an endpoint may take to answer
+REQUEST_TIMEOUT = 10
+# blocks asked for in one eth_getLogs, below the limits of public endpoints
+LOG_RANGE = 5_000
+# gas allowed beyond the estimate, as a fraction: the state may change before the block
+GAS_MARGIN = 4
+# seconds `transact` waits for its transaction
+CONFIRMATION_TIMEOUT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block, named by its hash so that reads pinned to it can't move."""
+
+    number: int
+    hash: bytes
+    # chain time in seconds
+    timestamp: int
+
+
+class _Endpoints(JSONBaseProvider):
+    """Asks the endpoint that answered last, then the others. A JSON-RPC error is an answer."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        super().__init__()
+        # web3's own retries are off: repeating is the caller's decision
+        self.endpoints = [
+            HTTPProvider(
+                url,
+                request_kwargs={"timeout": REQUEST_TIMEOUT},
+                exception_retry_configuration=None,
+            )
+            for url in urls
+        ]
+        self._preferred = 0
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        failure: Exception | None = None
+        for step in range(len(self.endpoints)):
+            index = (self._preferred + step) % len(self.endpoints)
+            try:
+                response = self.endpoints[index].make_request(method, params)
+            except (RequestException, BadResponseFormat) as error:
+                failure = error
+            else:
+                self._preferred = index
+                return response
+        names = ", ".join(redact(str(endpoint.endpoint_uri)) for endpoint in self.endpoints)
+        raise Transient(
+            f"no RPC endpoint answers ({names})", "Check that the node runs and the URL is right."
+        ) from failure
+
+
+class Chain:
+    """One chain and the Clearwork contracts on it."""
+
+    def __init__(self, urls: Sequence[str], deployment: Deployment) -> None:
+        if not urls:
+            raise Misconfigured("no RPC endpoint is set", "Set CLEARWORK_RPC_URLS.")
+        self.deployment = deployment
+        self._provider = _Endpoints(urls)
+        # web3's other layers ask for the chain id twice with every call; `connect` checks it once
+        self.w3 = Web3(self._provider, middleware=[AttributeDictMiddleware])
+        self._contracts: dict[str, Contract] = {}
+        self._sending = threading.Lock()
+
+    @property
+    def chain_id(self) -> int:
+        """The id of the chain that the deployment is on."""
+        return self.deployment.chain_id
+
+    def connect(self) -> "Chain":
+        """Check every endpoint that answers for its chain id and the contracts for their code.
+
+        Raises `Misconfigured` for a wrong chain or an empty address, `Transient` where nobody
+        answers. Returns itself.
+        """
+        reached = 0
+        for endpoint in self._provider.endpoints:
+            name = redact(str(endpoint.endpoint_uri))
+            try:
+                answer = endpoint.make_request(RPCEndpoint("eth_chainId"), [])
+                chain_id = int(answer["result"], 16)
+            except (RequestException, BadResponseFormat, KeyError, TypeError, ValueError):
+                continue
+            reached += 1
+            if chain_id != self.chain_id:
+                raise Misconfigured(
+                    f"{name} is on chain {chain_id}, the deployment on chain {self.chain_id}",
+                    f"Name an endpoint of chain {self.chain_id}, or deployments/{chain_id}.json.",
+                )
+        if not reached:
+            self.head()
+        for contract, address in self.deployment.addresses.items():
+            with explained():
+                code = self.w3.eth.get_code(Web3.to_checksum_address(address))
+            if not code:
+                raise Misconfigured(
+                    f"there is no {contract} at {address} on chain {self.chain_id}",
+                    "Deploy with `ape run deploy`: the chain was reset or the file is stale.",
+                )
+        return self
+
+    def contract(self, name: str) -> Contract:
+        """The web3 contract of this name in the deployment."""
+        if name not in self._contracts:
+            self._contracts[name] = self.w3.eth.contract(
+                address=Web3.to_checksum_address(self.deployment.address(name)),
+                abi=load_abi(name),
+                # structs come back as named tuples
+                decode_tuples=True,
+            )
+        return self._contracts[name]
+
+    def read(self, contract: str, function: str, *args: Any, block: Block | None = None) -> Any:
+        """Call a view function, at the head or pinned to the hash of `block`."""
+        call = self.contract(contract).functions[function](*args)
+        # Vyper can't name several results, and web3 would fold unnamed ones into one
+        call.decode_tuples = len(call.abi["outputs"]) == 1
+        with explained():
+            return call.call(block_identifier=Hash32(block.hash) if block else "latest")
+
+    def calldata(self, contract: str, function: str, arguments: Sequence[Any]) -> bytes:
+        """The encoded call of a function."""
+        encoded = self.contract(contract).encode_abi(function, args=list(arguments))
+        return bytes.fromhex(encoded.removeprefix("0x"))
+
+    def head(self) -> Block:
+        """The latest block."""
+        return self.block("latest")
+
+    def finalized(self) -> Block:
+        """The latest block that the chain calls final."""
+        return self.block("finalized")
+
+    def block(self, which: int | str) -> Block:
+        """A block by number or tag; raises `NotFound` where the chain has none."""
+        with explained():
+            found = self.w3.eth.get_block(which)  # type: ignore[arg-type]
+        return Block(found["number"], bytes(found["hash"]), found["timestamp"])
+
+    def timestamp(self) -> int:
+        """Chain time in seconds: that of the latest block."""
+        return self.head().timestamp
+
+    def balance(self, address: str) -> int:
+        """Native coin of an account, in wei."""
+        with explained():
+            return int(self.w3.eth.get_balance(Web3.to_checksum_address(address)))
+
+    def logs(
+        self,
+        contract: str,
+        event: str,
+        first: int | None = None,
+        last: int | None = None,
+        **topics: Any,
+    ) -> Iterator[Any]:
+        """Decoded logs of an event in blocks `first` to `last`, both included, in order.
+
+        By default from the deployment to the head; `topics` filter by indexed arguments.
+        """
+        start = self.deployment.first_block if first is None else first
+        end = self.head().number if last is None else last
+        source = self.contract(contract).events[event]()
+        while start <= end:
+            stop = min(start + LOG_RANGE - 1, end)
+            with explained():
+                found = source.get_logs(
+                    from_block=start, to_block=stop, argument_filters=topics or None
+                )
+            yield from found
+            start = stop + 1
+
+    def transact(self, signer: Signer, call: ContractFunction, value: int = 0) -> Any:
+        """Check, sign, send and confirm one call; returns the receipt.
+
+        For people's tools. The oracle itself goes through its durable outbox. Raises
+        `Conflict` with the contract's reason before anything is sent where the call would
+        revert, `Misconfigured` for a key without coin.
+        """
+        sender = Web3.to_checksum_address(signer.address)
+        # two threads with one key must not draw the same nonce
+        with self._sending, explained(sender):
+            fields = call.build_transaction(
+                {
+                    "from": sender,
+                    "value": Web3.to_wei(value, "wei"),
+                    "nonce": self.w3.eth.get_transaction_count(sender, "pending"),
+                    "chainId": self.chain_id,
+                }
+            )
+            fields["gas"] += fields["gas"] // GAS_MARGIN
+            sent = self.w3.eth.send_raw_transaction(signer.sign_transaction(dict(fields)))
+        with explained(sender):
+            receipt = self.w3.eth.wait_for_transaction_receipt(
+                sent, timeout=CONFIRMATION_TIMEOUT, poll_latency=0.2
+            )
+        if receipt["status"] != 1:
+            raise Conflict(
+                f"transaction {sent.to_0x_hex()} was mined but reverted",
+                "Somebody was faster, or the state changed: read it again and retry.",
+            )
+        return receipt
+
+
+def redact(url: str) -> str:
+    """A URL for logs: host only, because paths and queries of endpoints hold access tokens."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
+
+
+@contextmanager
+def explained(sender: str | None = None) -> Iterator[None]:
+    """Translate web3's exceptions into ours."""
+    try:
+        yield
+    except ContractLogicError as error:
+        reason = revert_reason(error)
+        raise Conflict(f"the chain refuses: {reason}", "Read the state again and retry.") from error
+    except BadFunctionCallOutput as error:
+        raise Misconfigured(
+            "the contract did not answer in the shape of its ABI",
+            "Check that deployment file, ABIs and chain belong together.",
+        ) from error
+    except (BlockNotFound, TransactionNotFound) as error:
+        raise NotFound(str(error), "The chain may have been reorganised: read again.") from error
+    except TimeExhausted as error:
+        raise Transient(str(error), "Look the transaction up before sending again.") from error
+    except Web3RPCError as error:
+        raise _rpc_error(error, sender) from error
+
+
+def _rpc_error(error: Web3RPCError, sender: str | None) -> ClearworkError:
+    message = error.message
+    if error.rpc_response and "error" in error.rpc_response:
+        message = error.rpc_response["error"].get("message", message)
+    if "insufficient funds" in message.lower():
+        return Misconfigured(
+            f"{sender or 'the key'} can't pay for gas", f"Send some coin to {sender} and retry."
+        )
+    return Transient(f"the node answers: {message}", "Retry; if it stays, look at the node.")
+
+
+def revert_reason(error: ContractLogicError) -> str:
+    """The contract's own reason string, without the node's decoration."""
+    text = str(error.message or error)
+    for prefix in ("execution reverted: ", "revert: ", "execution reverted, data: "):
+        text = text.removeprefix(prefix)
+    return text

@@ -1,0 +1,154 @@
+"""What the chain's past says: blocks by time, logs, state at one block. For rebuilding epochs."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from hexbytes import HexBytes
+
+from oracle.adapters.chain.client import Block, Chain, explained
+from oracle.adapters.chain.market import Market
+from oracle.domain.epochs import LiveDevice
+from oracle.errors import NotFound, Transient
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A report that was posted to the ledger."""
+
+    to_epoch: int
+    report_hash: bytes
+    reward_root: bytes
+    data_hash: bytes
+    transaction: bytes
+    block: int
+
+
+class History:
+    """Reads the past; two oracles asking for the same block get the same answer."""
+
+    def __init__(self, chain: Chain, market: Market) -> None:
+        self._chain = chain
+        self._market = market
+
+    def last_block_before(self, timestamp: int) -> Block:
+        """The last block before a chain time; raises `Transient` until a final block is past it.
+
+        By bisection, so that missing or irregular blocks don't matter.
+        """
+        final = self._chain.finalized()
+        if final.timestamp < timestamp:
+            raise Transient(
+                f"no final block past chain time {timestamp} yet",
+                "Wait for the chain to finalise it.",
+            )
+        low = self._chain.block(self._chain.deployment.first_block)
+        high = final
+        if low.timestamp >= timestamp:
+            return low
+        while high.number - low.number > 1:
+            middle = self._chain.block((low.number + high.number) // 2)
+            if middle.timestamp < timestamp:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def live_devices(self, block: Block, until: int) -> list[LiveDevice]:
+        """Devices whose attestation at `block` lasts at least until chain time `until`."""
+        logs = self._chain.logs("DeviceRegistry", "DeviceAttested", last=block.number)
+        devices = sorted({bytes(log["args"]["device"]) for log in logs})
+        jailed: dict[int, bool] = {}
+        live = []
+        for device in devices:
+            entry = self._market.device_at(device, block)
+            if entry is None or entry.attested_until < until:
+                continue
+            if entry.provider not in jailed:
+                jailed[entry.provider] = bool(
+                    self._chain.read("ProviderStaking", "is_jailed", entry.provider, block=block)
+                )
+            live.append(
+                LiveDevice(device, entry.provider, entry.ops_per_second, jailed[entry.provider])
+            )
+        return live
+
+    def settled_usage(self, block: Block) -> dict[int, int]:
+        """Cumulative GPU-seconds settled at `block`, by provider."""
+        usage: Counter[int] = Counter()
+        for job in self._market.jobs(block).values():
+            if job.settled:
+                usage[job.provider] += job.settled
+        return dict(usage)
+
+    def signatures(self, after: Block, until: Block) -> dict[str, int]:
+        """Reports signed per committee member in the blocks behind `after` up to `until`.
+
+        A batch may be sent again by anyone, so each report counts once.
+        """
+        first, last = after.number + 1, until.number
+        reports: dict[tuple[object, ...], tuple[int, int]] = {}
+        logs = self._chain.logs
+        for log in logs("JobEscrow", "BatchSettled", first, last):
+            args = log["args"]
+            reports.setdefault(
+                ("batch", args["epoch"], args["index"], bytes(args["receipts"])),
+                (log["blockNumber"], args["signers"]),
+            )
+        for log in logs("DeviceRegistry", "DeviceAttested", first, last):
+            args = log["args"]
+            reports.setdefault(
+                ("device", bytes(args["device"]), args["epoch"]),
+                (log["blockNumber"], args["signers"]),
+            )
+        for log in logs("EpochLedger", "EpochPosted", first, last):
+            args = log["args"]
+            reports.setdefault(
+                ("epoch", bytes(args["report_hash"])), (log["blockNumber"], args["signers"])
+            )
+        configured = [
+            (log["blockNumber"], list(log["args"]["members"]))
+            for log in logs("OracleCommittee", "CommitteeConfigured", last=last)
+        ]
+        counted: Counter[str] = Counter()
+        for block, signers in reports.values():
+            members = [m for number, m in configured if number <= block][-1]
+            counted.update(m for seat, m in enumerate(members) if signers >> seat & 1)
+        return dict(counted)
+
+    def posted(self, report_hash: bytes) -> Posted:
+        """A posted report by its hash; raises `NotFound` where it was never posted."""
+        for log in self._chain.logs("EpochLedger", "EpochPosted", report_hash=report_hash):
+            return _posted(log)
+        raise NotFound(
+            f"report {report_hash.hex()} was never posted", "Look at the ledger's EpochPosted logs."
+        )
+
+    def active(self) -> Posted | None:
+        """The report whose rewards can be claimed now, None while there is none."""
+        epoch, exists = self._chain.read("EpochLedger", "active_epoch")
+        if not exists:
+            return None
+        root, _ = self._chain.read("EpochLedger", "active_rewards")
+        found = None
+        for log in self._chain.logs("EpochLedger", "EpochPosted", to_epoch=epoch):
+            if bytes(log["args"]["reward_root"]) == bytes(root):
+                found = _posted(log)
+        return found
+
+    def sender_of(self, transaction: bytes) -> str:
+        """The account that sent a transaction."""
+        with explained():
+            return str(self._chain.w3.eth.get_transaction(HexBytes(transaction))["from"])
+
+
+def _posted(log: Any) -> Posted:
+    args = log["args"]
+    return Posted(
+        to_epoch=args["to_epoch"],
+        report_hash=bytes(args["report_hash"]),
+        reward_root=bytes(args["reward_root"]),
+        data_hash=bytes(args["data_hash"]),
+        transaction=bytes(log["transactionHash"]),
+        block=log["blockNumber"],
+    )

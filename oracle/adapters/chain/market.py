@@ -1,0 +1,218 @@
+"""The contracts as an oracle reads them: one method per fact, answers kept for one block."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from oracle.adapters.chain.client import Block, Chain
+from oracle.domain.market import (
+    NOBODY,
+    Committee,
+    DeviceClass,
+    DeviceEntry,
+    Head,
+    Job,
+    Provider,
+)
+from oracle.domain.messages import Domain
+from oracle.errors import NotFound
+
+T = TypeVar("T")
+
+
+class Market:
+    """Facts at the newest block that `follow` has seen.
+
+    What is asked twice within one block is read once, so that a thousand heartbeats of one
+    provider cost one call. Reads take no lock across the network.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self._genesis = int(chain.read("EpochLedger", "GENESIS"))
+        self.epoch_length = int(chain.read("EpochLedger", "EPOCH_LENGTH"))
+        self._lock = threading.Lock()
+        self._facts: dict[tuple[Any, ...], Any] = {}
+        self._classes: dict[int, DeviceClass] = {}
+        self._block = chain.head()
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def follow(self) -> Head:
+        """Look at the chain; forgets everything read before if it moved."""
+        block = self.chain.head()
+        with self._lock:
+            if block.hash != self._block.hash:
+                self._block = block
+                self._facts = {}
+        return self.head
+
+    @property
+    def head(self) -> Head:
+        """The newest block seen, without asking again."""
+        block = self._block
+        return Head(block.number, block.timestamp, self.epoch_at(block.timestamp))
+
+    def epoch_at(self, timestamp: int) -> int:
+        """The epoch that a chain time is in; 0 before the first."""
+        return max(0, timestamp - self._genesis) // self.epoch_length
+
+    def start_of(self, epoch: int) -> int:
+        """Chain time at which an epoch starts."""
+        return self._genesis + epoch * self.epoch_length
+
+    def _at_head(self, read: Callable[[], T], *key: Any) -> T:
+        facts = self._facts
+        if key not in facts:
+            facts[key] = read()
+        found: T = facts[key]
+        return found
+
+    def _read(self, contract: str, function: str, *args: Any) -> Any:
+        return self._at_head(
+            lambda: self.chain.read(contract, function, *args), contract, function, *args
+        )
+
+    # --- committee and ledger -----------------------------------------------------------------
+
+    def domain(self, contract: str) -> Domain:
+        """The EIP-712 domain of a contract."""
+        return Domain(self.chain.chain_id, self.chain.deployment.address(contract))
+
+    def committee(self) -> Committee:
+        """Who may report now."""
+        return Committee(
+            config=bytes(self._read("OracleCommittee", "config_digest")),
+            threshold=int(self._read("OracleCommittee", "threshold")),
+            members=tuple(self._read("OracleCommittee", "members")),
+        )
+
+    def member_of_key(self, key: str) -> str | None:
+        """The committee identity a signing key speaks for now."""
+        member = str(self._read("OracleCommittee", "member_of_key", key))
+        return None if member == NOBODY else member
+
+    def counts(self, member: str) -> bool:
+        """Whether a member is bonded and not convicted, so that its signatures count."""
+        return bool(self._read("OracleCommittee", "counts", member))
+
+    def rules_version(self) -> int:
+        """The rules that the committee works by."""
+        return int(self._read("OracleCommittee", "rules_version"))
+
+    def beacon(self, epoch: int) -> bytes | None:
+        """The epoch's randomness, None while nobody has recorded it."""
+        found = bytes(self._read("EpochLedger", "beacon", epoch))
+        return found if any(found) else None
+
+    def beacon_time(self, epoch: int) -> int:
+        """Chain time of the block that recorded the epoch's beacon."""
+        last = self._block.number
+        # one block is at least one second, so the epoch can't reach further back
+        first = max(0, last - self.epoch_length)
+        for log in self.chain.logs("EpochLedger", "BeaconRecorded", first, last, epoch=epoch):
+            return self.chain.block(log["blockNumber"]).timestamp
+        return self.start_of(epoch)
+
+    # --- providers, devices, jobs -------------------------------------------------------------
+
+    def provider(self, provider: int) -> Provider:
+        """A provider's keys; raises `NotFound` for one that never registered."""
+        info = self._read("ProviderStaking", "provider_info", provider)
+        found = Provider(info.owner, info.operator, info.jailed_until)
+        if found.owner == NOBODY:
+            raise NotFound(
+                f"there is no provider {provider}", "Register it with ProviderStaking.register."
+            )
+        return found
+
+    def device(self, device: bytes) -> DeviceEntry | None:
+        """A device's entry in the registry, None where it was never entered."""
+        return self._at_head(lambda: self.device_at(device, None), "device", device)
+
+    def device_at(self, device: bytes, block: Block | None) -> DeviceEntry | None:
+        """The same at a block."""
+        info = self.chain.read("DeviceRegistry", "device_info", device, block=block)
+        entry = DeviceEntry(
+            provider=info.provider,
+            device_class=info.device_class,
+            ops_per_second=info.ops_per_second,
+            attested_until=info.attested_until,
+            result=bytes(info.result),
+        )
+        return entry if entry.attested_until else None
+
+    def attestation_epoch(self, device: bytes) -> int | None:
+        """The epoch of a device's last recorded result, None where it was never entered."""
+        if self.device(device) is None:
+            return None
+        return int(self._read("DeviceRegistry", "attestation_epoch", device))
+
+    def classes(self) -> list[DeviceClass]:
+        """All device classes; terms of a class never change, so each is read once."""
+        count = int(self._read("DeviceRegistry", "class_count"))
+        now = self.head.timestamp
+        for number in range(1, count + 1):
+            if number not in self._classes:
+                if now < int(self._read("DeviceRegistry", "class_usable_from", number)):
+                    continue
+                info = self._read("DeviceRegistry", "class_info", number)
+                self._classes[number] = DeviceClass(
+                    number, info.min_ops_per_second, info.min_memory_mb
+                )
+        return [self._classes[number] for number in sorted(self._classes)]
+
+    def job(self, job: int) -> Job:
+        """A job; raises `NotFound` for a number never given."""
+        found: Job = self._at_head(lambda: self.job_at(job, None), "job", job)
+        return found
+
+    def job_at(self, job: int, block: Block | None) -> Job:
+        """The same at a block."""
+        info = self.chain.read("JobEscrow", "job_info", job, block=block)
+        if info.customer == NOBODY:
+            raise NotFound(f"there is no job {job}", "Open one with JobEscrow.open_job.")
+        return _job(job, info)
+
+    def job_count(self) -> int:
+        """Number of the newest job; the first is 1."""
+        return int(self._read("JobEscrow", "job_count"))
+
+    def batches(self, epoch: int) -> list[int]:
+        """Numbers of the batches that the chain has for an epoch of the last hours."""
+        last = self._block.number
+        first = max(0, last - 2 * self.epoch_length)
+        found = self.chain.logs("JobEscrow", "BatchSettled", first, last, epoch=epoch)
+        return [int(log["args"]["index"]) for log in found]
+
+    def reclaimable(self, block: Block | None) -> int:
+        """Base units of the work token that no leaf of the active report took."""
+        active, is_active = self.chain.read("EpochLedger", "active_epoch", block=block)
+        if not is_active:
+            return 0
+        _, rewards = self.chain.read("EpochLedger", "active_rewards", block=block)
+        read = self.chain.read
+        granted = read("EmissionsController", "cumulative_budget", active, block=block)
+        return int(granted - rewards - read("EmissionsController", "reclaimed", block=block))
+
+    def jobs(self, block: Block) -> Mapping[int, Job]:
+        """All jobs at a block, by number."""
+        count = int(self.chain.read("JobEscrow", "job_count", block=block))
+        return {
+            job: _job(job, self.chain.read("JobEscrow", "job_info", job, block=block))
+            for job in range(1, count + 1)
+        }
+
+
+def _job(job: int, info: Any) -> Job:
+    return Job(
+        job=job,
+        provider=info.provider,
+        gpus=info.gpus,
+        device_class=info.device_class,
+        status=info.status,
+        price_per_gpu_hour=info.price_per_gpu_hour,
+        deposit=info.deposit,
+        settled=info.settled,
+        accepted_at=info.accepted_at,
+    )

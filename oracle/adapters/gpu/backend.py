@@ -1,0 +1,33 @@
+"""What a machine must be able to do to take part in the integer-GEMM chain."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from oracle.domain.attestation import FoldedTree, Matrix
+
+Rows = TypeVar("Rows")
+"""Generated rows: int8, one per key."""
+Product = TypeVar("Product")
+"""Entries of C: int32, row-major."""
+
+
+class Backend(Protocol[Rows, Product]):
+    """One implementation of the chain's arithmetic. All of them agree bit for bit.
+
+    A device class is calibrated per backend; a new backend subclasses or copies this shape
+    and is registered in `oracle.adapters.gpu.BACKENDS`.
+    """
+
+    name: str
+
+    def rows(self, keys: Sequence[bytes], matrix: Matrix, length: int) -> Rows:
+        """The `length` int8 values behind each 32-byte key; `length` is a multiple of 32."""
+
+    def matmul(self, a: Rows, b: Rows) -> Product:
+        """A . B in int32, where `b` holds the columns of B as rows."""
+
+    def fold_commit(self, product: Product) -> FoldedTree:
+        """Fold every entry to a byte and build the tree over leaves of 128 bytes."""
+
+    def fold_pairs(self, a: Rows, b: Rows) -> bytes:
+        """Row t of `a` times row t of `b`, folded: one byte per pair. Used by verifiers."""

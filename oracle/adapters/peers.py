@@ -1,0 +1,103 @@
+"""The other oracles, over HTTP."""
+
+from typing import Any
+
+import httpx
+
+from oracle.adapters.problem import error_of, error_type
+from oracle.api import schemas
+from oracle.domain.proposals import (
+    DeviceObservation,
+    DeviceProposal,
+    EpochProposal,
+    UsageObservation,
+    UsageProposal,
+)
+from oracle.errors import Bound, Transient
+
+# seconds a peer may take to answer
+REQUEST_TIMEOUT = 5.0
+
+
+class Peer:
+    """One other oracle. Every failure is a `ClearworkError`; an unreachable one is `Transient`.
+
+    Nothing it says is believed here: observations and signatures are checked by their readers.
+    """
+
+    def __init__(self, url: str, client: httpx.Client | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._client = client or httpx.Client(base_url=self.url, timeout=REQUEST_TIMEOUT)
+        self._identity: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Peer({self.url})"
+
+    def identity(self) -> str:
+        """The committee member it says it is, asked for until it says so."""
+        if self._identity is None:
+            # a sick oracle answers 503 with the same body
+            health = self._request("GET", "/health", expect=(200, 503))
+            self._identity = schemas.HealthView.model_validate_json(health).oracle
+        if self._identity is None:
+            raise Transient(f"{self.url} runs dry", "Give it a key, or remove it from the peers.")
+        return self._identity
+
+    def usage(self, epoch: int) -> UsageObservation:
+        """Its signed view of all jobs."""
+        answer = self._request("GET", f"/v1/peer/usage/{epoch}")
+        return schemas.UsageObservation.model_validate_json(answer).observation()
+
+    def device(self, device: bytes, epoch: int) -> DeviceObservation:
+        """Its signed word on a device; raises `NotFound` unless it accepted one."""
+        answer = self._request("GET", f"/v1/peer/devices/0x{device.hex()}/{epoch}")
+        return schemas.DeviceObservation.model_validate_json(answer).observation()
+
+    def bound_device(self, device: bytes, epoch: int) -> DeviceProposal:
+        """The proposal it has signed for a device; raises `NotFound` for none."""
+        answer = self._request("GET", f"/v1/peer/proposals/device/0x{device.hex()}/{epoch}")
+        return schemas.DeviceProposal.model_validate_json(answer).proposal()
+
+    def leaf_file(self, report_hash: bytes) -> bytes:
+        """The leaf file of a report."""
+        return self._request("GET", f"/v1/epochs/0x{report_hash.hex()}/leaves")
+
+    def endorse(
+        self, proposal: UsageProposal | DeviceProposal | EpochProposal
+    ) -> tuple[str, bytes]:
+        """Ask for its signature: its identity and the signature over the committee report.
+
+        Raises `Bound` where it is bound to another proposal, `BadInput` where it disagrees.
+        """
+        match proposal:
+            case UsageProposal():
+                path, body = "usage", schemas.UsageProposal.of(proposal).model_dump_json()
+            case DeviceProposal():
+                path, body = "device", schemas.DeviceProposal.of(proposal).model_dump_json()
+            case EpochProposal():
+                path, body = "epoch", schemas.EpochProposal.of(proposal).model_dump_json()
+        answer = self._request("POST", f"/v1/peer/proposals/{path}", content=body)
+        signed = schemas.PeerSignature.model_validate_json(answer)
+        return signed.oracle, signed.signature
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def _request(
+        self, method: str, path: str, expect: tuple[int, ...] = (200,), **options: Any
+    ) -> bytes:
+        try:
+            answer = self._client.request(
+                method, path, headers={"Content-Type": "application/json"}, **options
+            )
+        except httpx.HTTPError as error:
+            raise Transient(
+                f"peer {self.url} does not answer: {error!r}", "Check that it runs."
+            ) from error
+        if answer.status_code in expect:
+            return answer.content
+        refusal = error_of(answer, f"peer {self.url}")
+        if error_type(answer) == Bound.__name__:
+            raise Bound(str(refusal), refusal.remedy)
+        raise refusal

@@ -1,0 +1,616 @@
+"""The oracle's records in its database: one method per question a use case asks.
+
+Every method that writes returns after its commit is on the disk.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, and_, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from oracle.adapters.store import tables
+from oracle.adapters.store.database import Database
+from oracle.domain import messages
+from oracle.domain.receipts import JobStatus
+from oracle.domain.records import (
+    Attempt,
+    Beat,
+    Challenge,
+    ClosedEpoch,
+    Counts,
+    Device,
+    Outcome,
+    Reported,
+    Sample,
+    Sighting,
+    Statement,
+    StoredCommit,
+    Submission,
+    SubmissionState,
+)
+from oracle.errors import Fatal, Misconfigured
+
+_ROOT_BYTES = 32
+
+
+class Store:
+    """All tables of one oracle."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, identity: Mapping[str, str]) -> None:
+        """Bind a fresh database to a chain and its contracts.
+
+        Raises `Misconfigured` for a database that belongs to others: its intents would be
+        read as this chain's.
+        """
+        with self._database.write() as connection:
+            rows = connection.execute(select(tables.identity)).all()
+            stored = {row.key: row.value for row in rows}
+            if not stored:
+                values = [{"key": key, "value": value} for key, value in identity.items()]
+                connection.execute(insert(tables.identity), values)
+            elif stored != dict(identity):
+                raise Misconfigured(
+                    f"the database belongs to {stored}, this is {dict(identity)}",
+                    "Name another CLEARWORK_DATABASE, or move the old file away.",
+                )
+
+    def counts(self) -> Counts:
+        """How much there is of everything, for the metrics."""
+        watched = (
+            tables.devices,
+            tables.commits,
+            tables.heartbeats,
+            tables.usage,
+            tables.statements,
+            tables.epochs,
+        )
+        state = tables.submissions.c.state
+        with self._database.read() as connection:
+            rows = {
+                table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+                for table in watched
+            }
+            by_state = connection.execute(select(state, func.count()).group_by(state)).all()
+        return Counts(rows, {row[0]: row[1] for row in by_state})
+
+    # --- devices ------------------------------------------------------------------------------
+
+    def save_device(self, device: Device) -> None:
+        """Enter a device, or replace what is known about it."""
+        values = {
+            "device": device.device,
+            "provider": device.provider,
+            "identity": device.identity,
+            "memory_mb": device.memory_mb,
+            "inventory": dict(device.inventory),
+            "agent_url": device.agent_url,
+            "signature": device.signature,
+        }
+        with self._database.write() as connection:
+            connection.execute(
+                insert(tables.devices).values(values).on_conflict_do_update(["device"], set_=values)
+            )
+
+    def device(self, device: bytes) -> Device | None:
+        """One device, None where it never registered."""
+        query = select(tables.devices).where(tables.devices.c.device == device)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return _device(row) if row else None
+
+    def devices(self, provider: int | None = None) -> list[Device]:
+        """All devices, or those of one provider."""
+        query = select(tables.devices).order_by(tables.devices.c.device)
+        if provider is not None:
+            query = query.where(tables.devices.c.provider == provider)
+        with self._database.read() as connection:
+            return [_device(row) for row in connection.execute(query)]
+
+    # --- attestation --------------------------------------------------------------------------
+
+    def save_sighting(self, sighting: Sighting) -> None:
+        """Keep when a beacon was first seen; a later sighting of the same one is ignored."""
+        values = {
+            "epoch": sighting.epoch,
+            "beacon": sighting.beacon,
+            "boot": sighting.boot,
+            "seen_ns": sighting.seen_ns,
+            "age_ms": sighting.age_ms,
+        }
+        with self._database.write() as connection:
+            connection.execute(insert(tables.sightings).values(values).on_conflict_do_nothing())
+
+    def sighting(self, epoch: int, beacon: bytes) -> Sighting | None:
+        """When this beacon was first seen, None if it was not."""
+        columns = tables.sightings.c
+        query = select(tables.sightings).where(columns.epoch == epoch, columns.beacon == beacon)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return Sighting(row.epoch, row.beacon, row.boot, row.seen_ns, row.age_ms) if row else None
+
+    def open_challenge(self, challenge: Challenge) -> Challenge:
+        """Store a challenge, or return the one its device has for this seed already."""
+        columns = tables.challenges.c
+        where = and_(columns.device == challenge.device, columns.seed == challenge.seed)
+        with self._database.read() as connection:
+            row = connection.execute(select(tables.challenges).where(where)).one_or_none()
+        if row is None:
+            values = {
+                "device": challenge.device,
+                "epoch": challenge.epoch,
+                "seed": challenge.seed,
+                "secret": challenge.secret,
+                "secret_hash": challenge.secret_hash,
+            }
+            with self._database.write() as connection:
+                connection.execute(
+                    insert(tables.challenges).values(values).on_conflict_do_nothing()
+                )
+                row = connection.execute(select(tables.challenges).where(where)).one()
+        return Challenge(row.device, row.epoch, row.seed, row.secret)
+
+    def save_commit(self, commit: StoredCommit) -> StoredCommit:
+        """Store a commit unless its device has one for this seed; returns the one that counts."""
+        message = commit.message
+        columns = tables.commits.c
+        values = {
+            "commit": commit.commit,
+            "device": message.device,
+            "epoch": message.epoch,
+            "seed": message.seed,
+            "provider": message.provider,
+            "m": message.m,
+            "n": message.n,
+            "k": message.k,
+            "rounds": message.rounds,
+            "final_seed": message.final_seed,
+            "roots": b"".join(commit.roots),
+            "signature": commit.signature,
+            "elapsed_ms": commit.elapsed_ms,
+        }
+        where = and_(columns.device == message.device, columns.seed == message.seed)
+        with self._database.write() as connection:
+            connection.execute(insert(tables.commits).values(values).on_conflict_do_nothing())
+            return _commit(connection.execute(select(tables.commits).where(where)).one())
+
+    def commit(self, commit: bytes) -> StoredCommit | None:
+        """A commit by its struct hash."""
+        return self._commit_where(tables.commits.c.commit == commit)
+
+    def commit_for(self, device: bytes, epoch: int) -> StoredCommit | None:
+        """The newest commit of a device in an epoch."""
+        columns = tables.commits.c
+        return self._commit_where(and_(columns.device == device, columns.epoch == epoch))
+
+    def _commit_where(self, condition: Any) -> StoredCommit | None:
+        query = select(tables.commits).where(condition).order_by(tables.commits.c.id.desc())
+        with self._database.read() as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
+        return _commit(row) if row else None
+
+    def save_verdict(self, commit: StoredCommit) -> None:
+        """Store the verdict on a commit; the first one stands."""
+        columns = tables.commits.c
+        with self._database.write() as connection:
+            connection.execute(
+                update(tables.commits)
+                .where(columns.commit == commit.commit, columns.accepted.is_(None))
+                .values(
+                    accepted=commit.accepted,
+                    reason=commit.reason,
+                    ops_per_second=commit.ops_per_second,
+                    openings=commit.openings,
+                )
+            )
+
+    def commits(self, after: int, limit: int) -> list[StoredCommit]:
+        """Commits in order of arrival, those behind position `after`."""
+        columns = tables.commits.c
+        query = select(tables.commits).where(columns.id > after).order_by(columns.id).limit(limit)
+        with self._database.read() as connection:
+            return [_commit(row) for row in connection.execute(query)]
+
+    def accepted_devices(self, epoch: int) -> list[bytes]:
+        """Devices whose commit of this epoch held under this oracle's queries."""
+        columns = tables.commits.c
+        query = select(columns.device).where(columns.epoch == epoch, columns.accepted.is_(True))
+        with self._database.read() as connection:
+            return sorted(set(connection.scalars(query)))
+
+    # --- telemetry ----------------------------------------------------------------------------
+
+    def save_heartbeats(self, beats: Sequence[Beat], arrived_at: int) -> list[Outcome]:
+        """Store heartbeats in one transaction; `arrived_at` is chain time."""
+        with self._database.write() as connection:
+            return [
+                _save_once(
+                    connection,
+                    tables.heartbeats,
+                    {"device": beat.message.device, "seq": beat.message.seq},
+                    {
+                        "digest": beat.message.struct_hash(),
+                        "timestamp": beat.message.timestamp,
+                        "telemetry": dict(beat.telemetry),
+                        "signature": beat.signature,
+                        "arrived_at": arrived_at,
+                    },
+                )
+                for beat in beats
+            ]
+
+    def save_usage(self, samples: Sequence[tuple[str, Sample]], arrived_at: int) -> list[Outcome]:
+        """Store usage samples, each with the operator key that signed it, in one transaction."""
+        with self._database.write() as connection:
+            return [
+                _save_once(
+                    connection,
+                    tables.usage,
+                    {"machine": machine, "job": sample.message.job, "seq": sample.message.seq},
+                    {
+                        "digest": sample.message.struct_hash(),
+                        "timestamp": sample.message.timestamp,
+                        "cumulative_gpu_seconds": sample.message.cumulative_gpu_seconds,
+                        "status": sample.message.status,
+                        "telemetry": dict(sample.telemetry),
+                        "signature": sample.signature,
+                        "arrived_at": arrived_at,
+                    },
+                )
+                for machine, sample in samples
+            ]
+
+    def beats(self, devices: Iterable[bytes], since: int) -> dict[bytes, list[int]]:
+        """Arrival times of the devices' heartbeats from chain time `since` on."""
+        columns = tables.heartbeats.c
+        query = select(columns.device, columns.arrived_at).where(
+            columns.device.in_(list(devices)),
+            columns.arrived_at >= since,
+            columns.quarantined.is_(False),
+        )
+        found: dict[bytes, list[int]] = {}
+        with self._database.read() as connection:
+            for device, arrived_at in connection.execute(query):
+                found.setdefault(device, []).append(arrived_at)
+        return found
+
+    def last_beat(self, device: bytes) -> int | None:
+        """Chain time at which a device was last heard of."""
+        columns = tables.heartbeats.c
+        query = select(func.max(columns.arrived_at)).where(columns.device == device)
+        with self._database.read() as connection:
+            found: int | None = connection.scalar(query)
+        return found
+
+    def reported(self) -> list[Reported]:
+        """Per job the sample with the highest sequence number that is not quarantined."""
+        columns = tables.usage.c
+        newest = (
+            select(columns.job, func.max(columns.seq).label("seq"))
+            .where(columns.quarantined.is_(False))
+            .group_by(columns.job)
+            .subquery()
+        )
+        query = (
+            select(tables.usage)
+            .join(newest, and_(columns.job == newest.c.job, columns.seq == newest.c.seq))
+            .where(columns.quarantined.is_(False))
+            .order_by(columns.job, columns.id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        by_job = {
+            row.job: Reported(row.job, row.cumulative_gpu_seconds, row.status, row.arrived_at)
+            for row in rows
+        }
+        return list(by_job.values())
+
+    def first_beyond(self, job: int, settled: int, final: bool) -> int | None:
+        """Chain time at which the first sample arrived that the chain does not reflect yet.
+
+        That is one with more than `settled` GPU-seconds, or with a final status where the
+        chain has none.
+        """
+        columns = tables.usage.c
+        beyond = columns.cumulative_gpu_seconds > settled
+        if not final:
+            beyond = or_(beyond, columns.status >= JobStatus.COMPLETED)
+        query = select(func.min(columns.arrived_at)).where(
+            columns.job == job, beyond, columns.quarantined.is_(False)
+        )
+        with self._database.read() as connection:
+            found: int | None = connection.scalar(query)
+        return found
+
+    # --- signatures ---------------------------------------------------------------------------
+
+    def bind(self, report: messages.Report, proposal: Mapping[str, Any] | None) -> bytes:
+        """Bind a report's key to its payload for ever; returns the payload the key is bound to.
+
+        That is another than the report's where the key was bound before.
+        """
+        key = {
+            "config": report.config,
+            "consumer": report.consumer,
+            "subject": report.subject,
+            "round": report.round,
+        }
+        columns = tables.intents.c
+        values = {**key, "payload": report.payload, "proposal": proposal}
+        with self._database.write() as connection:
+            connection.execute(insert(tables.intents).values(values).on_conflict_do_nothing())
+            query = select(columns.payload).where(*(columns[k] == v for k, v in key.items()))
+            bound: bytes = connection.scalars(query).one()
+        return bound
+
+    def bound_proposal(
+        self, config: bytes, consumer: str, subject: bytes, round_: int
+    ) -> dict[str, Any] | None:
+        """What the payload of a bound key was derived from; None while the key is free."""
+        columns = tables.intents.c
+        query = select(columns.proposal).where(
+            columns.config == config,
+            columns.consumer == consumer,
+            columns.subject == subject,
+            columns.round == round_,
+        )
+        with self._database.read() as connection:
+            found: dict[str, Any] | None = connection.scalars(query).one_or_none()
+        return found
+
+    def bound_subjects(self, config: bytes, consumer: str, round_: int) -> list[bytes]:
+        """Subjects that this oracle has bound for a consumer in a round."""
+        columns = tables.intents.c
+        query = select(columns.subject).where(
+            columns.config == config, columns.consumer == consumer, columns.round == round_
+        )
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
+
+    def save_statements(self, statements: Iterable[Statement]) -> None:
+        """Publish signatures; those known already are ignored."""
+        values = [
+            {
+                "config": statement.report.config,
+                "consumer": statement.report.consumer,
+                "subject": statement.report.subject,
+                "round": statement.report.round,
+                "payload": statement.report.payload,
+                "oracle": statement.oracle,
+                "signature": statement.signature,
+            }
+            for statement in statements
+        ]
+        if values:
+            with self._database.write() as connection:
+                connection.execute(insert(tables.statements).on_conflict_do_nothing(), values)
+
+    def statements(self, after: int, limit: int) -> list[Statement]:
+        """Signatures in order of arrival, those behind position `after`."""
+        columns = tables.statements.c
+        query = (
+            select(tables.statements).where(columns.id > after).order_by(columns.id).limit(limit)
+        )
+        with self._database.read() as connection:
+            return [
+                Statement(
+                    messages.Report(row.config, row.consumer, row.subject, row.round, row.payload),
+                    row.oracle,
+                    row.signature,
+                    row.id,
+                )
+                for row in connection.execute(query)
+            ]
+
+    # --- submissions --------------------------------------------------------------------------
+
+    def save_submission(
+        self, name: str, contract: str, calldata: bytes, goal: Mapping[str, Any]
+    ) -> None:
+        """Queue a transaction, unless one of this name is on its way or done.
+
+        One that was refused is queued anew.
+        """
+        columns = tables.submissions.c
+        values = {
+            "name": name,
+            "contract": contract,
+            "calldata": calldata,
+            "goal": dict(goal),
+            "state": SubmissionState.QUEUED,
+            "reason": "",
+            "nonce": None,
+        }
+        with self._database.write() as connection:
+            connection.execute(
+                insert(tables.submissions)
+                .values(values)
+                .on_conflict_do_update(
+                    ["name"], set_=values, where=columns.state == SubmissionState.REFUSED
+                )
+            )
+
+    def open_submissions(self) -> list[Submission]:
+        """Submissions that are neither final nor refused, oldest first."""
+        columns = tables.submissions.c
+        done = (SubmissionState.FINAL, SubmissionState.REFUSED)
+        query = select(tables.submissions).where(columns.state.not_in(done)).order_by(columns.id)
+        with self._database.read() as connection:
+            return [
+                Submission(
+                    row.id,
+                    row.name,
+                    row.contract,
+                    row.calldata,
+                    row.goal,
+                    SubmissionState(row.state),
+                    row.nonce,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def submission_state(self, name: str) -> SubmissionState | None:
+        """How far a submission has got, None where it was never wanted."""
+        columns = tables.submissions.c
+        with self._database.read() as connection:
+            state = connection.scalar(select(columns.state).where(columns.name == name))
+        return None if state is None else SubmissionState(state)
+
+    def move_submission(self, submission: int, state: SubmissionState, reason: str = "") -> None:
+        """Record how far a submission has got; back in the queue it gives its nonce up."""
+        values: dict[str, Any] = {"state": state, "reason": reason}
+        if state is SubmissionState.QUEUED:
+            values["nonce"] = None
+        columns = tables.submissions.c
+        with self._database.write() as connection:
+            connection.execute(
+                update(tables.submissions).where(columns.id == submission).values(values)
+            )
+
+    def save_attempt(self, submission: int, attempt: Attempt) -> None:
+        """Store a signed transaction before it is broadcast, and move its submission to sent."""
+        columns = tables.submissions.c
+        with self._database.write() as connection:
+            connection.execute(
+                insert(tables.attempts).values(
+                    hash=attempt.hash,
+                    submission=submission,
+                    nonce=attempt.nonce,
+                    raw=attempt.raw,
+                    max_fee=attempt.max_fee,
+                    priority_fee=attempt.priority_fee,
+                    sent_at=attempt.sent_at,
+                )
+            )
+            connection.execute(
+                update(tables.submissions)
+                .where(columns.id == submission)
+                .values(state=SubmissionState.SENT, nonce=attempt.nonce)
+            )
+
+    def attempts(self, submission: Submission) -> list[Attempt]:
+        """The transactions signed at the submission's present nonce, the newest last."""
+        columns = tables.attempts.c
+        query = (
+            select(tables.attempts)
+            .where(columns.submission == submission.id, columns.nonce == submission.nonce)
+            .order_by(columns.max_fee)
+        )
+        with self._database.read() as connection:
+            return [
+                Attempt(r.hash, r.nonce, r.raw, r.max_fee, r.priority_fee, r.sent_at)
+                for r in connection.execute(query)
+            ]
+
+    # --- epochs -------------------------------------------------------------------------------
+
+    def save_epoch(self, epoch: ClosedEpoch) -> None:
+        """Store a rebuilt report; the same one again changes nothing."""
+        values = {
+            "report_hash": epoch.report_hash,
+            "from_epoch": epoch.report.from_epoch,
+            "to_epoch": epoch.report.to_epoch,
+            "report": _report_json(epoch.report),
+            "block_number": epoch.block_number,
+            "block_hash": epoch.block_hash,
+            "leaf_file": epoch.leaf_file,
+        }
+        with self._database.write() as connection:
+            connection.execute(insert(tables.epochs).values(values).on_conflict_do_nothing())
+
+    def epoch(self, report_hash: bytes) -> ClosedEpoch | None:
+        """A rebuilt report by its struct hash."""
+        query = select(tables.epochs).where(tables.epochs.c.report_hash == report_hash)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return _closed_epoch(row) if row else None
+
+    def epochs(self, limit: int) -> list[ClosedEpoch]:
+        """Rebuilt reports, the newest first."""
+        query = select(tables.epochs).order_by(tables.epochs.c.to_epoch.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [_closed_epoch(row) for row in connection.execute(query)]
+
+
+def _save_once(
+    connection: Connection, table: Table, key: dict[str, Any], body: dict[str, Any]
+) -> Outcome:
+    """Insert a row under a key that may hold one body only; two bodies quarantine each other."""
+    columns = table.c
+    same_key = and_(*(columns[name] == value for name, value in key.items()))
+    rows = connection.execute(select(columns.digest, columns.quarantined).where(same_key)).all()
+    for row in rows:
+        if row.digest == body["digest"]:
+            return Outcome.QUARANTINED if row.quarantined else Outcome.DUPLICATE
+    connection.execute(insert(table).values(**key, **body, quarantined=bool(rows)))
+    if not rows:
+        return Outcome.STORED
+    connection.execute(update(table).where(same_key).values(quarantined=True))
+    return Outcome.QUARANTINED
+
+
+def _device(row: Row[Any]) -> Device:
+    return Device(
+        row.device,
+        row.provider,
+        row.identity,
+        row.memory_mb,
+        row.inventory,
+        row.agent_url,
+        row.signature,
+    )
+
+
+def _commit(row: Row[Any]) -> StoredCommit:
+    message = messages.Commit(
+        row.provider,
+        row.device,
+        row.epoch,
+        row.seed,
+        row.m,
+        row.n,
+        row.k,
+        row.rounds,
+        row.final_seed,
+    )
+    if message.struct_hash() != row.commit:
+        raise Fatal(
+            f"commit {row.id} in the database is not what was stored",
+            "Stop, keep the file for an examination, and restore a backup.",
+        )
+    roots = tuple(
+        row.roots[start : start + _ROOT_BYTES] for start in range(0, len(row.roots), _ROOT_BYTES)
+    )
+    return StoredCommit(
+        message,
+        roots,
+        row.signature,
+        row.elapsed_ms,
+        row.accepted,
+        row.reason,
+        row.ops_per_second,
+        row.openings,
+        row.id,
+    )
+
+
+def _report_json(report: messages.EpochReport) -> dict[str, str]:
+    """Fields as text: a uint256 is more than JSON readers keep."""
+    return {
+        name: value.hex() if isinstance(value, bytes) else str(value)
+        for name, value in asdict(report).items()
+    }
+
+
+def _closed_epoch(row: Row[Any]) -> ClosedEpoch:
+    types = {field.name: field.type for field in fields(messages.EpochReport)}
+    values: dict[str, Any] = {
+        name: bytes.fromhex(text) if types[name] is bytes else int(text)
+        for name, text in row.report.items()
+    }
+    report = messages.EpochReport(**values)
+    return ClosedEpoch(report, row.block_number, row.block_hash, row.leaf_file)

@@ -1,0 +1,439 @@
+"""The oracle's HTTP interface: thin routes over the services of a `Node`."""
+
+import importlib.resources
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Path, Query, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from oracle.adapters.clock import Clock
+from oracle.api import schemas
+from oracle.api.metrics import Metrics
+from oracle.api.node import Node
+from oracle.api.problems import BodyLimit, explain_errors
+from oracle.domain import messages
+from oracle.domain.attestation import Opening
+from oracle.domain.attestation import Query as Entry
+from oracle.domain.canonical import canonical_hash
+from oracle.domain.epochs import LeafKind
+from oracle.domain.records import Beat, Device, Reported, Sample, Statement, StoredCommit
+from oracle.errors import BadInput, ClearworkError, NotFound
+
+# entries of a public list per answer
+PAGE = 500
+MAX_BATCH = 1_000
+
+HashText = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{64}$")]
+EpochNumber = Annotated[int, Path(ge=0, lt=2**63)]
+After = Annotated[int, Query(ge=0, lt=2**63)]
+_PROBLEMS: dict[int | str, dict[str, object]] = {
+    code: {"model": schemas.Problem} for code in (401, 404, 409, 413, 422, 503)
+}
+
+
+async def arrival() -> int:
+    """Monotonic nanoseconds at which a request was read, before it waits for a thread."""
+    return Clock().now_ns()
+
+
+def create_app(node: Node) -> FastAPI:
+    """The application of one oracle; its lifespan starts and stops the node's loops."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        node.start()
+        yield
+        node.stop()
+
+    app = FastAPI(
+        title="Clearwork oracle",
+        version="1",
+        summary="Attests GPUs, meters usage, settles it, serves proofs.",
+        lifespan=lifespan,
+        responses=_PROBLEMS,
+    )
+    app.add_middleware(BodyLimit, max_bytes=node.settings.max_body_bytes)
+    explain_errors(app)
+    _agent_routes(app, node)
+    _peer_routes(app, node)
+    _public_routes(app, node)
+    _operator_routes(app, node)
+    return app
+
+
+# --- agents -----------------------------------------------------------------------------------
+
+
+def _agent_routes(app: FastAPI, node: Node) -> None:
+    @app.post("/v1/devices", tags=["agent"])
+    def register(body: schemas.RegistrationBody) -> schemas.DeviceView:
+        """Present a device to this oracle."""
+        message = messages.Registration(
+            body.provider, body.identity, body.memory_mb, canonical_hash(body.inventory)
+        )
+        device = node.ingest.register(message, body.inventory, body.agent_url, body.signature)
+        return _device_view(node, device)
+
+    @app.get("/v1/devices/{device}/challenge", tags=["agent"])
+    def challenge(device: HashText) -> schemas.ChallengeView:
+        """What a device has to compute in this epoch."""
+        state = node.attest.challenge(_bytes(device))
+        if state.challenge is None:
+            return schemas.ChallengeView(state="waiting", epoch=state.epoch)
+        dims = node.attest.rules.dims
+        return schemas.ChallengeView(
+            state=state.state,  # type: ignore[arg-type]
+            epoch=state.epoch,
+            seed=state.challenge.seed,
+            m=dims.m,
+            n=dims.n,
+            k=dims.k,
+            rounds=dims.rounds,
+            remaining_ms=state.remaining_ms,
+            secret_hash=state.challenge.secret_hash,
+        )
+
+    @app.post("/v1/commits", tags=["agent"])
+    def commit(
+        body: schemas.CommitBody, arrived_ns: Annotated[int, Depends(arrival)]
+    ) -> schemas.AckView:
+        """Commit to a chain of products; the answer draws the entries to open."""
+        taken = node.attest.commit(body.message(), body.roots, body.signature, arrived_ns)
+        return schemas.AckView(
+            commit=taken.ack.commit,
+            elapsed_ms=taken.ack.elapsed_ms,
+            secret=taken.ack.secret,
+            queries=node.attest.rules.queries,
+            oracle=taken.oracle,
+            signature=taken.signature,
+        )
+
+    @app.post("/v1/openings", tags=["agent"])
+    def openings(body: schemas.OpeningsBody) -> schemas.VerdictView:
+        """Open the entries drawn; the answer is this oracle's final verdict."""
+        opened = [
+            Opening(Entry(item.round, item.i, item.j), item.leaf, tuple(item.path))
+            for item in body.openings
+        ]
+        verdict = _verdict_view(node.attest.open(body.commit, opened))
+        if verdict is None:
+            raise NotFound("the commit has no verdict", "Post its openings again.")
+        return verdict
+
+    @app.post("/v1/heartbeats", tags=["agent"])
+    def heartbeats(bodies: list[schemas.HeartbeatBody]) -> list[schemas.Receipt]:
+        """Store heartbeats; one receipt each, in order."""
+        _check_batch(len(bodies))
+        beats = [
+            Beat(
+                messages.Heartbeat(
+                    body.device, body.seq, body.timestamp, canonical_hash(body.telemetry)
+                ),
+                body.telemetry,
+                body.signature,
+            )
+            for body in bodies
+        ]
+        return [_receipt(*receipt) for receipt in node.ingest.heartbeats(beats)]
+
+    @app.post("/v1/usage", tags=["agent"])
+    def usage(bodies: list[schemas.UsageBody]) -> list[schemas.Receipt]:
+        """Store usage samples; one receipt each, in order."""
+        _check_batch(len(bodies))
+        samples = [
+            Sample(
+                messages.Usage(
+                    body.job,
+                    body.seq,
+                    body.timestamp,
+                    body.cumulative_gpu_seconds,
+                    body.status,
+                    canonical_hash(body.telemetry),
+                ),
+                body.telemetry,
+                body.signature,
+            )
+            for body in bodies
+        ]
+        return [_receipt(*receipt) for receipt in node.ingest.usage(samples)]
+
+
+# --- peers ------------------------------------------------------------------------------------
+
+
+def _peer_routes(app: FastAPI, node: Node) -> None:
+    @app.get("/v1/peer/usage/{epoch}", tags=["peer"])
+    def usage_observation(epoch: EpochNumber) -> schemas.UsageObservation:
+        """This oracle's signed view of all jobs."""
+        return schemas.UsageObservation.of(node.settle.observation(epoch))
+
+    @app.get("/v1/peer/devices/{device}/{epoch}", tags=["peer"])
+    def device_observation(device: HashText, epoch: EpochNumber) -> schemas.DeviceObservation:
+        """This oracle's signed verdict on a device it accepted."""
+        return schemas.DeviceObservation.of(node.attest.observation(_bytes(device), epoch))
+
+    @app.get("/v1/peer/proposals/device/{device}/{epoch}", tags=["peer"])
+    def bound_device(device: HashText, epoch: EpochNumber) -> schemas.DeviceProposal:
+        """The proposal that this oracle has signed for a device."""
+        return schemas.DeviceProposal.of(node.record.bound(_bytes(device), epoch))
+
+    @app.post("/v1/peer/proposals/usage", tags=["peer"])
+    def endorse_usage(body: schemas.UsageProposal) -> schemas.PeerSignature:
+        """Check a batch and sign it."""
+        return _signature(node.settle.endorse(body.proposal()))
+
+    @app.post("/v1/peer/proposals/device", tags=["peer"])
+    def endorse_device(body: schemas.DeviceProposal) -> schemas.PeerSignature:
+        """Check a device's result and sign it."""
+        return _signature(node.record.endorse(body.proposal()))
+
+    @app.post("/v1/peer/proposals/epoch", tags=["peer"])
+    def endorse_epoch(body: schemas.EpochProposal) -> schemas.PeerSignature:
+        """Rebuild a report and sign it if it is the same."""
+        return _signature(node.close_epoch.endorse(body.proposal()))
+
+
+# --- everybody --------------------------------------------------------------------------------
+
+
+def _public_routes(app: FastAPI, node: Node) -> None:
+    @app.get("/v1/status", tags=["public"])
+    def status() -> schemas.StatusView:
+        """The head of the chain, the committee, and what the attestation asks for."""
+        head = node.market.head
+        committee = node.market.committee()
+        rules = node.attest.rules
+        return schemas.StatusView(
+            chain_id=node.chain.chain_id,
+            block=head.number,
+            timestamp=head.timestamp,
+            epoch=head.epoch,
+            epoch_ends=node.market.start_of(head.epoch + 1),
+            beacon=node.market.beacon(head.epoch),
+            contracts=node.chain.deployment.addresses,
+            members=list(committee.members),
+            threshold=committee.threshold,
+            m=rules.dims.m,
+            n=rules.dims.n,
+            k=rules.dims.k,
+            rounds=rules.dims.rounds,
+            queries=rules.queries,
+            deadline_ms=rules.deadline_ms,
+        )
+
+    @app.get("/v1/devices", tags=["public"])
+    def devices() -> list[schemas.DeviceView]:
+        """All devices presented to this oracle."""
+        return [_device_view(node, device) for device in node.store.devices()]
+
+    @app.get("/v1/devices/{device}", tags=["public"])
+    def device(device: HashText) -> schemas.DeviceView:
+        """One device."""
+        known = node.store.device(_bytes(device))
+        if known is None:
+            raise NotFound(f"unknown device {device}", "Register it with POST /v1/devices.")
+        return _device_view(node, known)
+
+    @app.get("/v1/jobs", tags=["public"])
+    def jobs(after: After = 0) -> list[schemas.JobView]:
+        """Jobs on chain beside the usage reported of them, those behind number `after`."""
+        last = min(node.market.job_count(), after + PAGE)
+        reported = {entry.job: entry for entry in node.store.reported()}
+        return [_job_view(node, job, reported.get(job)) for job in range(after + 1, last + 1)]
+
+    @app.get("/v1/commits", tags=["public"])
+    def commits(after: After = 0) -> list[schemas.CommitView]:
+        """Every signed commit with this oracle's verdict, refused ones too."""
+        return [_commit_view(node, stored) for stored in node.store.commits(after, PAGE)]
+
+    @app.get("/v1/statements", tags=["public"])
+    def statements(after: After = 0) -> list[schemas.StatementView]:
+        """Every signature over a committee report that this oracle has seen."""
+        return [
+            schemas.StatementView(
+                id=seen.id,
+                config=seen.report.config,
+                consumer=seen.report.consumer,
+                subject=seen.report.subject,
+                round=seen.report.round,
+                payload=seen.report.payload,
+                oracle=seen.oracle,
+                signature=seen.signature,
+            )
+            for seen in node.store.statements(after, PAGE)
+        ]
+
+    @app.get("/v1/epochs", tags=["public"])
+    def epochs() -> list[schemas.EpochView]:
+        """Reports that this oracle has rebuilt, the newest first."""
+        return [
+            schemas.EpochView(
+                from_epoch=closed.report.from_epoch,
+                to_epoch=closed.report.to_epoch,
+                report_hash=closed.report_hash,
+                previous=closed.report.previous,
+                reward_root=closed.report.reward_root,
+                usage_root=closed.report.usage_root,
+                attestation_root=closed.report.attestation_root,
+                cumulative_rewards=str(closed.report.cumulative_rewards),
+                data_hash=closed.report.data_hash,
+                rules_version=closed.report.rules_version,
+                block_number=closed.block_number,
+                block_hash=closed.block_hash,
+            )
+            for closed in node.store.epochs(PAGE)
+        ]
+
+    @app.get("/v1/epochs/{report_hash}/leaves", tags=["public"], response_class=Response)
+    def leaves(report_hash: HashText) -> Response:
+        """The leaf file of a report; its keccak is the report's data hash."""
+        content = node.close_epoch.leaf_file(_bytes(report_hash))
+        return Response(content, media_type="application/octet-stream")
+
+    @app.get("/v1/proofs/{kind}/{key}", tags=["public"])
+    def proof(kind: LeafKind, key: HashText) -> schemas.ProofView:
+        """Leaf, path and ready calldata of a claim against the active report.
+
+        Kind 1: a provider's reward, 2: an account's, 3: settled usage, 4: an attestation.
+        """
+        found = node.close_epoch.proof(kind, _bytes(key))
+        return schemas.ProofView(
+            kind=int(found.leaf.kind),
+            key=found.leaf.key,
+            cumulative=found.leaf.value,
+            proof=found.path,
+            root=found.root,
+            to=found.to,
+            calldata="0x" + found.calldata.hex(),
+        )
+
+
+# --- operators --------------------------------------------------------------------------------
+
+
+def _operator_routes(app: FastAPI, node: Node) -> None:
+    metrics = Metrics(node)
+
+    @app.get("/health", tags=["operator"], responses={503: {"model": schemas.HealthView}})
+    def health(response: Response) -> schemas.HealthView:
+        """Whether this oracle does its work, and if not, why."""
+        view = health_view(node)
+        response.status_code = 200 if view.ok else 503
+        return view
+
+    @app.get("/metrics", tags=["operator"], response_class=PlainTextResponse)
+    def prometheus() -> Response:
+        """Prometheus metrics."""
+        return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/", include_in_schema=False, response_class=HTMLResponse)
+    def page() -> str:
+        return importlib.resources.files("oracle.api").joinpath("status.html").read_text()
+
+
+def health_view(node: Node) -> schemas.HealthView:
+    """The node's health with its causes."""
+    head = node.market.head
+    causes = node.causes()
+    identity = None
+    if not node.member.is_dry:
+        try:
+            identity = node.member.identity()
+        except ClearworkError as error:
+            causes.append(f"{error} {error.remedy}")
+    return schemas.HealthView(
+        ok=not causes,
+        causes=causes,
+        chain_id=node.chain.chain_id,
+        block=head.number,
+        epoch=head.epoch,
+        oracle=identity,
+        member=identity is not None,
+    )
+
+
+# --- helpers ----------------------------------------------------------------------------------
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _check_batch(size: int) -> None:
+    if not 1 <= size <= MAX_BATCH:
+        raise BadInput(f"a batch of {size}", f"Send 1 to {MAX_BATCH} entries at once.")
+
+
+def _receipt(state: str, reason: str) -> schemas.Receipt:
+    return schemas.Receipt(state=state, reason=reason)  # type: ignore[arg-type]
+
+
+def _signature(statement: Statement) -> schemas.PeerSignature:
+    return schemas.PeerSignature(oracle=statement.oracle, signature=statement.signature)
+
+
+def _device_view(node: Node, device: Device) -> schemas.DeviceView:
+    entry = node.market.device(device.device)
+    return schemas.DeviceView(
+        device=device.device,
+        provider=device.provider,
+        identity=device.identity,
+        memory_mb=device.memory_mb,
+        agent_url=device.agent_url,
+        last_heartbeat=node.store.last_beat(device.device),
+        device_class=entry.device_class if entry else None,
+        ops_per_second=entry.ops_per_second if entry else None,
+        attested_until=entry.attested_until if entry else None,
+    )
+
+
+def _job_view(node: Node, number: int, reported: Reported | None) -> schemas.JobView:
+    job = node.market.job(number)
+    return schemas.JobView(
+        job=job.job,
+        provider=job.provider,
+        gpus=job.gpus,
+        device_class=job.device_class,
+        status=job.status,
+        settled=job.settled,
+        reported=reported.cumulative_gpu_seconds if reported else None,
+        accepted_at=job.accepted_at,
+    )
+
+
+def _commit_view(node: Node, stored: StoredCommit) -> schemas.CommitView:
+    message = stored.message
+    device = node.store.device(message.device)
+    return schemas.CommitView(
+        id=stored.id,
+        commit=schemas.CommitBody(
+            provider=message.provider,
+            device=message.device,
+            epoch=message.epoch,
+            seed=message.seed,
+            m=message.m,
+            n=message.n,
+            k=message.k,
+            rounds=message.rounds,
+            final_seed=message.final_seed,
+            roots=list(stored.roots),
+            signature=stored.signature,
+        ),
+        agent_url=device.agent_url if device else "",
+        verdict=_verdict_view(stored),
+    )
+
+
+def _verdict_view(stored: StoredCommit) -> schemas.VerdictView | None:
+    if stored.accepted is None:
+        return None
+    return schemas.VerdictView(
+        commit=stored.commit,
+        accepted=stored.accepted,
+        reason=stored.reason,
+        ops_per_second=stored.ops_per_second,
+        elapsed_ms=stored.elapsed_ms,
+    )

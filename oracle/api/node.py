@@ -1,0 +1,169 @@
+"""One oracle: every part wired to its neighbours, and the two background loops."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from oracle.adapters.chain.client import Chain
+from oracle.adapters.chain.deployment import Deployment
+from oracle.adapters.chain.history import History
+from oracle.adapters.chain.market import Market
+from oracle.adapters.chain.sender import WEI_PER_GWEI, Sender
+from oracle.adapters.clock import Clock
+from oracle.adapters.gpu.backend import Backend
+from oracle.adapters.gpu.numpy_backend import NumpyBackend
+from oracle.adapters.peers import Peer
+from oracle.adapters.signer import Signer
+from oracle.adapters.signer.keystore import KeystoreSigner
+from oracle.adapters.store.database import Database
+from oracle.adapters.store.leaf_files import LeafFiles
+from oracle.adapters.store.store import Store
+from oracle.domain.attestation import Dims
+from oracle.errors import Misconfigured
+from oracle.services.attest import Attest, AttestationRules
+from oracle.services.close_epoch import CloseEpoch
+from oracle.services.ingest import Ingest
+from oracle.services.membership import Member
+from oracle.services.quorum import Quorum
+from oracle.services.record import Record
+from oracle.services.rounds import RoundRules, Rounds
+from oracle.services.settle import Settle, UsageRules
+from oracle.services.submit import Outbox
+from oracle.settings import Settings
+
+log = structlog.get_logger()
+
+# seconds a loop gets to finish its step on shutdown
+STOP_TIMEOUT = 15
+
+
+class Node:
+    """One operator's oracle. `start` and `stop` its loops; the routes call its services."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        chain: Chain,
+        signer: Signer | None,
+        backend: Backend[Any, Any] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.chain = chain
+        self.clock = Clock()
+        self.database = Database(settings.database).migrate()
+        self.store = Store(self.database)
+        self.store.claim(
+            {
+                "chain": str(chain.chain_id),
+                "registry": chain.deployment.address("DeviceRegistry"),
+                "committee": chain.deployment.address("OracleCommittee"),
+            }
+        )
+        self.market = Market(chain)
+        self.member = Member(self.store, self.market, signer)
+        self.peers = [Peer(url) for url in settings.peers]
+        self.quorum = Quorum(self.market, self.member, self.peers)
+        cap = settings.max_fee_gwei * WEI_PER_GWEI
+        self.outbox = Outbox(
+            self.store, self.market, Sender(chain, signer, cap) if signer else None
+        )
+        self.ingest = Ingest(self.store, self.market)
+        self.attest = Attest(
+            self.store,
+            self.market,
+            self.clock,
+            NumpyBackend() if backend is None else backend,
+            _attestation_rules(settings),
+            self.member,
+        )
+        shared = (self.store, self.market, self.member, self.peers, self.quorum, self.outbox)
+        self.record = Record(*shared, self.attest)
+        self.settle = Settle(*shared, UsageRules(settings.usage_lag, settings.heartbeat_grace))
+        self.close_epoch = CloseEpoch(
+            self.store,
+            self.market,
+            History(chain, self.market),
+            self.member,
+            self.peers,
+            self.quorum,
+            self.outbox,
+            LeafFiles(leaf_directory(settings.database)),
+        )
+        self.rounds = Rounds(
+            self.store,
+            self.market,
+            self.member,
+            self.outbox,
+            self.attest,
+            self.record,
+            self.settle,
+            self.close_epoch,
+            RoundRules(settings.poll_interval, settings.round_interval, settings.leader_delay),
+        )
+        self._stop = threading.Event()
+        self._loops: list[threading.Thread] = []
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Node":
+        """The node that the settings describe; raises `Misconfigured` for what can't run."""
+        chain = Chain(settings.rpc_urls, Deployment.load(settings.deployment)).connect()
+        return cls(settings, chain, open_signer(settings))
+
+    def start(self) -> None:
+        """Start following the chain and working."""
+        for loop in (self.rounds.watch, self.rounds.work):
+            thread = threading.Thread(target=loop, args=(self._stop,), name=loop.__name__)
+            thread.start()
+            self._loops.append(thread)
+        mode = "dry" if self.member.is_dry else "signing"
+        log.info("oracle started", mode=mode, chain_id=self.chain.chain_id)
+
+    def stop(self) -> None:
+        """Let both loops finish their step, then close everything."""
+        self._stop.set()
+        for thread in self._loops:
+            thread.join(STOP_TIMEOUT)
+        for peer in self.peers:
+            peer.close()
+        self.database.close()
+        log.info("oracle stopped")
+
+    def causes(self) -> list[str]:
+        """Why this oracle is not healthy, one line each."""
+        dead = [
+            f"{thread.name}: the loop has ended; restart the oracle and read its log"
+            for thread in self._loops
+            if not thread.is_alive()
+        ]
+        return self.rounds.causes.all() + dead
+
+
+def open_signer(settings: Settings) -> Signer | None:
+    """The key that the settings name, None to run dry."""
+    if settings.keystore is None:
+        return None
+    if settings.password_file is None:
+        raise Misconfigured(
+            "there is a keystore but no password file", "Set CLEARWORK_PASSWORD_FILE."
+        )
+    return KeystoreSigner.load(settings.keystore, settings.password_file)
+
+
+def leaf_directory(database: Path) -> Path:
+    """Where the leaf files of a database lie."""
+    return database.with_name(database.stem + "-leaves")
+
+
+def _attestation_rules(settings: Settings) -> AttestationRules:
+    return AttestationRules(
+        dims=Dims(
+            m=settings.attestation_m,
+            n=settings.attestation_n,
+            k=settings.attestation_k,
+            rounds=settings.attestation_rounds,
+        ),
+        queries=settings.attestation_queries,
+        deadline_ms=settings.attestation_deadline_ms,
+    )

@@ -1,0 +1,503 @@
+"""Bodies of the HTTP interface, shared by the oracle, the agent, customers and watchers.
+
+Bytes travel as 0x-prefixed lower-case hex, money and 64-bit numbers as JSON integers,
+signatures as 65 bytes r, s, v. What a signature covers is a struct of
+`oracle.domain.messages`, rebuilt from the body: a body holds no digest anybody could swap.
+"""
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from oracle.domain import messages, proposals
+
+
+def _parse_hex(value: object) -> object:
+    if isinstance(value, str):
+        if not value.startswith("0x"):
+            raise ValueError("expected hex digits behind 0x")
+        return bytes.fromhex(value[2:])
+    return value
+
+
+def _show_hex(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+_Hex = [BeforeValidator(_parse_hex), PlainSerializer(_show_hex, return_type=str, when_used="json")]
+Hash = Annotated[bytes, *_Hex, Field(min_length=32, max_length=32)]
+Leaf = Annotated[bytes, *_Hex, Field(min_length=128, max_length=128)]
+Signature = Annotated[bytes, *_Hex, Field(min_length=65, max_length=65)]
+Address = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
+Packed = Annotated[bytes, *_Hex, Field(max_length=8_192)]
+
+U8 = Annotated[int, Field(ge=0, lt=2**8)]
+U16 = Annotated[int, Field(ge=0, lt=2**16)]
+U24 = Annotated[int, Field(ge=0, lt=2**24)]
+U32 = Annotated[int, Field(ge=0, lt=2**32)]
+U40 = Annotated[int, Field(ge=0, lt=2**40)]
+# below 2^63: what a database integer holds; nothing counted here comes near
+U64 = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Body(BaseModel):
+    """Base of all bodies: unknown fields are refused, instances are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Problem(Body):
+    """An error, as problem+json (RFC 9457). `title` says what is wrong, `detail` what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+# --- agent to oracle --------------------------------------------------------------------------
+
+
+class RegistrationBody(Body):
+    """POST /v1/devices; answered with `DeviceView`. Signed: `messages.Registration`."""
+
+    provider: U24
+    identity: Hash
+    memory_mb: U32
+    # name, driver, PCI id, MIG and vGPU mode, ...; canonical JSON, hashed into the message
+    inventory: dict[str, str | int | bool | None]
+    # where the agent answers openings, e.g. http://127.0.0.1:9000
+    agent_url: str = Field(max_length=2_048, pattern="^https?://")
+    signature: Signature
+
+
+class ChallengeView(Body):
+    """GET /v1/devices/{device}/challenge: what this device has to compute in this epoch.
+
+    `state`: `waiting` (the epoch has no beacon yet), `open` (compute and commit),
+    `committed` (openings are due), `accepted` or `refused` (done for this epoch).
+    All numbers but `state` and `epoch` are absent while waiting.
+    """
+
+    state: Literal["waiting", "open", "committed", "accepted", "refused"]
+    epoch: U64
+    seed: Hash | None = None
+    m: U32 | None = None
+    n: U32 | None = None
+    k: U32 | None = None
+    rounds: U16 | None = None
+    # milliseconds left on the oracle's clock
+    remaining_ms: int | None = None
+    # keccak of the secret that the entries to open will be drawn from
+    secret_hash: Hash | None = None
+
+
+class CommitBody(Body):
+    """POST /v1/commits; answered with `AckView`. Signed: `messages.Commit`.
+
+    `roots` are the roots of all rounds in order; they chain `seed` to `final_seed`.
+    """
+
+    provider: U24
+    device: Hash
+    epoch: U64
+    seed: Hash
+    m: U32
+    n: U32
+    k: U32
+    rounds: U16
+    final_seed: Hash
+    roots: list[Hash] = Field(min_length=1, max_length=64)
+    signature: Signature
+
+    def message(self) -> messages.Commit:
+        """The struct that `signature` covers."""
+        fields = self.model_dump(exclude={"roots", "signature"})
+        return messages.Commit(**fields)
+
+
+class AckView(Body):
+    """Receipt for a commit: open the entries drawn from `secret`. Signed: `messages.Ack`."""
+
+    commit: Hash
+    elapsed_ms: U32
+    secret: Hash
+    # number of entries to open
+    queries: int
+    oracle: str
+    signature: Signature
+
+
+class OpeningBody(Body):
+    """One entry (i, j) of round `round`: the 128 folded bytes that hold it, and their path."""
+
+    round: U16
+    i: U32
+    j: U32
+    leaf: Leaf
+    path: list[Hash] = Field(max_length=32)
+
+
+class OpeningsBody(Body):
+    """POST /v1/openings; answered with `VerdictView`. The order is that of the queries."""
+
+    commit: Hash
+    openings: list[OpeningBody] = Field(max_length=1_024)
+
+
+class VerdictView(Body):
+    """What this oracle makes of a commit; `ops_per_second` is a lower bound, 0 if refused."""
+
+    commit: Hash
+    accepted: bool
+    reason: str
+    ops_per_second: U64
+    elapsed_ms: U32
+
+
+class HeartbeatBody(Body):
+    """One of POST /v1/heartbeats (a list, at most 1 000). Signed: `messages.Heartbeat`."""
+
+    device: Hash
+    seq: U64
+    timestamp: U64
+    telemetry: dict[str, int | None]
+    signature: Signature
+
+
+class UsageBody(Body):
+    """One of POST /v1/usage (a list, at most 1 000). Signed: `messages.Usage`."""
+
+    job: U64
+    seq: U64
+    timestamp: U64
+    cumulative_gpu_seconds: U40
+    status: U8
+    telemetry: dict[str, int | None]
+    signature: Signature
+
+
+class Receipt(Body):
+    """Answer per entry of a batch: `stored`, `duplicate`, `quarantined` or `refused`."""
+
+    state: Literal["stored", "duplicate", "quarantined", "refused"]
+    reason: str = ""
+
+
+# --- oracle to oracle -------------------------------------------------------------------------
+
+
+class JobObservation(Body):
+    """What one oracle saw of one job."""
+
+    job: U64
+    cumulative_gpu_seconds: U40
+    status: U8
+
+
+class UsageObservation(Body):
+    """GET /v1/peer/usage/{epoch}: one oracle's signed view of all jobs. Signed:
+    `messages.Observation` with subject 0, see `proposals.usage_message`."""
+
+    epoch: U64
+    jobs: list[JobObservation]
+    oracle: Address
+    signature: Signature
+
+    @classmethod
+    def of(cls, seen: proposals.UsageObservation) -> "UsageObservation":
+        """The body for an observation."""
+        jobs = [
+            JobObservation(
+                job=job.job,
+                cumulative_gpu_seconds=job.cumulative_gpu_seconds,
+                status=job.status,
+            )
+            for job in seen.jobs
+        ]
+        return cls(epoch=seen.epoch, jobs=jobs, oracle=seen.oracle, signature=seen.signature)
+
+    def observation(self) -> proposals.UsageObservation:
+        """The observation in a body."""
+        jobs = tuple(
+            proposals.JobObservation(job.cumulative_gpu_seconds, job.status, job.job)
+            for job in self.jobs
+        )
+        return proposals.UsageObservation(self.epoch, jobs, self.oracle, self.signature)
+
+
+class DeviceObservation(Body):
+    """GET /v1/peer/devices/{device}/{epoch}: one oracle's signed verdict on a device. Signed:
+    `messages.Observation` with subject = device, see `proposals.device_message`."""
+
+    device: Hash
+    epoch: U64
+    commit: Hash
+    ops_per_second: U64
+    elapsed_ms: U32
+    openings: Hash
+    oracle: Address
+    signature: Signature
+
+    @classmethod
+    def of(cls, seen: proposals.DeviceObservation) -> "DeviceObservation":
+        """The body for an observation."""
+        return cls(**asdict(seen))
+
+    def observation(self) -> proposals.DeviceObservation:
+        """The observation in a body."""
+        return proposals.DeviceObservation(**self.model_dump())
+
+
+class UsageProposal(Body):
+    """POST /v1/peer/proposals/usage: a leader's batch with the observations it came from.
+
+    Answered with `PeerSignature`, as are all proposals.
+    """
+
+    epoch: U64
+    index: U32
+    observations: list[UsageObservation] = Field(max_length=31)
+    receipts: Packed
+
+    @classmethod
+    def of(cls, proposal: proposals.UsageProposal) -> "UsageProposal":
+        """The body for a proposal."""
+        return cls(
+            epoch=proposal.epoch,
+            index=proposal.index,
+            observations=[UsageObservation.of(seen) for seen in proposal.observations],
+            receipts=proposal.receipts,
+        )
+
+    def proposal(self) -> proposals.UsageProposal:
+        """The proposal in a body."""
+        observations = tuple(seen.observation() for seen in self.observations)
+        return proposals.UsageProposal(self.epoch, self.index, observations, self.receipts)
+
+
+class DeviceProposal(Body):
+    """POST /v1/peer/proposals/device: a leader's choice of observations.
+
+    GET /v1/peer/proposals/device/{device}/{epoch} answers with the one an oracle has signed.
+    """
+
+    device: Hash
+    epoch: U64
+    observations: list[DeviceObservation] = Field(max_length=31)
+
+    @classmethod
+    def of(cls, proposal: proposals.DeviceProposal) -> "DeviceProposal":
+        """The body for a proposal."""
+        observations = [DeviceObservation.of(seen) for seen in proposal.observations]
+        return cls(device=proposal.device, epoch=proposal.epoch, observations=observations)
+
+    def proposal(self) -> proposals.DeviceProposal:
+        """The proposal in a body."""
+        observations = tuple(seen.observation() for seen in self.observations)
+        return proposals.DeviceProposal(self.device, self.epoch, observations)
+
+
+class EpochProposal(Body):
+    """POST /v1/peer/proposals/epoch: a follower rebuilds the report and signs if it is equal."""
+
+    from_epoch: U64
+    to_epoch: U64
+    report_hash: Hash
+
+    @classmethod
+    def of(cls, proposal: proposals.EpochProposal) -> "EpochProposal":
+        """The body for a proposal."""
+        return cls(**asdict(proposal))
+
+    def proposal(self) -> proposals.EpochProposal:
+        """The proposal in a body."""
+        return proposals.EpochProposal(**self.model_dump())
+
+
+class PeerSignature(Body):
+    """Answer to a proposal: this oracle's signature over the committee report."""
+
+    oracle: Address
+    signature: Signature
+
+
+# --- public views -----------------------------------------------------------------------------
+
+
+class DeviceView(Body):
+    """A device as this oracle knows it."""
+
+    device: Hash
+    provider: U24
+    identity: Hash
+    memory_mb: U32
+    agent_url: str
+    last_heartbeat: U64 | None
+    # GPU class and bounds in the registry; None while not entered
+    device_class: U16 | None
+    ops_per_second: U64 | None
+    attested_until: U64 | None
+
+
+class CommitView(Body):
+    """GET /v1/commits?after=0: every signed commit with this oracle's verdict, for watchers."""
+
+    id: int
+    commit: CommitBody
+    agent_url: str
+    verdict: VerdictView | None
+
+
+class EpochView(Body):
+    """One of GET /v1/epochs: a report that this oracle has rebuilt.
+
+    Amounts are decimal strings, because a uint256 is more than JSON readers keep.
+    """
+
+    from_epoch: U64
+    to_epoch: U64
+    report_hash: Hash
+    previous: Hash
+    reward_root: Hash
+    usage_root: Hash
+    attestation_root: Hash
+    cumulative_rewards: str
+    data_hash: Hash
+    rules_version: U32
+    # block that its inputs were read at
+    block_number: int
+    block_hash: Hash
+
+
+class JobView(Body):
+    """One of GET /v1/jobs: a job on chain beside what this oracle has heard of it."""
+
+    job: U64
+    provider: U24
+    gpus: U16
+    device_class: U16
+    status: U8
+    # cumulative GPU-seconds settled on chain
+    settled: U40
+    # cumulative GPU-seconds in the provider's newest usage sample; None for none
+    reported: U40 | None
+    # chain time in seconds, 0 before acceptance
+    accepted_at: U64
+
+
+class StatusView(Body):
+    """GET /v1/status: the head of the chain and what the attestation asks for."""
+
+    chain_id: int
+    block: int
+    # chain time in seconds
+    timestamp: U64
+    epoch: U64
+    epoch_ends: U64
+    beacon: Hash | None
+    # contract name -> address
+    contracts: dict[str, str]
+    members: list[str]
+    threshold: int
+    m: U32
+    n: U32
+    k: U32
+    rounds: U16
+    queries: int
+    deadline_ms: int
+
+
+class StatementView(Body):
+    """GET /v1/statements?after=0: every report signature this oracle has seen, for watchers."""
+
+    id: int
+    config: Hash
+    consumer: str
+    subject: Hash
+    round: U64
+    payload: Hash
+    oracle: str
+    signature: Signature
+
+
+class ProofView(Body):
+    """GET /v1/proofs/{kind}/{key}: what a claim needs, and the calldata ready to send."""
+
+    kind: U8
+    key: Hash
+    cumulative: int
+    proof: list[Hash]
+    root: Hash
+    to: str
+    calldata: str
+
+
+class HealthView(Body):
+    """GET /health: 200 when `ok`, else 503; `causes` say what is wrong and what to do."""
+
+    ok: bool
+    causes: list[str]
+    chain_id: int
+    block: int
+    epoch: int
+    oracle: str | None
+    member: bool
+
+
+# --- the provider's agent -----------------------------------------------------------------------
+
+
+class LeafView(Body):
+    """GET /v1/commits/{commit}/openings?round=&index= of an agent: one leaf and its path.
+
+    `index` counts leaves: entry (i, j) lies in leaf (i * n + j) // 128.
+    """
+
+    round: U16
+    index: U32
+    leaf: Leaf
+    path: list[Hash] = Field(max_length=32)
+
+
+class JobUsageBody(Body):
+    """POST /v1/jobs/{job}/usage of an agent's control interface, on the provider's own machine.
+
+    `gpu_seconds` is cumulative over the life of the job. The agent signs it as `Usage`.
+    """
+
+    gpu_seconds: U40
+    status: U8
+    telemetry: dict[str, int | None] = Field(default_factory=dict, max_length=64)
+
+
+class JobUsageView(Body):
+    """GET /v1/jobs/{job}/usage of an agent's control interface: the last usage it signed."""
+
+    job: U64
+    gpu_seconds: U40
+    # 0 before the first report
+    status: U8
+    # messages not yet taken by every oracle
+    undelivered: int
+
+
+class VoucherBody(Body):
+    """POST /v1/jobs/{job}/vouchers of an agent: its customer's word. Signed: `messages.Voucher`.
+
+    The signature of a customer that is a contract (ERC-1271) may be longer than 65 bytes.
+    """
+
+    cumulative_gpu_seconds: U40
+    status: U8
+    signature: Annotated[bytes, *_Hex, Field(max_length=1_024)]
+
+
+class TelemetryView(Body):
+    """GET /v1/telemetry of an agent: its device, and how it is doing right now."""
+
+    device: Hash
+    provider: U24
+    inventory: dict[str, str | int | bool | None]
+    telemetry: dict[str, int | None]

@@ -1,0 +1,80 @@
+"""`clearwork watch`: check everybody's claims and file what is false."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from oracle.adapters.chain.client import Chain
+from oracle.adapters.chain.deployment import Deployment
+from oracle.adapters.gpu import load_backend
+from oracle.adapters.signer.keystore import KeystoreSigner
+from oracle.errors import Misconfigured
+from oracle.services.prove import warm_up
+from oracle.services.watch import Conviction, Watcher
+
+app = typer.Typer()
+
+
+@app.command()
+def watch(
+    oracle: Annotated[list[str], typer.Option(help="URL of an oracle to watch; repeatable.")],
+    deployment: Annotated[Path, typer.Option(help="deployments/<chain id>.json")],
+    rpc: Annotated[list[str], typer.Option(help="JSON-RPC endpoint; repeatable.")],
+    keystore: Annotated[
+        Path | None, typer.Option(help="Key that files proofs and earns. Absent: run dry.")
+    ] = None,
+    password_file: Annotated[Path | None, typer.Option(help="Password of the keystore.")] = None,
+    leaves: Annotated[
+        int, typer.Option(min=1, help="Leaves of 128 entries to open per commit.")
+    ] = 64,
+    gas_cap: Annotated[int, typer.Option(help="Most gas one proof may use.")] = 2_000_000,
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per conviction.")] = False,
+) -> None:
+    """Recompute what oracles and providers signed, convict liars, earn the bounty.
+
+    Example: clearwork watch --oracle http://127.0.0.1:8001 --deployment deployments/31337.json
+    --rpc http://127.0.0.1:8545 --keystore watcher.json --password-file watcher.pw
+    """
+    signer = None
+    if keystore is not None:
+        if password_file is None:
+            raise Misconfigured("the keystore needs its password", "Pass --password-file.")
+        signer = KeystoreSigner.load(keystore, password_file)
+    chain = Chain(rpc, Deployment.load(deployment)).connect()
+    backend = load_backend()
+    warm_up(backend)
+    watcher = Watcher(
+        chain=chain,
+        sources=[url.rstrip("/") for url in oracle],
+        backend=backend,
+        signer=signer,
+        leaves=leaves,
+        gas_cap=gas_cap,
+    )
+    while True:
+        for conviction in watcher.watch_once():
+            if as_json:
+                print(json.dumps(asdict(conviction)), flush=True)
+        if once:
+            break
+        time.sleep(interval)
+    if not as_json:
+        Console().print(_table(watcher.convictions))
+
+
+def _table(convictions: list[Conviction]) -> Table:
+    table = Table(title="Convictions", caption="base units of the staked token")
+    for column in ("kind", "offender", "slashed", "victim", "reporter", "burnt", "gas"):
+        table.add_column(column, justify="left" if column in ("kind", "offender") else "right")
+    for c in convictions:
+        amounts = (c.slashed, c.victim_paid, c.reporter_paid, c.burnt, c.gas)
+        table.add_row(c.kind, c.offender, *(f"{amount:,}" for amount in amounts))
+    return table

@@ -1,0 +1,57 @@
+"""Arithmetic of the integer-GEMM chain: exact, integer, the same on every machine.
+
+A prover multiplies two pseudo-random int8 matrices `rounds` times and commits to every entry;
+a verifier recomputes the few entries it draws at random. This package holds what both sides
+and the EVM agree on: seeds and generator (`chain`), folded leaves and their tree
+(`commitment`), the draw of queries (`queries`), the throughput bound (`rate`).
+Source: specification "GPU attestation", sections 1 and 5.
+"""
+
+from oracle.domain.attestation.chain import (
+    Dims,
+    Matrix,
+    chain_seeds,
+    device_id,
+    next_seed,
+    row_elements,
+    row_key,
+    seed_zero,
+)
+from oracle.domain.attestation.commitment import (
+    LEAF_BYTES,
+    FoldedTree,
+    fold,
+    leaf_hash,
+    node_hash,
+    root_of,
+)
+from oracle.domain.attestation.queries import Opening, Query, draw_queries, openings_hash
+from oracle.domain.attestation.rate import (
+    detection_probability,
+    operations_per_second,
+    phi_fixed_point,
+)
+
+__all__ = [
+    "LEAF_BYTES",
+    "Dims",
+    "FoldedTree",
+    "Matrix",
+    "Opening",
+    "Query",
+    "chain_seeds",
+    "detection_probability",
+    "device_id",
+    "draw_queries",
+    "fold",
+    "leaf_hash",
+    "next_seed",
+    "node_hash",
+    "openings_hash",
+    "operations_per_second",
+    "phi_fixed_point",
+    "root_of",
+    "row_elements",
+    "row_key",
+    "seed_zero",
+]

@@ -1,0 +1,53 @@
+"""How much work a verified commit proves, as integers: the number goes on chain."""
+
+from functools import cache
+
+from oracle.domain.attestation.chain import Dims
+from oracle.errors import BadInput
+
+PHI_BITS = 64
+MAX_QUERIES = 1_024
+# a prover that computed less than the share phi passes with probability below 1 / 1000
+RISK_DENOMINATOR = 1_000
+
+
+def operations_per_second(dims: Dims, queries: int, elapsed_ms: int) -> int:
+    """Lower bound of int8 operations per second behind a chain whose openings all held.
+
+    floor(phi * operations / elapsed) with phi = 0.001^(1 / queries): whoever computed a smaller
+    share of the entries would have been caught with probability 99.9 %. `elapsed_ms` is the
+    verifier's own time from release to receipt, rounded up, network time included. Rounds
+    down twice (phi, quotient), never up; capped at the uint64 it travels in.
+    """
+    if elapsed_ms < 1:
+        raise BadInput(f"elapsed time {elapsed_ms} ms", "round the elapsed time up to 1 ms")
+    numerator = phi_fixed_point(queries) * dims.operations * 1_000
+    return min(numerator // (elapsed_ms << PHI_BITS), 2**64 - 1)
+
+
+@cache
+def phi_fixed_point(queries: int) -> int:
+    """floor(0.001^(1 / queries) * 2^64), exactly: an integer root, no float.
+
+    Raises `BadInput` outside 1..1024 queries.
+    """
+    if not 1 <= queries <= MAX_QUERIES:
+        raise BadInput(f"{queries} queries", f"ask for 1 to {MAX_QUERIES} entries")
+    target = (1 << (PHI_BITS * queries)) // RISK_DENOMINATOR
+    low, high = 0, 1 << PHI_BITS
+    while high - low > 1:
+        middle = (low + high) // 2
+        if middle**queries <= target:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def detection_probability(skipped: float, queries: int) -> float:
+    """Chance that at least one of `queries` entries falls into the `skipped` share of the work.
+
+    For people and tests; no payment depends on it. A prover that guesses the skipped bytes is
+    right in 1 of 256: for it, `skipped` is 255 / 256 of the share it did not compute.
+    """
+    return float(1.0 - (1.0 - skipped) ** queries)

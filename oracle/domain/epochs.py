@@ -1,0 +1,395 @@
+"""From what the chain says about an epoch to the leaves every oracle must agree on.
+
+Everything here is a pure function of an `EpochInput`, in whole numbers, so oracles that read
+the same finalized chain sign the same roots bit for bit (specs/emissions.md, sections 4
+and 5; specs/contracts.md, EpochLedger).
+
+Split of a budget, every division rounded down:
+
+1. `oracle_share_bps` of it is the oracles' pool. Who submitted the report before this one
+   gets the bounty out of it; the committee's members share the rest by signatures counted.
+2. What is left goes to providers by the operations per second of their live devices. A
+   jailed provider's devices don't count.
+3. What nobody takes (no signatures, no devices, dust) is reclaimed by the controller.
+
+Rewards are cumulative: a leaf never falls and never disappears.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from itertools import pairwise
+
+from oracle.domain.hashing import keccak
+from oracle.domain.merkle import MerkleTree
+from oracle.domain.messages import EpochReport
+from oracle.errors import BadInput
+
+BPS = 10_000
+# largest share of a budget the committee may be given: its rules can't eat the emission
+MAX_ORACLE_SHARE_BPS = 2_000
+
+
+class LeafKind(IntEnum):
+    """What a leaf's key and value are; the first two are claimed from RewardDistributor."""
+
+    # key: provider id; value: cumulative base units, part of which vests
+    PROVIDER = 1
+    # key: address; value: cumulative base units, paid at once
+    ACCOUNT = 2
+    # key: provider id; value: cumulative GPU-seconds settled
+    USAGE = 3
+    # key: device id; value: int8 operations per second attested
+    ATTESTATION = 4
+
+
+REWARD_KINDS = (LeafKind.PROVIDER, LeafKind.ACCOUNT)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Leaf:
+    """One entry of a tree: `key` is 32 bytes, `value` a number below 2^256."""
+
+    kind: LeafKind
+    key: bytes
+    value: int
+
+    def hash(self, chain_id: int, contract: str) -> bytes:
+        """keccak(keccak(abi_encode(chain id, contract, kind, key, value))).
+
+        `contract` is the RewardDistributor's address for rewards, the EpochLedger's for
+        usage and attestations.
+        """
+        words = (
+            chain_id.to_bytes(32, "big"),
+            _address(contract).rjust(32, b"\0"),
+            self.kind.to_bytes(32, "big"),
+            self.key,
+            self.value.to_bytes(32, "big"),
+        )
+        return keccak(keccak(b"".join(words)))
+
+
+def provider_key(provider: int) -> bytes:
+    """The key of a provider's leaf."""
+    return provider.to_bytes(32, "big")
+
+
+def account_key(account: str) -> bytes:
+    """The key of an account's leaf. Raises `BadInput` for what is not an address."""
+    return _address(account).rjust(32, b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDevice:
+    """A device whose attestation is valid at the end of the epoch.
+
+    `device`: its 32-byte id. `ops_per_second`: attested int8 operations per second.
+    `jailed`: whether its provider is.
+    """
+
+    device: bytes
+    provider: int
+    ops_per_second: int
+    jailed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRules:
+    """How a budget is split; part of the rules version that every report names.
+
+    `oracle_share_bps`: bps of a budget for the committee. `submission_bounty`: base units of
+    that share for whoever submitted the report before.
+    """
+
+    oracle_share_bps: int
+    submission_bounty: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.oracle_share_bps <= MAX_ORACLE_SHARE_BPS or self.submission_bounty < 0:
+            raise BadInput(
+                f"epoch rules out of bounds: {self}",
+                f"Use 0 to {MAX_ORACLE_SHARE_BPS} bps and a bounty that is not negative.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class EpochInput:
+    """Everything a report is computed from, read at one finalized block.
+
+    `budget`: base units granted to the epochs `from_epoch` to `to_epoch`. `previous`: reward
+    leaves of the last report that was not disabled. `usage`: provider id to cumulative
+    GPU-seconds settled. `signatures`: committee member to signatures counted in these epochs.
+    `submitter`: sender of the last report, if there is one. The order of nothing matters.
+    """
+
+    chain_id: int
+    distributor: str
+    ledger: str
+    from_epoch: int
+    to_epoch: int
+    budget: int
+    rules: EpochRules
+    previous: Iterable[Leaf] = ()
+    devices: Iterable[LiveDevice] = ()
+    usage: Mapping[int, int] = field(default_factory=dict)
+    signatures: Mapping[str, int] = field(default_factory=dict)
+    submitter: str | None = None
+
+
+@dataclass(frozen=True)
+class EpochLeaves:
+    """What an epoch report commits to, and what every oracle publishes.
+
+    Leaves ascend by kind and key. `reclaimed`: base units of the budget that no leaf took.
+    """
+
+    chain_id: int
+    distributor: str
+    ledger: str
+    from_epoch: int
+    to_epoch: int
+    reclaimed: int
+    rewards: tuple[Leaf, ...]
+    usage: tuple[Leaf, ...]
+    attestations: tuple[Leaf, ...]
+
+    @property
+    def cumulative_rewards(self) -> int:
+        """Sum of all reward leaves over all time, base units."""
+        return sum(leaf.value for leaf in self.rewards)
+
+    @cached_property
+    def reward_tree(self) -> MerkleTree:
+        """Its leaf i is `rewards[i]`."""
+        return self._tree(self.rewards, self.distributor)
+
+    @cached_property
+    def usage_tree(self) -> MerkleTree:
+        """Its leaf i is `usage[i]`."""
+        return self._tree(self.usage, self.ledger)
+
+    @cached_property
+    def attestation_tree(self) -> MerkleTree:
+        """Its leaf i is `attestations[i]`."""
+        return self._tree(self.attestations, self.ledger)
+
+    def _tree(self, leaves: tuple[Leaf, ...], contract: str) -> MerkleTree:
+        return MerkleTree([leaf.hash(self.chain_id, contract) for leaf in leaves])
+
+    @property
+    def data_hash(self) -> bytes:
+        """Keccak-256 of the leaf file."""
+        return keccak(encode(self))
+
+    def report(self, previous: bytes, rules_version: int) -> EpochReport:
+        """The payload the committee signs; `previous` is the ledger's head."""
+        return EpochReport(
+            from_epoch=self.from_epoch,
+            to_epoch=self.to_epoch,
+            previous=previous,
+            reward_root=self.reward_tree.root,
+            usage_root=self.usage_tree.root,
+            attestation_root=self.attestation_tree.root,
+            cumulative_rewards=self.cumulative_rewards,
+            data_hash=self.data_hash,
+            rules_version=rules_version,
+        )
+
+
+def close(epoch: EpochInput) -> EpochLeaves:
+    """Split the budget and build the leaves.
+
+    Raises `BadInput` where the snapshot contradicts itself: a device listed twice, a number
+    below 0, epochs in the wrong order, a leaf that is no reward in `previous`.
+    """
+    devices = tuple(epoch.devices)
+    previous = tuple(epoch.previous)
+    _check(epoch, devices, previous)
+    gains = _split(epoch, devices)
+    totals = {(leaf.kind, leaf.key): leaf.value for leaf in previous}
+    for owner, gain in gains.items():
+        totals[owner] = totals.get(owner, 0) + gain
+    return EpochLeaves(
+        chain_id=epoch.chain_id,
+        distributor=epoch.distributor.lower(),
+        ledger=epoch.ledger.lower(),
+        from_epoch=epoch.from_epoch,
+        to_epoch=epoch.to_epoch,
+        reclaimed=epoch.budget - sum(gains.values()),
+        rewards=tuple(Leaf(kind, key, value) for (kind, key), value in sorted(totals.items())),
+        usage=tuple(
+            Leaf(LeafKind.USAGE, provider_key(provider), seconds)
+            for provider, seconds in sorted(epoch.usage.items())
+        ),
+        attestations=tuple(
+            Leaf(LeafKind.ATTESTATION, device.device, device.ops_per_second)
+            for device in sorted(devices, key=lambda d: d.device)
+        ),
+    )
+
+
+def _split(epoch: EpochInput, devices: tuple[LiveDevice, ...]) -> dict[tuple[LeafKind, bytes], int]:
+    """Base units of the budget per leaf; never more than the budget together."""
+    gains: dict[tuple[LeafKind, bytes], int] = {}
+
+    def pay(kind: LeafKind, key: bytes, amount: int) -> None:
+        if amount:
+            gains[kind, key] = gains.get((kind, key), 0) + amount
+
+    pool = epoch.budget * epoch.rules.oracle_share_bps // BPS
+    bounty = 0
+    if epoch.submitter is not None:
+        bounty = min(epoch.rules.submission_bounty, pool)
+        pay(LeafKind.ACCOUNT, account_key(epoch.submitter), bounty)
+    signed = sum(epoch.signatures.values())
+    for member, count in epoch.signatures.items():
+        if count:
+            pay(LeafKind.ACCOUNT, account_key(member), (pool - bounty) * count // signed)
+
+    speeds: dict[int, int] = {}
+    for device in devices:
+        if not device.jailed:
+            speeds[device.provider] = speeds.get(device.provider, 0) + device.ops_per_second
+    total_speed = sum(speeds.values())
+    for provider, speed in speeds.items():
+        if speed:
+            share = (epoch.budget - pool) * speed // total_speed
+            pay(LeafKind.PROVIDER, provider_key(provider), share)
+    return gains
+
+
+def _check(epoch: EpochInput, devices: tuple[LiveDevice, ...], previous: tuple[Leaf, ...]) -> None:
+    remedy = "Read the snapshot again at one finalized block."
+    if epoch.from_epoch > epoch.to_epoch:
+        raise BadInput(f"epoch {epoch.from_epoch} is after {epoch.to_epoch}", remedy)
+    numbers = [epoch.budget, *epoch.usage.values(), *epoch.signatures.values()]
+    if min(numbers) < 0 or any(d.ops_per_second < 0 for d in devices):
+        raise BadInput("a number in the epoch's snapshot is below 0", remedy)
+    if len({d.device for d in devices}) != len(devices):
+        raise BadInput("a device is listed twice in the epoch's snapshot", remedy)
+    if len({(leaf.kind, leaf.key) for leaf in previous}) != len(previous):
+        raise BadInput("a leaf is listed twice in the last report", remedy)
+    if any(leaf.kind not in REWARD_KINDS for leaf in previous):
+        raise BadInput("the last report's rewards hold a leaf of another tree", remedy)
+
+
+# --- the leaf file ------------------------------------------------------------------------
+#
+# All numbers are big endian.
+#
+#   header       magic 20 bytes, chain id 8, distributor 20, ledger 20, from epoch 8,
+#                to epoch 8, reclaimed 16, number of rewards 4, of usage 4, of attestations 4
+#   reward       kind 1, key 20 (its last bytes; the others are 0), base units 15
+#   usage        provider 3, GPU-seconds 7
+#   attestation  device 32, operations per second 8
+#
+# Records ascend by kind and key, so there is one file for one set of leaves.
+
+_MAGIC = b"clearwork leaves v1\n"
+_COUNTS = (4, 4, 4)
+_HEADER = (8, 20, 20, 8, 8, 16, *_COUNTS)
+_REWARD = (1, 20, 15)
+_USAGE = (3, 7)
+_ATTESTATION = (32, 8)
+
+
+def encode(leaves: EpochLeaves) -> bytes:
+    """The canonical leaf file: 36 bytes per reward.
+
+    Raises `OverflowError` where a number does not fit its field.
+    """
+    parts = [
+        _MAGIC,
+        _pack(
+            _HEADER,
+            leaves.chain_id,
+            int(leaves.distributor, 16),
+            int(leaves.ledger, 16),
+            leaves.from_epoch,
+            leaves.to_epoch,
+            leaves.reclaimed,
+            len(leaves.rewards),
+            len(leaves.usage),
+            len(leaves.attestations),
+        ),
+    ]
+    parts += [_pack(_REWARD, r.kind, int.from_bytes(r.key, "big"), r.value) for r in leaves.rewards]
+    parts += [_pack(_USAGE, int.from_bytes(u.key, "big"), u.value) for u in leaves.usage]
+    parts += [
+        _pack(_ATTESTATION, int.from_bytes(a.key, "big"), a.value) for a in leaves.attestations
+    ]
+    return b"".join(parts)
+
+
+def decode(data: bytes) -> EpochLeaves:
+    """Read a leaf file. Raises `BadInput` unless `encode` would write exactly these bytes."""
+    offset = len(_MAGIC) + sum(_HEADER)
+    if not data.startswith(_MAGIC) or len(data) < offset:
+        raise _malformed("the header is missing")
+    header = _unpack(_HEADER, data[len(_MAGIC) : offset])
+    chain_id, distributor, ledger, from_epoch, to_epoch, reclaimed, *counts = header
+    sections: list[list[list[int]]] = []
+    for fields, count in zip((_REWARD, _USAGE, _ATTESTATION), counts, strict=True):
+        size = sum(fields)
+        end = offset + size * count
+        if end > len(data):
+            raise _malformed("it ends early")
+        sections.append([_unpack(fields, data[i : i + size]) for i in range(offset, end, size)])
+        offset = end
+    if offset != len(data):
+        raise _malformed("it goes on after the last leaf")
+    rewards, usage, attestations = sections
+    if any(kind not in REWARD_KINDS for kind, _, _ in rewards):
+        raise _malformed("a reward is of no known kind")
+    for section in sections:
+        if any(left[:-1] >= right[:-1] for left, right in pairwise(section)):
+            raise _malformed("its leaves do not ascend")
+    return EpochLeaves(
+        chain_id=chain_id,
+        distributor=f"0x{distributor:040x}",
+        ledger=f"0x{ledger:040x}",
+        from_epoch=from_epoch,
+        to_epoch=to_epoch,
+        reclaimed=reclaimed,
+        rewards=tuple(Leaf(LeafKind(k), _word(key), value) for k, key, value in rewards),
+        usage=tuple(Leaf(LeafKind.USAGE, _word(key), value) for key, value in usage),
+        attestations=tuple(
+            Leaf(LeafKind.ATTESTATION, _word(key), value) for key, value in attestations
+        ),
+    )
+
+
+def _pack(sizes: tuple[int, ...], *values: int) -> bytes:
+    return b"".join(v.to_bytes(size, "big") for v, size in zip(values, sizes, strict=True))
+
+
+def _unpack(sizes: tuple[int, ...], record: bytes) -> list[int]:
+    values = []
+    start = 0
+    for size in sizes:
+        values.append(int.from_bytes(record[start : start + size], "big"))
+        start += size
+    return values
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def _address(account: str) -> bytes:
+    try:
+        raw = bytes.fromhex(account.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 20:
+        raise BadInput(f"not an address: {account!r}", "Give 20 bytes in hex.")
+    return raw
+
+
+def _malformed(reason: str) -> BadInput:
+    return BadInput(
+        f"not a leaf file: {reason}",
+        "Fetch it again from another oracle, and compare its hash with the posted report.",
+    )

@@ -1,0 +1,100 @@
+"""What the contracts say, unpacked: the facts that the service decides on."""
+
+from dataclasses import dataclass
+
+from oracle.domain.receipts import JobStatus
+
+SECONDS_PER_HOUR = 3_600
+NOBODY = "0x" + "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest block an oracle has seen, and the epoch it is in."""
+
+    number: int
+    # chain time in seconds
+    timestamp: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committee:
+    """Who may report, at one block."""
+
+    config: bytes
+    threshold: int
+    # identities, in the committee's own order
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider's keys that matter to an oracle."""
+
+    owner: str
+    # hot key: signs registrations, commits, heartbeats, usage
+    operator: str
+    jailed_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job on the escrow."""
+
+    job: int
+    provider: int
+    gpus: int
+    device_class: int
+    status: int
+    # base units of the job's asset for one GPU for one hour
+    price_per_gpu_hour: int
+    # base units paid in so far
+    deposit: int
+    # cumulative GPU-seconds settled on chain
+    settled: int
+    # chain time in seconds, 0 before acceptance
+    accepted_at: int
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a receipt can still change it: accepted, and neither closed nor cancelled."""
+        return JobStatus.ACCEPTED <= self.status <= JobStatus.INFRASTRUCTURE
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its final status is known."""
+        return self.status >= JobStatus.COMPLETED
+
+    @property
+    def covered(self) -> int:
+        """The most GPU-seconds that the deposit pays for."""
+        return ((self.deposit + 1) * SECONDS_PER_HOUR - 1) // self.price_per_gpu_hour
+
+    def advances(self, cumulative_gpu_seconds: int, status: int) -> bool:
+        """Whether the escrow would apply a receipt: more usage, or a first final status."""
+        if not self.is_active:
+            return False
+        ends = status >= JobStatus.COMPLETED and not self.has_ended
+        return ends or min(cumulative_gpu_seconds, self.covered) > self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClass:
+    """The floors of a class; the oracle picks the highest class whose floors hold."""
+
+    device_class: int
+    min_ops_per_second: int
+    min_memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    """A device in the registry."""
+
+    provider: int
+    device_class: int
+    ops_per_second: int
+    attested_until: int
+    # struct hash of the last result
+    result: bytes

@@ -1,0 +1,253 @@
+"""Every message anybody signs, as EIP-712 structs (https://eips.ethereum.org/EIPS/eip-712).
+
+One frozen dataclass per struct. Field names and order are those of the Solidity-style type
+string; Python spells them in snake case. All fields are static, so a struct hash is one
+keccak over 32-byte words.
+
+The verifying contract of a message is the contract whose rule it feeds:
+
+====================  =================
+message               verifying contract
+====================  =================
+Report, Observation,
+KeyClaim              OracleCommittee
+Voucher, Usage        JobEscrow
+Commit, Heartbeat,
+Registration, Ack     DeviceRegistry
+====================  =================
+"""
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import ClassVar
+
+from oracle.domain.hashing import keccak
+
+DOMAIN_NAME = "Clearwork"
+DOMAIN_VERSION = "1"
+
+_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """An EIP-712 domain of Clearwork: a chain and the contract that will check the message."""
+
+    chain_id: int
+    verifying_contract: str
+
+    @property
+    def separator(self) -> bytes:
+        """The 32-byte domain separator."""
+        return _separator(self.chain_id, self.verifying_contract.lower())
+
+
+@cache
+def _separator(chain_id: int, verifying_contract: str) -> bytes:
+    return keccak(
+        keccak(_DOMAIN_TYPE.encode())
+        + keccak(DOMAIN_NAME.encode())
+        + keccak(DOMAIN_VERSION.encode())
+        + chain_id.to_bytes(32, "big")
+        + bytes.fromhex(verifying_contract.removeprefix("0x")).rjust(32, b"\0")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Base of all signed structs; `TYPE` is the EIP-712 type string."""
+
+    TYPE: ClassVar[str]
+
+    def struct_hash(self) -> bytes:
+        """EIP-712 `hashStruct`. Raises `OverflowError` where a number does not fit its type."""
+        type_hash, widths = _layout(self.TYPE)
+        words = [
+            _word(getattr(self, field.name), bits)
+            for field, bits in zip(fields(self), widths, strict=True)
+        ]
+        return keccak(b"".join([type_hash, *words]))
+
+    def digest(self, domain: Domain) -> bytes:
+        """The 32 bytes that are signed."""
+        return keccak(b"\x19\x01" + domain.separator + self.struct_hash())
+
+
+@cache
+def _layout(type_string: str) -> tuple[bytes, tuple[int, ...]]:
+    """Type hash, and the width of each field in bits (0 for bytes32 and address)."""
+    types = [part.split()[0] for part in type_string[type_string.index("(") + 1 : -1].split(",")]
+    widths = tuple(int(one.removeprefix("uint")) if one.startswith("uint") else 0 for one in types)
+    return keccak(type_string.encode()), widths
+
+
+def _word(value: int | bytes | str, bits: int) -> bytes:
+    if isinstance(value, int):
+        return value.to_bytes(bits // 8, "big").rjust(32, b"\0")
+    if isinstance(value, str):
+        raw = bytes.fromhex(value.removeprefix("0x"))
+        if len(raw) != 20:
+            raise OverflowError(f"not an address: {value!r}")
+        return raw.rjust(32, b"\0")
+    if len(value) != 32:
+        raise OverflowError(f"not 32 bytes: {value.hex()}")
+    return value
+
+
+# --- the committee's word ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Message):
+    """What committee members sign, whatever it is about; see IOracleCommittee.vyi."""
+
+    TYPE = "Report(bytes32 config,address consumer,bytes32 subject,uint64 round,bytes32 payload)"
+    config: bytes
+    consumer: str
+    subject: bytes
+    round: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Observation(Message):
+    """One oracle's own measurements, signed for its peers; `content` hashes the body."""
+
+    TYPE = "Observation(bytes32 config,bytes32 subject,uint64 round,bytes32 content)"
+    config: bytes
+    subject: bytes
+    round: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyClaim(Message):
+    """A new signing key agrees to speak for a committee member; the member then rotates to it."""
+
+    TYPE = "KeyClaim(address member,address key)"
+    member: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Message):
+    """Payload of a report about a device; see IDeviceRegistry.vyi. Not signed on its own."""
+
+    TYPE = (
+        "Result(uint24 provider,bytes32 device,bytes32 identity,uint16 deviceClass,"
+        "uint64 opsPerSecond,uint32 memoryMb,uint32 elapsedMs,bytes32 commit,"
+        "bytes32 openings,bytes32 evidence)"
+    )
+    provider: int
+    device: bytes
+    identity: bytes
+    device_class: int
+    ops_per_second: int
+    memory_mb: int
+    elapsed_ms: int
+    commit: bytes
+    openings: bytes
+    evidence: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport(Message):
+    """Payload of a report about an epoch; see IEpochLedger.vyi. Not signed on its own."""
+
+    TYPE = (
+        "EpochReport(uint64 fromEpoch,uint64 toEpoch,bytes32 previous,bytes32 rewardRoot,"
+        "bytes32 usageRoot,bytes32 attestationRoot,uint256 cumulativeRewards,"
+        "bytes32 dataHash,uint32 rulesVersion)"
+    )
+    from_epoch: int
+    to_epoch: int
+    previous: bytes
+    reward_root: bytes
+    usage_root: bytes
+    attestation_root: bytes
+    cumulative_rewards: int
+    data_hash: bytes
+    rules_version: int
+
+
+# --- jobs ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher(Message):
+    """The customer's word that a job has used this much in all; pays at once."""
+
+    TYPE = "Voucher(uint64 job,uint40 cumulativeGpuSeconds,uint8 status)"
+    job: int
+    cumulative_gpu_seconds: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage(Message):
+    """The operator key's word on one job; `telemetry` hashes what the meter saw."""
+
+    TYPE = (
+        "Usage(uint64 job,uint64 seq,uint64 timestamp,uint40 cumulativeGpuSeconds,"
+        "uint8 status,bytes32 telemetry)"
+    )
+    job: int
+    seq: int
+    timestamp: int
+    cumulative_gpu_seconds: int
+    status: int
+    telemetry: bytes
+
+
+# --- devices ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Registration(Message):
+    """An operator key presents a device to an oracle: identity, claimed memory, name hash."""
+
+    TYPE = "Registration(uint24 provider,bytes32 identity,uint32 memoryMb,bytes32 inventory)"
+    provider: int
+    identity: bytes
+    memory_mb: int
+    inventory: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(Message):
+    """A device is alive; `telemetry` hashes utilisation, power and memory readings."""
+
+    TYPE = "Heartbeat(bytes32 device,uint64 seq,uint64 timestamp,bytes32 telemetry)"
+    device: bytes
+    seq: int
+    timestamp: int
+    telemetry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(Message):
+    """The prover's word on one chain of products; a false entry under it convicts."""
+
+    TYPE = (
+        "Commit(uint24 provider,bytes32 device,uint64 epoch,bytes32 seed,uint32 m,uint32 n,"
+        "uint32 k,uint16 rounds,bytes32 finalSeed)"
+    )
+    provider: int
+    device: bytes
+    epoch: int
+    seed: bytes
+    m: int
+    n: int
+    k: int
+    rounds: int
+    final_seed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ack(Message):
+    """An oracle's receipt for a commit, with the secret its queries are drawn from."""
+
+    TYPE = "Ack(bytes32 commit,uint32 elapsedMs,bytes32 secret)"
+    commit: bytes
+    elapsed_ms: int
+    secret: bytes

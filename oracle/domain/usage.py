@@ -1,0 +1,30 @@
+"""How much of what a provider reports an oracle believes. GPU-seconds, chain time, integers."""
+
+from collections.abc import Iterable
+
+
+def covered_seconds(beats: Iterable[int], start: int, now: int, grace: int) -> int:
+    """Seconds in [start, now] during which a device was heard of.
+
+    `beats` are the chain times at which its heartbeats arrived, in any order. Each one
+    vouches for the `grace` seconds after it, so a gap longer than that is not covered; the
+    first beat after `start` vouches for nothing before it.
+    """
+    covered = 0
+    reach = start
+    for beat in sorted(beats):
+        begin = max(beat, reach)
+        end = min(beat + grace, now)
+        if end > begin:
+            covered += end - begin
+            reach = end
+    return covered
+
+
+def believable(reported: int, gpus: int, elapsed: int, covered: int) -> int:
+    """The cumulative GPU-seconds of a job that an oracle signs for.
+
+    What the provider `reported`, but no more than its GPUs could do in the `elapsed` seconds
+    since acceptance, and no more than the GPU-seconds `covered` by heartbeats.
+    """
+    return max(0, min(reported, gpus * elapsed, covered))

@@ -1,0 +1,64 @@
+"""What can go wrong, sorted by what the reader should do about it.
+
+Every error carries `remedy`: one sentence that says what to do. The command line prints it
+below the message and exits with `exit_code`; the API sends both as problem+json.
+"""
+
+
+class ClearworkError(Exception):
+    """Base of all errors that are expected and explained."""
+
+    exit_code = 1
+    http_status = 500
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class BadInput(ClearworkError):
+    """The caller sent something wrong; the same thing will fail again. Nothing was written."""
+
+    exit_code = 2
+    http_status = 422
+
+
+class Unauthorized(BadInput):
+    """A signature is missing, malformed, or by somebody who may not say this."""
+
+    http_status = 401
+
+
+class NotFound(BadInput):
+    """There is no such thing here: device, job, epoch, proof."""
+
+    http_status = 404
+
+
+class Conflict(BadInput):
+    """It contradicts something already accepted: a second truth, an expired challenge."""
+
+    http_status = 409
+
+
+class Bound(Conflict):
+    """An oracle has signed something else under the same key, and will never sign a second."""
+
+
+class Misconfigured(ClearworkError):
+    """The operator must change something before this can run: chain id, deployment, funds."""
+
+    exit_code = 3
+
+
+class Transient(ClearworkError):
+    """It may work in a moment: an endpoint is down, a block is missing. Retried by the service."""
+
+    exit_code = 4
+    http_status = 503
+
+
+class Fatal(ClearworkError):
+    """The process must stop and a person must look: a contradicted signature, a broken store."""
+
+    exit_code = 5

@@ -1,0 +1,548 @@
+"""The provider's agent: registers a device, answers challenges, beats, signs usage.
+
+It serves any number of oracles at once and waits for none: each has its own loops, its own
+outbox and its own connection. One chain of products is computed per challenge, whoever asks
+first, and every oracle gets the same signed commit.
+"""
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_exponential_jitter,
+)
+
+from oracle.adapters.chain.client import Chain
+from oracle.adapters.gpu.backend import Backend
+from oracle.adapters.gpu.device import Device
+from oracle.adapters.oracle_client import OracleClient
+from oracle.adapters.signer import Signer
+from oracle.adapters.store.agent_state import AgentState
+from oracle.api.schemas import (
+    AckView,
+    ChallengeView,
+    CommitBody,
+    HeartbeatBody,
+    JobUsageBody,
+    JobUsageView,
+    LeafView,
+    OpeningBody,
+    OpeningsBody,
+    Receipt,
+    RegistrationBody,
+    TelemetryView,
+    UsageBody,
+)
+from oracle.domain.attestation import Dims, device_id, draw_queries, seed_zero
+from oracle.domain.attestation.rate import MAX_QUERIES
+from oracle.domain.canonical import canonical_hash
+from oracle.domain.messages import Ack, Commit, Domain, Heartbeat, Registration, Usage
+from oracle.domain.receipts import JobStatus
+from oracle.domain.recovery import recover
+from oracle.errors import BadInput, ClearworkError, Conflict, NotFound, Transient
+from oracle.services.prove import Proof, memory_needed, prove
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+HEARTBEATS = "/v1/heartbeats"
+USAGE = "/v1/usage"
+BATCH = 100
+# newest messages kept for an oracle that does not answer: a day of heartbeats at one a minute
+KEEP_MESSAGES = 1_440
+# epochs whose commits can still be opened: a result is valid for a day of one-hour epochs
+KEEP_EPOCHS = 48
+# proofs whose trees stay in memory; older ones are recomputed on demand
+KEEP_TREES = 2
+# seconds between two attempts to reach an oracle that does not answer
+FIRST_RETRY, LAST_RETRY = 0.5, 30.0
+
+_BEACON_UNKNOWN = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """Everything an agent needs to know; `clearwork agent run --help` documents each option."""
+
+    provider: int
+    keystore: Path
+    password_file: Path
+    oracles: tuple[str, ...]
+    deployment: Path
+    rpc: tuple[str, ...]
+    # directory of the agent's durable state; one per device
+    state: Path
+    host: str = "127.0.0.1"
+    port: int = 9_000
+    # port of the control interface on 127.0.0.1, 0 for any free one
+    control_port: int = 0
+    # where others reach `port`; by default http://host:port
+    public_url: str | None = None
+    # index of the GPU (or MIG instance) among those NVML lists
+    gpu: int = 0
+    # UUID of a machine without NVML
+    identity: str | None = None
+    # MB to claim instead of what the device reports
+    memory_mb: int | None = None
+    heartbeat_seconds: float = 60.0
+    poll_seconds: float = 1.0
+    # seconds between two settlements of running jobs by their customers' vouchers
+    settle_seconds: float = 600.0
+    # chains above this many operations are refused
+    max_operations: int = 10**18
+
+
+@dataclass(slots=True)
+class _Oracle:
+    """An oracle as the agent's loops see it."""
+
+    client: OracleClient
+    # newest epoch that needs nothing more from us
+    finished: int = -1
+    last_notice: str = ""
+    # set once the oracle knows the device: before, it would refuse what the device sends
+    registered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def notice(self, error: ClearworkError) -> None:
+        """Log a failure once, not on every repetition."""
+        text = str(error)
+        if text != self.last_notice:
+            log.warning("oracle", url=self.client.url, problem=text, remedy=error.remedy)
+        self.last_notice = text
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A chain that was computed and signed."""
+
+    commit: Commit
+    body: CommitBody
+    proof: Proof
+
+
+@dataclass(slots=True)
+class Agent:
+    """One device of one provider. `run` never returns; the other methods may be called from
+    any thread while it runs."""
+
+    config: AgentConfig
+    backend: Backend[Any, Any]
+    device: Device
+    signer: Signer
+    chain: Chain
+    state: AgentState
+    # where others reach this agent's public interface
+    public_url: str
+    clients: Sequence[OracleClient]
+    device_id: bytes = field(init=False)
+    _oracles: list[_Oracle] = field(init=False)
+    _registry: Domain = field(init=False)
+    _escrow: Domain = field(init=False)
+    _clock: "_ChainClock" = field(init=False)
+    _computing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _chains: dict[tuple[int, bytes, Dims], "asyncio.Task[_Signed]"] = field(default_factory=dict)
+    _proofs: OrderedDict[bytes, Proof] = field(default_factory=OrderedDict)
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+    _reporting: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.device_id = device_id(self.device.inventory.identity, self.config.provider)
+        self._oracles = [_Oracle(client) for client in self.clients]
+        deployment = self.chain.deployment
+        self._registry = Domain(self.chain.chain_id, deployment.address("DeviceRegistry"))
+        self._escrow = Domain(self.chain.chain_id, deployment.address("JobEscrow"))
+        self._clock = _ChainClock(self.chain)
+
+    async def run(self) -> None:
+        """Serve all oracles until cancelled."""
+        log.info(
+            "agent",
+            device="0x" + self.device_id.hex(),
+            provider=self.config.provider,
+            backend=self.backend.name,
+            hardware=self.device.inventory.name,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._beat())
+                for oracle in self._oracles:
+                    tasks.create_task(self._attest(oracle))
+                    tasks.create_task(self._deliver(oracle, HEARTBEATS))
+                    tasks.create_task(self._deliver(oracle, USAGE))
+        finally:
+            for oracle in self._oracles:
+                await oracle.client.close()
+
+    # --- attestation ------------------------------------------------------------------------
+
+    async def _attest(self, oracle: _Oracle) -> None:
+        """Keep one oracle's challenges answered."""
+        await self._register(oracle)
+        while True:
+            try:
+                view = await oracle.client.challenge(self.device_id)
+                if view.state in ("open", "committed") and view.epoch > oracle.finished:
+                    await self._answer(oracle, view)
+            except NotFound:
+                await self._register(oracle)
+            except ClearworkError as error:
+                oracle.notice(error)
+            await asyncio.sleep(self.config.poll_seconds)
+
+    async def _register(self, oracle: _Oracle) -> None:
+        inventory = self.device.inventory
+        memory_mb = self.config.memory_mb or inventory.memory_mb
+        message = Registration(
+            self.config.provider, inventory.identity, memory_mb, inventory.hash()
+        )
+        body = RegistrationBody(
+            provider=message.provider,
+            identity=message.identity,
+            memory_mb=memory_mb,
+            inventory=inventory.document,
+            agent_url=self.public_url,
+            signature=self.signer.sign(message.digest(self._registry)),
+        )
+        await _until_done(oracle, ClearworkError, lambda: oracle.client.register(body))
+        oracle.registered.set()
+        log.info("registered", oracle=oracle.client.url)
+
+    async def _answer(self, oracle: _Oracle, view: ChallengeView) -> None:
+        """Commit to a challenge and open what the oracle's secret draws."""
+        dims, seed = _shape(view), await self._seed(view.epoch)
+        if seed is None:
+            return
+        self._check_challenge(view, dims, seed)
+        signed = await self._chain_of(view.epoch, seed, dims)
+        ack = await oracle.client.commit(signed.body)
+        commit = signed.commit.struct_hash()
+        self._check_ack(ack, commit)
+        asked = draw_queries(signed.commit.final_seed, ack.secret, ack.queries, dims)
+        openings = [
+            OpeningBody(
+                round=opening.query.round,
+                i=opening.query.i,
+                j=opening.query.j,
+                leaf=opening.leaf,
+                path=list(opening.path),
+            )
+            for opening in signed.proof.answer(asked)
+        ]
+        verdict = await oracle.client.open(OpeningsBody(commit=commit, openings=openings))
+        oracle.finished = view.epoch
+        oracle.last_notice = ""
+        log.info(
+            "attested" if verdict.accepted else "attestation refused",
+            oracle=oracle.client.url,
+            epoch=view.epoch,
+            ops_per_second=verdict.ops_per_second,
+            elapsed_ms=verdict.elapsed_ms,
+            reason=verdict.reason,
+        )
+
+    def _check_challenge(self, view: ChallengeView, dims: Dims, seed: bytes) -> None:
+        """Refuse a seed that is not the chain's own, or more work than this device takes on.
+
+        So no oracle can have a commit signed that counts elsewhere.
+        """
+        if view.seed != seed:
+            raise BadInput(
+                f"the challenge of epoch {view.epoch} is not drawn from the chain's beacon",
+                "nothing is signed for it; check that agent and oracle use one deployment",
+            )
+        memory = (self.config.memory_mb or self.device.inventory.memory_mb) << 20
+        if dims.operations > self.config.max_operations or memory_needed(dims) > memory:
+            raise BadInput(
+                f"{dims} is more than this device takes on",
+                "raise --max-operations or --memory-mb, or ask the oracle why so much",
+            )
+
+    async def _seed(self, epoch: int) -> bytes | None:
+        """First seed of this device in an epoch; None before the epoch has a beacon."""
+        beacon = bytes(await asyncio.to_thread(self.chain.read, "EpochLedger", "beacon", epoch))
+        if beacon == _BEACON_UNKNOWN:
+            return None
+        return seed_zero(
+            beacon,
+            self.chain.chain_id,
+            self._registry.verifying_contract,
+            self.config.provider,
+            self.device_id,
+            epoch,
+        )
+
+    async def _chain_of(self, epoch: int, seed: bytes, dims: Dims) -> _Signed:
+        """The signed chain of an epoch, computed once however many oracles ask for it."""
+        key = (epoch, seed, dims)
+        if key not in self._chains:
+            for old in [known for known in self._chains if known[0] < epoch]:
+                del self._chains[old]
+            self._chains[key] = asyncio.create_task(self._compute(epoch, seed, dims))
+        return await asyncio.shield(self._chains[key])
+
+    async def _compute(self, epoch: int, seed: bytes, dims: Dims) -> _Signed:
+        async with self._computing:
+            started = time.monotonic()
+            proof = await asyncio.to_thread(prove, self.backend, seed, dims)
+            log.info("computed", epoch=epoch, seconds=round(time.monotonic() - started, 3))
+        commit = Commit(
+            self.config.provider,
+            self.device_id,
+            epoch,
+            seed,
+            dims.m,
+            dims.n,
+            dims.k,
+            dims.rounds,
+            proof.final_seed,
+        )
+        body = CommitBody(
+            provider=commit.provider,
+            device=commit.device,
+            epoch=epoch,
+            seed=seed,
+            m=dims.m,
+            n=dims.n,
+            k=dims.k,
+            rounds=dims.rounds,
+            final_seed=proof.final_seed,
+            roots=proof.roots,
+            signature=self.signer.sign(commit.digest(self._registry)),
+        )
+        name = commit.struct_hash()
+        self.state.save_commit(name, epoch, body.model_dump_json(), KEEP_EPOCHS)
+        with self._opening:
+            self._keep(name, proof)
+        return _Signed(commit, body, proof)
+
+    def _check_ack(self, ack: AckView, commit: bytes) -> None:
+        """Refuse an answer that is not a signed receipt for this commit."""
+        if ack.commit != commit or not 1 <= ack.queries <= MAX_QUERIES:
+            raise Transient(
+                "the oracle acknowledges another commit", "ask the oracle's operator what it runs"
+            )
+        recover(Ack(ack.commit, ack.elapsed_ms, ack.secret).digest(self._registry), ack.signature)
+
+    def open_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
+        """One leaf of a signed commit, for anybody. Raises `NotFound` for an unknown one.
+
+        Trees no longer in memory are recomputed, one chain at a time.
+        """
+        with self._opening:
+            proof = self._proofs.get(commit) or self._recompute(commit)
+        leaf, path = proof.open_leaf(round_index, index)
+        return LeafView(round=round_index, index=index, leaf=leaf, path=path)
+
+    def _recompute(self, commit: bytes) -> Proof:
+        text = self.state.commit_body(commit)
+        if text is None:
+            raise NotFound(
+                f"no commit 0x{commit.hex()}", f"commits are kept for {KEEP_EPOCHS} epochs"
+            )
+        body = CommitBody.model_validate_json(text)
+        proof = prove(self.backend, body.seed, Dims(body.m, body.n, body.k, body.rounds))
+        if proof.final_seed != body.final_seed:
+            raise NotFound(
+                "the chain under this commit can't be computed again",
+                "its prover did not compute it: watch for a conviction",
+            )
+        self._keep(commit, proof)
+        return proof
+
+    def _keep(self, commit: bytes, proof: Proof) -> None:
+        self._proofs[commit] = proof
+        while len(self._proofs) > KEEP_TREES:
+            self._proofs.popitem(last=False)
+
+    # --- heartbeats -------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self.send_heartbeat)
+            except Transient as error:
+                log.warning("no heartbeat", problem=str(error), remedy=error.remedy)
+            await asyncio.sleep(self.config.heartbeat_seconds)
+
+    def send_heartbeat(self) -> None:
+        """Sign a heartbeat with current telemetry and put it into every oracle's outbox."""
+        telemetry = self.device.telemetry()
+        message = Heartbeat(
+            self.device_id,
+            self.state.next_sequence("heartbeat"),
+            self._clock.now(),
+            canonical_hash(telemetry),
+        )
+        body = HeartbeatBody(
+            device=message.device,
+            seq=message.seq,
+            timestamp=message.timestamp,
+            telemetry=telemetry,
+            signature=self.signer.sign(message.digest(self._registry)),
+        )
+        self._post(HEARTBEATS, body.model_dump_json())
+
+    def telemetry(self) -> TelemetryView:
+        """The device and its current readings."""
+        return TelemetryView(
+            device=self.device_id,
+            provider=self.config.provider,
+            inventory=self.device.inventory.document,
+            telemetry=self.device.telemetry(),
+        )
+
+    # --- usage ------------------------------------------------------------------------------
+
+    def report_usage(self, job: int, report: JobUsageBody) -> JobUsageView:
+        """Sign what a job has used so far and put it into every oracle's outbox.
+
+        `report.gpu_seconds` is cumulative. Raises `BadInput` for a status no usage carries and
+        `Conflict` where it falls, or where the job has ended: nothing is signed then.
+        """
+        if not JobStatus.RUNNING <= report.status <= JobStatus.INFRASTRUCTURE:
+            raise BadInput(f"usage can't carry status {report.status}", "use a status in 3..9")
+        with self._reporting:
+            seconds, status = self.state.job(job)
+            if report.gpu_seconds < seconds:
+                raise Conflict(
+                    f"job {job} has already used {seconds} GPU-seconds, not {report.gpu_seconds}",
+                    "report cumulative GPU-seconds over the job's whole life",
+                )
+            if status > JobStatus.RUNNING and (report.gpu_seconds, report.status) != (
+                seconds,
+                status,
+            ):
+                raise Conflict(f"job {job} has ended with status {status}", "open another job")
+            self._sign_usage(job, report)
+            self.state.save_job(job, report.gpu_seconds, report.status)
+        return self.job_usage(job)
+
+    def _sign_usage(self, job: int, report: JobUsageBody) -> None:
+        telemetry = dict(report.telemetry)
+        with suppress(Transient):  # a lost card does not unmake what it has done
+            telemetry |= self.device.telemetry()
+        message = Usage(
+            job,
+            self.state.next_sequence(f"job {job}"),
+            self._clock.now(),
+            report.gpu_seconds,
+            report.status,
+            canonical_hash(telemetry),
+        )
+        body = UsageBody(
+            job=job,
+            seq=message.seq,
+            timestamp=message.timestamp,
+            cumulative_gpu_seconds=message.cumulative_gpu_seconds,
+            status=message.status,
+            telemetry=telemetry,
+            signature=self.signer.sign(message.digest(self._escrow)),
+        )
+        self._post(USAGE, body.model_dump_json())
+
+    def job_usage(self, job: int) -> JobUsageView:
+        """What was last reported of a job."""
+        seconds, status = self.state.job(job)
+        undelivered = self.state.undelivered()
+        return JobUsageView(job=job, gpu_seconds=seconds, status=status, undelivered=undelivered)
+
+    # --- delivery ---------------------------------------------------------------------------
+
+    def _post(self, path: str, body: str) -> None:
+        self.state.post((one.client.url for one in self._oracles), path, body, KEEP_MESSAGES)
+
+    async def _deliver(self, oracle: _Oracle, path: str) -> None:
+        """Empty one oracle's outbox, oldest first, for as long as the agent lives."""
+        await oracle.registered.wait()
+        while True:
+            if not await _until_done(oracle, Transient, lambda: self._deliver_once(oracle, path)):
+                await asyncio.sleep(self.config.poll_seconds)
+
+    async def _deliver_once(self, oracle: _Oracle, path: str, limit: int = BATCH) -> int:
+        """Send one batch; returns how many messages left the outbox.
+
+        What the oracle refuses for good leaves with a log line. A batch it can't take as a
+        whole is sent message by message, so that one bad message does not hold the others.
+        """
+        letters = self.state.waiting(oracle.client.url, path, limit)
+        if not letters:
+            return 0
+        try:
+            receipts = await oracle.client.post_batch(path, [one.body for one in letters])
+        except NotFound as error:
+            # the oracle does not know the device yet; it will once it is registered there
+            raise Transient(str(error), error.remedy) from error
+        except BadInput as error:
+            if len(letters) > 1:
+                return await self._deliver_once(oracle, path, limit=1)
+            receipts = [Receipt(state="refused", reason=str(error))]
+        taken = []
+        for letter, receipt in zip(letters, receipts, strict=True):
+            if receipt.state in ("stored", "duplicate"):
+                taken.append(letter)
+            else:
+                reason = f"{receipt.state}: {receipt.reason}"
+                log.error("message not taken", oracle=oracle.client.url, path=path, reason=reason)
+                self.state.refused(letter, reason)
+        self.state.delivered(taken)
+        oracle.last_notice = ""
+        return len(letters)
+
+
+def _shape(view: ChallengeView) -> Dims:
+    if view.m is None or view.n is None or view.k is None or view.rounds is None:
+        raise BadInput("an open challenge without dimensions", "ask the oracle's operator")
+    return Dims(view.m, view.n, view.k, view.rounds)
+
+
+class _ChainClock:
+    """Chain time in seconds; while no node answers, the last one carried on by this machine."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._known: tuple[int, float] | None = None
+
+    def now(self) -> int:
+        """Chain time now. Raises `Transient` if it was never known."""
+        try:
+            timestamp = self._chain.timestamp()
+        except Transient:
+            if self._known is None:
+                raise
+            then, at = self._known
+            return then + int(time.monotonic() - at)
+        self._known = (timestamp, time.monotonic())
+        return timestamp
+
+
+async def _until_done(
+    oracle: _Oracle, retried: type[ClearworkError], call: Callable[[], Awaitable[T]]
+) -> T:
+    """Repeat a call, ever less often, for as long as it fails with an error of kind `retried`."""
+
+    def notice(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ClearworkError):
+            oracle.notice(error)
+
+    async def attempt() -> T:
+        return await call()  # tenacity does not await what a lambda returns
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(retried),
+        wait=wait_exponential_jitter(multiplier=FIRST_RETRY, max=LAST_RETRY),
+        before_sleep=notice,
+    )
+    return await retrying(attempt)

@@ -1,0 +1,100 @@
+"""Meter a job: real elapsed time times GPUs, reported to the local agent as it goes.
+
+with JobMeter(agent_state, job=7, gpus=1) as meter:
+    train()
+print(meter.gpu_seconds)
+"""
+
+import os
+import resource
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from oracle.adapters.agent_client import AgentClient
+from oracle.domain.receipts import JobStatus
+from oracle.errors import ClearworkError, Transient
+
+log = structlog.get_logger()
+
+# seconds the last report of a job is retried for
+LAST_REPORT_PATIENCE = 30.0
+
+
+class JobMeter:
+    """Context manager around a job's work.
+
+    GPU-seconds are wall-clock seconds on the monotonic clock times `gpus`, rounded down, on top
+    of what the job had used before (a job may be resumed). Reports leave every `interval`
+    seconds; the last one says completed, or provider fault where the work raised. A report
+    that fails is made good by the next one, because usage is cumulative.
+    """
+
+    def __init__(self, agent_state: Path, job: int, gpus: int, interval: float = 5.0) -> None:
+        self.job = job
+        self.gpus = gpus
+        self._interval = interval
+        self._agent = AgentClient(agent_state)
+        self._stop = threading.Event()
+        self._reporter = threading.Thread(target=self._report_regularly, daemon=True)
+        self._before = 0
+        self._started = 0.0
+        self._ended: float | None = None
+
+    @property
+    def gpu_seconds(self) -> int:
+        """Cumulative GPU-seconds of the job so far."""
+        end = time.monotonic() if self._ended is None else self._ended
+        return self._before + int((end - self._started) * self.gpus)
+
+    def telemetry(self) -> dict[str, int | None]:
+        """What this process has used: processor time and peak memory."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "job_cpu_user_ms": int(used.ru_utime * 1_000),
+            "job_cpu_system_ms": int(used.ru_stime * 1_000),
+            "job_resident_peak_kb": used.ru_maxrss,
+            "job_pid": os.getpid(),
+        }
+
+    def __enter__(self) -> "JobMeter":
+        self._before = self._agent.usage(self.job).gpu_seconds
+        self._started = time.monotonic()
+        self._report(JobStatus.RUNNING)
+        self._reporter.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended = time.monotonic()
+        self._stop.set()
+        self._reporter.join()
+        self._report_last(JobStatus.COMPLETED if kind is None else JobStatus.PROVIDER_FAULT)
+        self._agent.close()
+
+    def _report_regularly(self) -> None:
+        while not self._stop.wait(self._interval):
+            try:
+                self._report(JobStatus.RUNNING)
+            except ClearworkError as error:
+                log.warning("usage not reported", job=self.job, problem=str(error))
+
+    def _report_last(self, status: JobStatus) -> None:
+        deadline = time.monotonic() + LAST_REPORT_PATIENCE
+        while True:
+            try:
+                return self._report(status)
+            except Transient:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def _report(self, status: JobStatus) -> None:
+        self._agent.report(self.job, self.gpu_seconds, int(status), self.telemetry())

@@ -1,0 +1,103 @@
+"""The provider's side on chain: register, stake, take jobs, be paid, claim rewards."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from oracle.adapters.chain.client import Chain
+from oracle.adapters.signer import Signer
+from oracle.domain.vouchers import SignedVoucher
+from oracle.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a provider announces: the bps of emission and of job income it keeps before its
+    delegators share the rest, the bps of a slash that a reporter may get at most, and where
+    it describes itself."""
+
+    operator: str
+    payout: str
+    emission_commission_bps: int
+    job_commission_bps: int
+    max_reporter_bps: int
+    uri: str
+
+
+class Provider:
+    """One key of a provider, its owner's or its operator's, on one chain.
+
+    The contracts say which of the two a call needs. Every method raises `Conflict` with the
+    contract's reason before it sends anything that would revert.
+    """
+
+    def __init__(self, chain: Chain, signer: Signer) -> None:
+        self._chain = chain
+        self._signer = signer
+        self._staking = chain.contract("ProviderStaking")
+        self._escrow = chain.contract("JobEscrow")
+
+    def register(self, terms: Terms) -> int:
+        """Register a provider owned by this key; returns its id."""
+        receipt = self._chain.transact(
+            self._signer,
+            self._staking.functions.register(
+                terms.operator,
+                terms.payout,
+                terms.emission_commission_bps,
+                terms.job_commission_bps,
+                terms.max_reporter_bps,
+                terms.uri,
+            ),
+        )
+        event = self._staking.events.ProviderRegistered().process_receipt(receipt)[0]
+        provider: int = event.args.provider
+        return provider
+
+    def stake(self, provider: int, tokens: int) -> None:
+        """Add `tokens` base units to a provider's self-bond."""
+        self._approve(tokens)
+        self._chain.transact(self._signer, self._staking.functions.stake(provider, tokens))
+
+    def delegate(self, provider: int, tokens: int) -> None:
+        """Delegate `tokens` base units to a provider, at the share price of this block."""
+        self._approve(tokens)
+        self._chain.transact(self._signer, self._staking.functions.delegate(provider, tokens, 0))
+
+    def accept(self, job: int) -> Any:
+        """Take an open job; locks the collateral of its service level. Returns the receipt."""
+        return self._chain.transact(self._signer, self._escrow.functions.accept(job))
+
+    def settle(self, signed: SignedVoucher) -> Any:
+        """Settle a job by its customer's voucher; returns the receipt."""
+        voucher = signed.voucher
+        call = self._escrow.functions.settle_voucher(
+            voucher.job, voucher.cumulative_gpu_seconds, voucher.status, signed.signature
+        )
+        return self._chain.transact(self._signer, call)
+
+    def close(self, job: int) -> Any:
+        """Close a job that is over: frees GPUs and collateral. Returns the receipt."""
+        return self._chain.transact(self._signer, self._escrow.functions.close(job))
+
+    def withdraw(self, provider: int, asset: str) -> Any:
+        """Send a provider's matured income in `asset` to its payout address."""
+        asset = self._chain.w3.to_checksum_address(asset)
+        if not any(self._chain.read("JobEscrow", "income", provider, asset)):
+            raise NotFound(
+                f"provider {provider} has no income in {asset}",
+                "Settle a voucher first, or wait for the committee's receipts.",
+            )
+        return self._chain.transact(self._signer, self._escrow.functions.withdraw(provider, asset))
+
+    def claim(self, kind: int, key: bytes, cumulative: int, proof: list[bytes]) -> Any:
+        """Claim a leaf of the active reward root for whom it names; returns the receipt."""
+        distributor = self._chain.contract("RewardDistributor")
+        return self._chain.transact(
+            self._signer, distributor.functions.claim(kind, key, cumulative, proof)
+        )
+
+    def _approve(self, tokens: int) -> None:
+        token = self._chain.contract("WorkToken")
+        spender = self._staking.address
+        if self._chain.read("WorkToken", "allowance", self._signer.address, spender) < tokens:
+            self._chain.transact(self._signer, token.functions.approve(spender, tokens))

@@ -1,0 +1,252 @@
+"""Record: turn the oracles' observations of a device into its entry in the registry."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from oracle.adapters.chain.market import Market
+from oracle.adapters.peers import Peer
+from oracle.adapters.store.store import Store
+from oracle.domain import messages
+from oracle.domain.proposals import DeviceObservation, DeviceProposal, aggregate_device
+from oracle.domain.records import Device, Statement
+from oracle.errors import BadInput, ClearworkError, NotFound
+from oracle.faults import reach
+from oracle.services.attest import REGISTRY, Attest
+from oracle.services.membership import COMMITTEE, Member
+from oracle.services.quorum import BoundElsewhere, Quorum
+from oracle.services.submit import Goal, Outbox
+
+log = structlog.get_logger()
+
+
+class Record:
+    """One oracle's side of recording attested devices."""
+
+    def __init__(
+        self,
+        store: Store,
+        market: Market,
+        member: Member,
+        peers: Sequence[Peer],
+        quorum: Quorum,
+        outbox: Outbox,
+        attest: Attest,
+    ) -> None:
+        self._store = store
+        self._market = market
+        self._member = member
+        self._peers = peers
+        self._quorum = quorum
+        self._outbox = outbox
+        self._attest = attest
+
+    def is_recorded(self, device: bytes, epoch: int) -> bool:
+        """Whether the registry has a result of this epoch or newer, or we have sent it one.
+
+        What the registry refused once (a jailed provider, too little stake, a device struck
+        meanwhile) is not sent again: the next epoch brings a new attestation.
+        """
+        recorded = self._market.attestation_epoch(device)
+        if recorded is not None and recorded >= epoch:
+            return True
+        return self._outbox.has_tried(_name(device, epoch))
+
+    def lead(self, device: bytes, epoch: int, patient: bool) -> bool:
+        """Gather observations, have the result signed and queue it; whether it was queued.
+
+        A `patient` leader waits until every member has observed, an impatient one takes the
+        threshold. Where a member is bound to another leader's proposal, that one is adopted.
+        """
+        committee = self._market.committee()
+        proposal = self._bound(device, epoch)
+        if proposal is None:
+            observations = self._gather(device, epoch)
+            enough = len(committee.members) if patient else committee.threshold
+            if len(observations) < enough:
+                return False
+            proposal = DeviceProposal(device, epoch, tuple(observations))
+        for _ in committee.members:
+            result = self._derive(proposal)
+            report = self._report(proposal, result)
+            try:
+                signatures = self._quorum.collect(report, proposal, encode(proposal))
+            except BoundElsewhere as error:
+                proposal = self._adopt(error, device, epoch)
+                continue
+            reach("after-quorum")
+            self._outbox.want(
+                _name(device, epoch),
+                REGISTRY,
+                "record",
+                [
+                    tuple(getattr(result, name) for name in messages.Result.__slots__),
+                    epoch,
+                    signatures,
+                ],
+                Goal.device(device, epoch),
+            )
+            log.info(
+                "device signed",
+                device=device.hex(),
+                epoch=epoch,
+                device_class=result.device_class,
+                ops_per_second=result.ops_per_second,
+            )
+            return True
+        return False
+
+    def endorse(self, proposal: DeviceProposal) -> Statement:
+        """Repeat a leader's derivation and sign the result.
+
+        Raises `BadInput` for a proposal that does not hold, `Unauthorized` for a forged
+        observation, `NotFound` where this oracle has not accepted the device itself,
+        `Conflict` where it has signed another result for the device and epoch.
+        """
+        own = self._attest.observation(proposal.device, proposal.epoch)
+        if any(seen.commit != own.commit for seen in proposal.observations):
+            raise BadInput(
+                "the proposal is about another commit than the one this oracle checked",
+                "The provider told oracles different things: leave it out of this epoch.",
+            )
+        result = self._derive(proposal)
+        return self._member.endorse(self._report(proposal, result), encode(proposal))
+
+    def bound(self, device: bytes, epoch: int) -> DeviceProposal:
+        """The proposal that this oracle has signed for; raises `NotFound` for none."""
+        proposal = self._own_bound(device, epoch)
+        if proposal is None:
+            raise NotFound(
+                f"nothing signed for device {device.hex()} in epoch {epoch}", "Propose something."
+            )
+        return proposal
+
+    # --- helpers ------------------------------------------------------------------------------
+
+    def _gather(self, device: bytes, epoch: int) -> list[DeviceObservation]:
+        """Signed observations of the commit that this oracle accepted, one per member."""
+        own = self._attest.observation(device, epoch)
+        found = {own.oracle: own}
+        for peer in self._peers:
+            try:
+                seen = peer.device(device, epoch)
+                self._check(seen, device, epoch)
+            except ClearworkError as error:
+                log.debug("no observation", peer=peer.url, reason=str(error))
+                continue
+            if seen.commit == own.commit:
+                found[seen.oracle] = seen
+        return list(found.values())
+
+    def _bound(self, device: bytes, epoch: int) -> DeviceProposal | None:
+        """The proposal that this oracle or a peer is bound to already."""
+        own = self._own_bound(device, epoch)
+        if own is not None:
+            return own
+        for peer in self._peers:
+            try:
+                return peer.bound_device(device, epoch)
+            except ClearworkError:
+                continue
+        return None
+
+    def _own_bound(self, device: bytes, epoch: int) -> DeviceProposal | None:
+        stored = self._store.bound_proposal(
+            self._market.committee().config,
+            self._market.domain(REGISTRY).verifying_contract,
+            device,
+            epoch,
+        )
+        return decode(stored) if stored is not None else None
+
+    def _adopt(self, error: BoundElsewhere, device: bytes, epoch: int) -> DeviceProposal:
+        if error.peer is None:
+            return self.bound(device, epoch)
+        return error.peer.bound_device(device, epoch)
+
+    def _derive(self, proposal: DeviceProposal) -> messages.Result:
+        """Check every observation, then the arithmetic."""
+        oracles = set()
+        for observation in proposal.observations:
+            self._check(observation, proposal.device, proposal.epoch)
+            oracles.add(observation.oracle)
+        threshold = self._market.committee().threshold
+        if len(oracles) != len(proposal.observations) or len(oracles) < threshold:
+            raise BadInput(
+                f"{len(oracles)} oracles observed, {threshold} must",
+                "Gather one observation of each of enough members.",
+            )
+        device = self._device(proposal.device)
+        return aggregate_device(
+            proposal, device.provider, device.identity, device.memory_mb, self._market.classes()
+        )
+
+    def _check(self, observation: DeviceObservation, device: bytes, epoch: int) -> None:
+        if (observation.device, observation.epoch) != (device, epoch):
+            raise BadInput("an observation of another device or epoch", "Ask for the right one.")
+        message = observation.message(self._market.committee().config)
+        digest = message.digest(self._market.domain(COMMITTEE))
+        self._member.check_signer(digest, observation.oracle, observation.signature)
+
+    def _device(self, device: bytes) -> Device:
+        known = self._store.device(device)
+        if known is None:
+            raise NotFound(f"unknown device {device.hex()}", "Register it with this oracle first.")
+        return known
+
+    def _report(self, proposal: DeviceProposal, result: messages.Result) -> messages.Report:
+        return messages.Report(
+            config=self._market.committee().config,
+            consumer=self._market.domain(REGISTRY).verifying_contract,
+            subject=proposal.device,
+            round=proposal.epoch,
+            payload=result.struct_hash(),
+        )
+
+
+def _name(device: bytes, epoch: int) -> str:
+    return f"device/{device.hex()}/{epoch}"
+
+
+def encode(proposal: DeviceProposal) -> dict[str, object]:
+    """A proposal as JSON, kept beside the intent to sign it."""
+    return {
+        "device": proposal.device.hex(),
+        "epoch": proposal.epoch,
+        "observations": [
+            [
+                seen.commit.hex(),
+                seen.ops_per_second,
+                seen.elapsed_ms,
+                seen.openings.hex(),
+                seen.oracle,
+                seen.signature.hex(),
+            ]
+            for seen in proposal.observations
+        ],
+    }
+
+
+def decode(stored: dict[str, object]) -> DeviceProposal:
+    """Read what `encode` wrote."""
+    device = bytes.fromhex(str(stored["device"]))
+    epoch = int(str(stored["epoch"]))
+    rows = stored["observations"]
+    assert isinstance(rows, list)
+    return DeviceProposal(
+        device,
+        epoch,
+        tuple(
+            DeviceObservation(
+                device=device,
+                epoch=epoch,
+                commit=bytes.fromhex(commit),
+                ops_per_second=ops,
+                elapsed_ms=elapsed,
+                openings=bytes.fromhex(openings),
+                oracle=oracle,
+                signature=bytes.fromhex(signature),
+            )
+            for commit, ops, elapsed, openings, oracle, signature in rows
+        ),
+    )

@@ -1,0 +1,261 @@
+"""Settle: the committee's word on jobs whose customer has stopped co-signing.
+
+Each oracle signs what it observed; the leader takes the lower median per job and packs the
+jobs whose chain-settled usage lags; followers repeat the arithmetic and sign the batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from oracle.adapters.chain.market import Market
+from oracle.adapters.peers import Peer
+from oracle.adapters.store.store import Store
+from oracle.domain.hashing import keccak
+from oracle.domain.market import Job
+from oracle.domain.messages import Report
+from oracle.domain.proposals import (
+    JobObservation,
+    UsageObservation,
+    UsageProposal,
+    aggregate_usage,
+    usage_message,
+)
+from oracle.domain.receipts import MAX_RECEIPTS, Receipt, pack, unpack
+from oracle.domain.records import Reported, Statement
+from oracle.domain.usage import believable, covered_seconds
+from oracle.errors import BadInput, ClearworkError, NotFound
+from oracle.faults import reach
+from oracle.services.membership import COMMITTEE, Member
+from oracle.services.quorum import BoundElsewhere, Quorum
+from oracle.services.submit import Goal, Outbox
+
+log = structlog.get_logger()
+
+ESCROW = "JobEscrow"
+# batches of an epoch that a leader tries before it leaves the rest to the next round
+MAX_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRules:
+    """When the committee steps in, and how long a heartbeat vouches. Seconds of chain time."""
+
+    # a customer is silent when usage it could have co-signed is this old
+    lag: int
+    # how long after a heartbeat a device is taken to be alive
+    grace: int
+
+
+class Settle:
+    """One oracle's side of settlement by receipts."""
+
+    def __init__(
+        self,
+        store: Store,
+        market: Market,
+        member: Member,
+        peers: Sequence[Peer],
+        quorum: Quorum,
+        outbox: Outbox,
+        rules: UsageRules,
+    ) -> None:
+        self._store = store
+        self._market = market
+        self._member = member
+        self._peers = peers
+        self._quorum = quorum
+        self._outbox = outbox
+        self._rules = rules
+
+    # --- observing ----------------------------------------------------------------------------
+
+    def observe(self) -> list[JobObservation]:
+        """What this oracle believes of every job that a receipt could still change."""
+        observed = []
+        for reported in self._store.reported():
+            try:
+                job = self._market.job(reported.job)
+            except NotFound:
+                continue
+            if job.is_active and job.accepted_at:
+                seconds = self._believable(job, reported)
+                if job.advances(seconds, reported.status):
+                    observed.append(JobObservation(seconds, reported.status, job.job))
+        return observed
+
+    def _believable(self, job: Job, reported: Reported) -> int:
+        now = self._market.head.timestamp
+        devices = [
+            device.device
+            for device in self._store.devices(job.provider)
+            if self._attested(device.device, job)
+        ]
+        beats = self._store.beats(devices, job.accepted_at)
+        covered = sum(
+            covered_seconds(times, job.accepted_at, now, self._rules.grace)
+            for times in beats.values()
+        )
+        elapsed = now - job.accepted_at
+        seconds = believable(reported.cumulative_gpu_seconds, job.gpus, elapsed, covered)
+        # what the customer has co-signed since is beyond doubt
+        return max(seconds, job.settled)
+
+    def _attested(self, device: bytes, job: Job) -> bool:
+        """Whether a device is in the registry and was so at some time of the job."""
+        entry = self._market.device(device)
+        return (
+            entry is not None
+            and entry.provider == job.provider
+            and entry.attested_until > job.accepted_at
+        )
+
+    def observation(self, epoch: int) -> UsageObservation:
+        """This oracle's signed view for its peers. Raises `BadInput` for a distant epoch."""
+        self._check_epoch(epoch)
+        jobs = tuple(self.observe())
+        message = usage_message(self._market.committee().config, epoch, jobs)
+        signature = self._member.sign(message.digest(self._market.domain(COMMITTEE)))
+        return UsageObservation(epoch, jobs, self._member.identity(), signature)
+
+    # --- leading ------------------------------------------------------------------------------
+
+    def lead(self) -> bool:
+        """Gather, aggregate, have it signed and queue the batch; whether one was queued."""
+        if self._outbox.is_busy("batch/"):
+            return False
+        epoch = self._market.head.epoch
+        observations = self._gather(epoch)
+        threshold = self._market.committee().threshold
+        if len(observations) < threshold:
+            return False
+        due = [
+            receipt
+            for receipt in aggregate_usage(observations, threshold).values()
+            if self._is_due(receipt)
+        ][:MAX_RECEIPTS]
+        if not due:
+            return False
+        packed = pack(due)
+        index = self._next_index(epoch)
+        for attempt in range(index, index + MAX_ATTEMPTS):
+            proposal = UsageProposal(epoch, attempt, tuple(observations), packed)
+            try:
+                signatures = self._quorum.collect(self._report(proposal), proposal)
+            except BoundElsewhere:
+                continue
+            reach("after-quorum")
+            self._outbox.want(
+                f"batch/{epoch}/{attempt}",
+                ESCROW,
+                "settle_batch",
+                [epoch, attempt, packed, signatures],
+                Goal.batch(due),
+            )
+            log.info("batch signed", epoch=epoch, index=attempt, receipts=len(due))
+            return True
+        return False
+
+    def _gather(self, epoch: int) -> list[UsageObservation]:
+        """Signed observations of the members that answer, one each, our own included."""
+        found = {}
+        own = self.observation(epoch)
+        found[own.oracle] = own
+        for peer in self._peers:
+            try:
+                seen = peer.usage(epoch)
+                self._check_observation(seen, epoch)
+                found[seen.oracle] = seen
+            except ClearworkError as error:
+                log.warning("no observation", peer=peer.url, reason=str(error))
+        return list(found.values())
+
+    def _is_due(self, receipt: Receipt) -> bool:
+        """Whether the chain lags behind what the customer could have co-signed for long."""
+        job = self._market.job(receipt.job)
+        if not job.advances(receipt.cumulative_gpu_seconds, receipt.status):
+            return False
+        since = self._store.first_beyond(receipt.job, job.settled, job.has_ended)
+        return since is not None and since + self._rules.lag <= self._market.head.timestamp
+
+    def _next_index(self, epoch: int) -> int:
+        """The first batch number of an epoch that neither the chain nor we have used."""
+        config = self._market.committee().config
+        consumer = self._market.domain(ESCROW).verifying_contract
+        bound = self._store.bound_subjects(config, consumer, epoch)
+        used = [int.from_bytes(subject, "big") for subject in bound]
+        used += self._market.batches(epoch)
+        return max(used, default=-1) + 1
+
+    # --- following ----------------------------------------------------------------------------
+
+    def endorse(self, proposal: UsageProposal) -> Statement:
+        """Repeat a leader's arithmetic and sign its batch.
+
+        Raises `BadInput` for a batch that does not follow from its observations or breaks a
+        rule of the market, `Unauthorized` for a forged observation, `Conflict` where this
+        oracle has signed another batch of the same number.
+        """
+        self._check_epoch(proposal.epoch)
+        oracles = set()
+        for observation in proposal.observations:
+            self._check_observation(observation, proposal.epoch)
+            oracles.add(observation.oracle)
+        threshold = self._market.committee().threshold
+        if len(oracles) != len(proposal.observations) or len(oracles) < threshold:
+            raise BadInput(
+                f"{len(oracles)} oracles observed, {threshold} must",
+                "Gather one observation of each of enough members.",
+            )
+        medians = aggregate_usage(proposal.observations, threshold)
+        self._market.follow()
+        for receipt in unpack(proposal.receipts):
+            if medians.get(receipt.job) != receipt:
+                raise BadInput(
+                    f"the receipt of job {receipt.job} is not the lower median",
+                    "Derive the batch from the observations that come with it.",
+                )
+            self._check_sane(receipt)
+        return self._member.endorse(self._report(proposal))
+
+    def _check_sane(self, receipt: Receipt) -> None:
+        """Cumulative never falls, and no GPU works more than a second per second."""
+        job = self._market.job(receipt.job)
+        elapsed = self._market.head.timestamp - job.accepted_at
+        if not job.accepted_at or receipt.cumulative_gpu_seconds > job.gpus * elapsed:
+            raise BadInput(
+                f"job {receipt.job} can't have used {receipt.cumulative_gpu_seconds} GPU-seconds",
+                "Look for an oracle that trusts its provider's clock.",
+            )
+        if receipt.cumulative_gpu_seconds < job.settled:
+            raise BadInput(
+                f"job {receipt.job} has {job.settled} GPU-seconds settled already",
+                "Leave it out: its customer was faster.",
+            )
+
+    def _check_observation(self, observation: UsageObservation, epoch: int) -> None:
+        if observation.epoch != epoch:
+            raise BadInput(
+                f"an observation of epoch {observation.epoch}, not {epoch}", "Ask for a new one."
+            )
+        message = observation.message(self._market.committee().config)
+        digest = message.digest(self._market.domain(COMMITTEE))
+        self._member.check_signer(digest, observation.oracle, observation.signature)
+
+    def _check_epoch(self, epoch: int) -> None:
+        # a peer may be a block ahead of us or behind
+        now = self._market.head.epoch
+        if abs(epoch - now) > 1:
+            raise BadInput(
+                f"stale epoch {epoch}: the chain is in epoch {now}", "Use the current epoch."
+            )
+
+    def _report(self, proposal: UsageProposal) -> Report:
+        return Report(
+            config=self._market.committee().config,
+            consumer=self._market.domain(ESCROW).verifying_contract,
+            subject=proposal.index.to_bytes(32, "big"),
+            round=proposal.epoch,
+            payload=keccak(proposal.receipts),
+        )

@@ -1,0 +1,186 @@
+"""The verifier's side: check a commit and the entries it was asked to open.
+
+Pure functions: the caller brings the clock, the signature check and the challenge it issued.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from oracle.adapters.gpu.backend import Backend
+from oracle.domain.attestation import (
+    LEAF_BYTES,
+    Dims,
+    Matrix,
+    Opening,
+    Query,
+    chain_seeds,
+    draw_queries,
+    root_of,
+    row_key,
+)
+from oracle.domain.messages import Commit
+
+
+class Fault(Enum):
+    """Why a commit is refused. Only a false entry is provable on chain."""
+
+    CHALLENGE = "it answers another challenge"
+    CHAIN = "its roots do not lead to its final seed"
+    LIST = "the entries opened are not the entries asked for"
+    PATH = "a leaf is not under its root"
+    ENTRY = "an entry is not the product"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Outcome of a check: accepted, or the first fault and where it is.
+
+    `query` is the place of the fault where it has one.
+    """
+
+    fault: Fault | None = None
+    query: Query | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether everything checked held."""
+        return self.fault is None
+
+    @property
+    def reason(self) -> str:
+        """One line for people; empty if accepted."""
+        if self.fault is None:
+            return ""
+        place = self.query
+        where = "" if place is None else f" (round {place.round}, i {place.i}, j {place.j})"
+        return self.fault.value + where
+
+
+ACCEPTED = Verdict()
+
+
+def check_commit(commit: Commit, roots: Sequence[bytes], challenge: Commit) -> Verdict:
+    """Whether a commit answers exactly this challenge and its roots chain to its final seed.
+
+    `challenge` is the commit this oracle expects: its own provider, device, epoch, seed and
+    dimensions; its `final_seed` is not looked at. A commit made for another device, chain,
+    registry or epoch has another seed and fails here.
+    """
+    expected = (
+        challenge.provider,
+        challenge.device,
+        challenge.epoch,
+        challenge.seed,
+        *_shape(challenge),
+    )
+    claimed = (commit.provider, commit.device, commit.epoch, commit.seed, *_shape(commit))
+    if claimed != expected:
+        return Verdict(Fault.CHALLENGE)
+    if len(roots) != commit.rounds or chain_seeds(commit.seed, roots)[-1] != commit.final_seed:
+        return Verdict(Fault.CHAIN)
+    return ACCEPTED
+
+
+def verify_openings(
+    backend: Backend[Any, Any],
+    commit: Commit,
+    roots: Sequence[bytes],
+    secret: bytes,
+    queries: int,
+    openings: Sequence[Opening],
+) -> Verdict:
+    """Check the openings of the `queries` entries that `secret` draws under a commit.
+
+    The commit itself has passed `check_commit`. See `check_openings`.
+    """
+    dims = Dims(*_shape(commit))
+    return check_openings(backend, dims, commit.seed, roots, secret, queries, openings)
+
+
+def check_openings(
+    backend: Backend[Any, Any],
+    dims: Dims,
+    seed: bytes,
+    roots: Sequence[bytes],
+    secret: bytes,
+    queries: int,
+    openings: Sequence[Opening],
+) -> Verdict:
+    """Check the openings of the `queries` entries that `secret` draws from a chain's final seed.
+
+    The list must be the list asked for, entry by entry and in order, and not empty; every
+    path must lead to its root; every opened byte must be the folded product.
+    """
+    final_seed = chain_seeds(seed, roots)[-1]
+    asked = draw_queries(final_seed, secret, queries, dims)
+    if not asked or [opening.query for opening in openings] != asked:
+        return Verdict(Fault.LIST)
+    for opening in openings:
+        if not in_tree(dims, roots, opening):
+            return Verdict(Fault.PATH, opening.query)
+    wrong = false_entries(backend, dims, seed, roots, openings)
+    return Verdict(Fault.ENTRY, wrong[0]) if wrong else ACCEPTED
+
+
+def in_tree(dims: Dims, roots: Sequence[bytes], opening: Opening) -> bool:
+    """Whether an opened leaf is the committed one, by its path to the round's root."""
+    query = opening.query
+    inside = query.round < dims.rounds and query.i < dims.m and query.j < dims.n
+    if not inside or len(opening.leaf) != LEAF_BYTES or len(opening.path) != dims.depth:
+        return False
+    index, _ = dims.leaf_of(query.i, query.j)
+    return root_of(opening.leaf, index, opening.path) == roots[query.round]
+
+
+def false_entries(
+    backend: Backend[Any, Any],
+    dims: Dims,
+    seed: bytes,
+    roots: Sequence[bytes],
+    openings: Sequence[Opening],
+) -> list[Query]:
+    """The opened entries whose byte is not the folded product: each one convicts its prover.
+
+    Regenerates one row of A and one column of B per entry; the paths have been checked.
+    """
+    queries = [opening.query for opening in openings]
+    expected = _expected_bytes(backend, dims, chain_seeds(seed, roots), queries)
+    return [
+        opening.query
+        for opening, byte in zip(openings, expected, strict=True)
+        if opening.leaf[dims.leaf_of(opening.query.i, opening.query.j)[1]] != byte
+    ]
+
+
+def audit_leaf(
+    backend: Backend[Any, Any],
+    dims: Dims,
+    seed: bytes,
+    roots: Sequence[bytes],
+    round_index: int,
+    index: int,
+    leaf: bytes,
+) -> list[Query]:
+    """All false entries among the 128 of one leaf: what a watcher does beyond an oracle's draw.
+
+    The leaf's path has been checked. An empty list means that the leaf is honest.
+    """
+    queries = [Query(round_index, *dims.entry_of(index, at)) for at in range(LEAF_BYTES)]
+    expected = _expected_bytes(backend, dims, chain_seeds(seed, roots), queries)
+    return [q for q, byte, right in zip(queries, leaf, expected, strict=True) if byte != right]
+
+
+def _expected_bytes(
+    backend: Backend[Any, Any], dims: Dims, seeds: Sequence[bytes], queries: Sequence[Query]
+) -> bytes:
+    rows = [row_key(seeds[q.round], Matrix.A, q.i) for q in queries]
+    columns = [row_key(seeds[0], Matrix.B, q.j) for q in queries]
+    return backend.fold_pairs(
+        backend.rows(rows, Matrix.A, dims.k), backend.rows(columns, Matrix.B, dims.k)
+    )
+
+
+def _shape(commit: Commit) -> tuple[int, int, int, int]:
+    return commit.m, commit.n, commit.k, commit.rounds

@@ -1,0 +1,83 @@
+"""Everything an oracle's operator can set, in one place.
+
+Each option is an environment variable with the prefix `CLEARWORK_`, e.g. `CLEARWORK_RPC_URLS`,
+or a line of a file named by `--env-file`. No option holds a secret: keys live in encrypted
+files.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from oracle.errors import Misconfigured
+
+_List = Annotated[list[str], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Configuration of one oracle. Without a keystore it runs dry: it watches and signs nothing."""
+
+    model_config = SettingsConfigDict(env_prefix="CLEARWORK_", frozen=True, extra="ignore")
+
+    rpc_urls: _List = Field(
+        min_length=1, description="JSON-RPC endpoints, separated by spaces; the first is preferred"
+    )
+    deployment: Path = Field(description="deployments/<chain id>.json of the chain to serve")
+    keystore: Path | None = Field(None, description="encrypted key file; none: run dry")
+    password_file: Path | None = Field(None, description="file with the keystore's password")
+    database: Path = Field(Path("oracle.db"), description="SQLite file; leaf files lie beside it")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8_100, ge=1, le=65_535, description="port to listen on")
+    peers: _List = Field([], description="URLs of the other oracles, separated by spaces")
+
+    attestation_m: int = Field(16_384, description="rows of A; the same on every oracle")
+    attestation_n: int = Field(16_384, description="columns of B; the same on every oracle")
+    attestation_k: int = Field(16_384, description="inner dimension; the same on every oracle")
+    attestation_rounds: int = Field(8, description="products chained; the same on every oracle")
+    attestation_queries: int = Field(128, ge=1, le=1_024, description="entries to open per commit")
+    attestation_deadline_ms: int = Field(
+        60_000, ge=1, lt=2**32, description="milliseconds from the beacon to the commit"
+    )
+
+    usage_lag: int = Field(
+        300,
+        ge=0,
+        description="chain seconds after which usage the customer has not co-signed is settled",
+    )
+    heartbeat_grace: int = Field(
+        120, ge=1, description="chain seconds for which one heartbeat vouches"
+    )
+    poll_interval: float = Field(0.5, gt=0, description="seconds between two looks at the chain")
+    round_interval: int = Field(60, ge=1, description="chain seconds between settlement rounds")
+    leader_delay: int = Field(
+        10, ge=1, description="chain seconds before a silent leader is replaced"
+    )
+    max_fee_gwei: int = Field(500, ge=1, description="fee per gas that is never exceeded")
+    max_body_bytes: int = Field(2**20, ge=1_024, description="largest request body taken")
+
+    @field_validator("rpc_urls", "peers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return value.replace(",", " ").split() if isinstance(value, str) else value
+
+    @classmethod
+    def load(cls, env_file: Path | None = None, **overrides: object) -> "Settings":
+        """Read the environment; `overrides` that are not None or empty win over it.
+
+        Raises `Misconfigured` that names every wrong variable.
+        """
+        if env_file is not None and not env_file.is_file():
+            raise Misconfigured(f"no settings file at {env_file}", "Name an existing file.")
+        given = {name: value for name, value in overrides.items() if value not in (None, [])}
+        try:
+            return cls(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"CLEARWORK_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+                for item in error.errors()
+            )
+            raise Misconfigured(
+                f"settings: {wrong}", "See `clearwork oracle run --help` for what each one means."
+            ) from error
