@@ -1,0 +1,137 @@
+"""The chain client: every failure is explained and says what to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from oracle.adapters.chain.client import Chain, redact
+from oracle.adapters.chain.deployment import Deployment, load_abi
+from oracle.adapters.signer.keystore import KeystoreSigner
+from oracle.errors import Conflict, Misconfigured, NotFound, Transient
+from tests.oracle.conftest import Live
+
+NOBODY_LISTENS = "http://127.0.0.1:9"
+
+
+def changed(live: Live, tmp_path: Path, **changes: Any) -> Deployment:
+    content = json.loads(live.deployment_file.read_text()) | changes
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(content))
+    return Deployment.load(path)
+
+
+def test_wrong_chain_id_stops_the_start(live: Live, anvil_url: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        Misconfigured, match="is on chain 31337, the deployment on chain 1"
+    ) as error:
+        Chain([anvil_url], changed(live, tmp_path, chain_id=1)).connect()
+    assert "deployments/31337.json" in error.value.remedy
+
+
+def test_empty_address_stops_the_start(live: Live, anvil_url: str, tmp_path: Path) -> None:
+    contracts = {"WorkToken": {"address": "0x" + "12" * 20, "block": 0}}
+    with pytest.raises(Misconfigured, match="no WorkToken at") as error:
+        Chain([anvil_url], changed(live, tmp_path, contracts=contracts)).connect()
+    assert "ape run deploy" in error.value.remedy
+
+
+def test_dead_endpoint_is_transient(live: Live) -> None:
+    with pytest.raises(Transient, match="no RPC endpoint answers"):
+        Chain([NOBODY_LISTENS], live.deployment).connect()
+
+
+def test_second_endpoint_steps_in(live: Live, anvil_url: str) -> None:
+    chain = Chain([NOBODY_LISTENS, anvil_url], live.deployment).connect()
+    assert chain.head().number > 0
+
+
+def test_no_endpoint_is_misconfigured(live: Live) -> None:
+    with pytest.raises(Misconfigured, match="no RPC endpoint is set"):
+        Chain([], live.deployment)
+
+
+def test_missing_deployment_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="no deployment at") as error:
+        Deployment.load(tmp_path / "31337.json")
+    assert "ape run deploy" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"chain_id": 1, "network": "x", "contracts": {"A": {"address": "0x12", "block": 1}}}',
+        '{"chain_id": 1, "network": "x", "contracts": {"A": {}}}',
+    ],
+)
+def test_malformed_deployment_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "31337.json"
+    path.write_text(content)
+    with pytest.raises(Misconfigured, match="not a deployment file"):
+        Deployment.load(path)
+
+
+def test_missing_contract_is_named(live: Live) -> None:
+    with pytest.raises(Misconfigured, match="has no SubnetRegistry"):
+        live.deployment.address("SubnetRegistry")
+
+
+def test_missing_abi_names_the_command() -> None:
+    with pytest.raises(Misconfigured, match="no ABI of Nothing"):
+        load_abi("Nothing")
+
+
+def test_revert_reason_arrives(live: Live) -> None:
+    call = live.chain.contract("JobEscrow").functions.accept(99)
+    with pytest.raises(Conflict, match="the chain refuses: job_escrow: "):
+        live.chain.transact(KeystoreSigner(live.operator), call)
+
+
+def test_unfunded_key_is_told_where_to_send_coin(live: Live) -> None:
+    pauper = KeystoreSigner(Account.create())
+    call = live.chain.contract("EpochLedger").functions.record_beacon()
+    live.mine(1, 60)
+    with pytest.raises(Misconfigured, match="can't pay for gas") as error:
+        live.chain.transact(pauper, call)
+    assert pauper.address in error.value.remedy
+
+
+def test_unknown_block_is_not_found(live: Live) -> None:
+    with pytest.raises(NotFound):
+        live.chain.block(10**9)
+
+
+def test_reads_can_be_pinned_to_a_block(live: Live) -> None:
+    before = live.chain.head()
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 5)
+    read = live.chain.read
+    then = read("WorkToken", "balanceOf", live.customer.address, block=before)
+    now = read("WorkToken", "balanceOf", live.customer.address)
+    assert now - then == 5
+
+
+def test_logs_are_complete_across_ranges(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oracle.adapters.chain.client.LOG_RANGE", 3)
+    first = live.chain.head().number + 1
+    for amount in range(1, 8):
+        live.send(live.deployer, "WorkToken", "transfer", live.customer.address, amount)
+    logs = live.chain.logs("WorkToken", "Transfer", first)
+    assert [log["args"]["amount" if "amount" in log["args"] else "value"] for log in logs] == list(
+        range(1, 8)
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://mainnet.example/v3/secret", "https://mainnet.example"),
+        ("https://user:secret@node.example:8545/?key=secret", "https://node.example:8545"),
+    ],
+)
+def test_tokens_of_endpoints_are_not_shown(url: str, shown: str) -> None:
+    assert redact(url) == shown

@@ -1,0 +1,135 @@
+"""The published leaf file: one encoding for one set of leaves, nothing else is read."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracle.domain.epochs import (
+    EpochLeaves,
+    Leaf,
+    LeafKind,
+    account_key,
+    decode,
+    encode,
+    provider_key,
+)
+from oracle.domain.hashing import keccak
+from oracle.errors import BadInput
+
+HEADER_SIZE = 20 + 8 + 20 + 20 + 8 + 8 + 16 + 3 * 4
+
+addresses = st.integers(0, 2**160 - 1).map(lambda n: f"0x{n:040x}")
+
+
+def leaves_of(kind: LeafKind, keys: Any, values: Any) -> Any:
+    return st.dictionaries(keys, values, max_size=8).map(
+        lambda d: tuple(Leaf(kind, key, value) for key, value in sorted(d.items()))
+    )
+
+
+provider_keys = st.integers(0, 2**24 - 1).map(provider_key)
+leaf_files = st.builds(
+    EpochLeaves,
+    chain_id=st.integers(0, 2**64 - 1),
+    distributor=addresses,
+    ledger=addresses,
+    from_epoch=st.integers(0, 2**64 - 1),
+    to_epoch=st.integers(0, 2**64 - 1),
+    reclaimed=st.integers(0, 2**128 - 1),
+    rewards=st.builds(
+        lambda providers, accounts: providers + accounts,
+        leaves_of(LeafKind.PROVIDER, provider_keys, st.integers(0, 2**120 - 1)),
+        leaves_of(LeafKind.ACCOUNT, addresses.map(account_key), st.integers(0, 2**120 - 1)),
+    ),
+    usage=leaves_of(LeafKind.USAGE, provider_keys, st.integers(0, 2**56 - 1)),
+    attestations=leaves_of(
+        LeafKind.ATTESTATION, st.binary(min_size=32, max_size=32), st.integers(0, 2**64 - 1)
+    ),
+)
+
+
+def example() -> EpochLeaves:
+    """Two leaves of each kind."""
+    return EpochLeaves(
+        chain_id=31337,
+        distributor="0x" + "d1" * 20,
+        ledger="0x" + "1e" * 20,
+        from_epoch=1,
+        to_epoch=2,
+        reclaimed=3,
+        rewards=(
+            Leaf(LeafKind.PROVIDER, provider_key(1), 10),
+            Leaf(LeafKind.ACCOUNT, account_key("0x" + "aa" * 20), 20),
+        ),
+        usage=(
+            Leaf(LeafKind.USAGE, provider_key(1), 60),
+            Leaf(LeafKind.USAGE, provider_key(2), 70),
+        ),
+        attestations=(
+            Leaf(LeafKind.ATTESTATION, bytes([1]) * 32, 5),
+            Leaf(LeafKind.ATTESTATION, bytes([2]) * 32, 6),
+        ),
+    )
+
+
+@given(leaf_files)
+def test_what_is_written_is_read_back(leaves: EpochLeaves):
+    assert decode(encode(leaves)) == leaves
+
+
+@given(leaf_files, st.data())
+def test_a_changed_file_is_refused_or_means_something_else(
+    leaves: EpochLeaves, data: st.DataObject
+):
+    file = bytearray(encode(leaves))
+    file[data.draw(st.integers(0, len(file) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        changed = decode(bytes(file))
+    except BadInput:
+        return
+    assert changed != leaves
+    assert encode(changed) == bytes(file)
+
+
+def test_a_reward_takes_36_bytes():
+    file = encode(example())
+    assert len(file) == HEADER_SIZE + 2 * 36 + 2 * 10 + 2 * 40
+    first = file[HEADER_SIZE : HEADER_SIZE + 36]
+    assert first == b"\x01" + (1).to_bytes(20, "big") + (10).to_bytes(15, "big")
+
+
+def test_the_data_hash_is_the_hash_of_the_file():
+    assert example().data_hash == keccak(encode(example()))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda file: b"", "header"),
+        (lambda file: file[: HEADER_SIZE - 1], "header"),
+        (lambda file: b"C" + file[1:], "header"),
+        (lambda file: file[:-1], "ends early"),
+        (lambda file: file + b"\0", "after the last leaf"),
+        (lambda file: file[:HEADER_SIZE] + b"\3" + file[HEADER_SIZE + 1 :], "no known kind"),
+        (lambda file: file[:-80] + file[-40:] + file[-80:-40], "do not ascend"),
+        (lambda file: file[:-40] + file[-80:-40], "do not ascend"),
+    ],
+)
+def test_another_file_is_refused(change: Any, reason: str):
+    with pytest.raises(BadInput, match=reason):
+        decode(change(encode(example())))
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        Leaf(LeafKind.PROVIDER, provider_key(1), 2**120),
+        Leaf(LeafKind.PROVIDER, b"\1" + bytes(31), 1),
+    ],
+)
+def test_what_does_not_fit_is_not_written(leaf: Leaf):
+    leaves = EpochLeaves(1, "0x" + "00" * 20, "0x" + "00" * 20, 0, 0, 0, (leaf,), (), ())
+    with pytest.raises(OverflowError):
+        encode(leaves)

@@ -1,0 +1,130 @@
+"""Settlement by receipts: a silent customer, four observers, one batch."""
+
+import pytest
+
+from oracle.domain.receipts import JobStatus
+from tests.oracle.conftest import Live, Machine, Oracle, enter, introduce, step, step_until
+
+
+@pytest.fixture
+def job(live: Live, oracles: list[Oracle], machine: Machine) -> int:
+    """A job on an attested device that is heard of every ten seconds."""
+    live.enter_epoch(1)
+    step(oracles)
+    enter(machine, oracles)
+    return live.open_job(machine.provider)
+
+
+def work(live: Live, oracles: list[Oracle], machine: Machine, seconds: int) -> None:
+    """Let a device work: a heartbeat now and one every ten seconds."""
+    for _ in range(seconds // 10):
+        for oracle in oracles:
+            oracle.look()
+            oracle.post("/v1/heartbeats", [machine.heartbeat()])
+        live.mine(1, 10)
+    for oracle in oracles:
+        oracle.look()
+        oracle.post("/v1/heartbeats", [machine.heartbeat()])
+
+
+def report(
+    oracles: list[Oracle], machine: Machine, job: int, gpu_seconds: int, status: int = 3
+) -> None:
+    body = machine.usage(job, gpu_seconds, status)
+    for oracle in oracles:
+        assert oracle.post("/v1/usage", [body])[0] == {"state": "stored", "reason": ""}
+
+
+def settled(live: Live, job: int) -> int:
+    return int(live.read("JobEscrow", "job_info", job)[9])
+
+
+def test_silent_customer_is_settled(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    work(live, oracles, machine, 30)
+    report(oracles, machine, job, 25)
+    step_until(oracles, lambda: settled(live, job) == 25)
+
+
+def test_final_status_reaches_the_escrow(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    work(live, oracles, machine, 20)
+    report(oracles, machine, job, 15, JobStatus.COMPLETED)
+    step_until(oracles, lambda: live.read("JobEscrow", "job_info", job)[6] == JobStatus.COMPLETED)
+
+
+def test_exaggeration_is_cut_to_elapsed_time(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    work(live, oracles, machine, 20)
+    report(oracles, machine, job, 10_000)
+    step_until(oracles, lambda: settled(live, job) > 0)
+    now = live.chain.timestamp()
+    accepted_at = live.read("JobEscrow", "job_info", job)[11]
+    assert 15 <= settled(live, job) <= now - accepted_at
+
+
+def test_silent_device_earns_nothing(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    live.mine(1, 600)
+    step(oracles)
+    report(oracles, machine, job, 500)
+    step(oracles, 8)
+    assert settled(live, job) == 0
+
+
+def test_one_silent_oracle_stops_nothing(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    work(live, oracles, machine, 20)
+    report(oracles, machine, job, 12)
+    # whoever leads, one of the four is gone: its peers meet a closed door
+    for gone in oracles[3:]:
+        for oracle in oracles[:3]:
+            oracle.node.peers[:] = [p for p in oracle.node.peers if p._client is not gone.http]
+    step_until(oracles[:3], lambda: settled(live, job) == 12)
+
+
+def test_two_silent_oracles_stop_the_round(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    work(live, oracles, machine, 20)
+    report(oracles, machine, job, 12)
+    alive = oracles[:2]
+    for oracle in alive:
+        oracle.node.peers[:] = [
+            p for p in oracle.node.peers if p._client in [o.http for o in alive]
+        ]
+    step(alive, 8)
+    assert settled(live, job) == 0
+
+
+def test_a_liar_below_a_third_moves_nothing(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    work(live, oracles, machine, 30)
+    report(oracles[1:], machine, job, 20)
+    report(oracles[:1], machine, job, 2)
+    step_until(oracles, lambda: settled(live, job) > 0)
+    assert settled(live, job) == 20
+
+
+def test_customer_who_co_signs_is_left_alone(live: Live, make_oracle, machine: Machine) -> None:
+
+    oracles = [
+        make_oracle(key, f"patient-{i}", usage_lag=300) for i, key in enumerate(live.oracles)
+    ]
+    introduce(oracles)
+    live.enter_epoch(1)
+    step(oracles)
+    enter(machine, oracles)
+    job = live.open_job(machine.provider)
+    work(live, oracles, machine, 20)
+    report(oracles, machine, job, 12)
+    step(oracles, 8)
+    assert settled(live, job) == 0
+    live.mine(1, 300)
+    step_until(oracles, lambda: settled(live, job) == 12)

@@ -1,0 +1,210 @@
+"""The database: durable, one truth per key, nothing overwritten."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from oracle.adapters.store import tables
+from oracle.adapters.store.database import Database
+from oracle.adapters.store.store import Store
+from oracle.domain import messages
+from oracle.domain.records import (
+    Beat,
+    Challenge,
+    Outcome,
+    Sample,
+    Sighting,
+    Statement,
+    StoredCommit,
+)
+from oracle.errors import Misconfigured
+
+CONSUMER = "0x" + "11" * 20
+SIGNATURE = b"\x05" * 65
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "oracle.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Store:
+    return Store(Database(path).migrate())
+
+
+def sample(seq: int, seconds: int, status: int = 3, job: int = 1) -> tuple[str, Sample]:
+    message = messages.Usage(job, seq, 0, seconds, status, bytes(32))
+    return "0xmachine", Sample(message, {}, SIGNATURE)
+
+
+def report(payload: int, subject: int = 1) -> messages.Report:
+    return messages.Report(
+        bytes(32), CONSUMER, subject.to_bytes(32, "big"), 7, payload.to_bytes(32, "big")
+    )
+
+
+def commit(final_seed: int = 1, seed: int = 2) -> StoredCommit:
+    message = messages.Commit(
+        1, b"\x01" * 32, 3, bytes([seed] * 32), 128, 128, 256, 2, bytes([final_seed] * 32)
+    )
+    return StoredCommit(message, (b"\x03" * 32, b"\x04" * 32), SIGNATURE, 50)
+
+
+# --- schema ---------------------------------------------------------------------------------
+
+
+def test_migrations_build_the_tables_that_the_code_uses(path: Path) -> None:
+    database = Database(path).migrate()
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+
+
+def test_migrating_twice_changes_nothing(path: Path, store: Store) -> None:
+    store.save_usage([sample(1, 10)], 100)
+    assert len(Store(Database(path).migrate()).reported()) == 1
+
+
+def test_commits_are_durable_by_configuration(path: Path) -> None:
+    with Database(path).migrate().read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_file_that_is_no_database_is_refused(path: Path) -> None:
+    path.write_bytes(b"not a database, but long enough to be read as one" * 10)
+    with pytest.raises(Misconfigured, match="cannot use the database"):
+        Database(path).migrate()
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_database_of_another_chain_is_refused(store: Store) -> None:
+    store.claim({"chain": "1"})
+    store.claim({"chain": "1"})
+    with pytest.raises(Misconfigured, match="belongs to"):
+        store.claim({"chain": "2"})
+
+
+# --- telemetry ------------------------------------------------------------------------------
+
+
+def test_same_sample_again_is_a_duplicate(store: Store) -> None:
+    assert store.save_usage([sample(1, 10)], 100) == [Outcome.STORED]
+    assert store.save_usage([sample(1, 10)], 101) == [Outcome.DUPLICATE]
+    assert [r.arrived_at for r in store.reported()] == [100]
+
+
+def test_other_body_under_one_number_quarantines_both(store: Store) -> None:
+    store.save_usage([sample(1, 10), sample(2, 20)], 100)
+    assert store.save_usage([sample(2, 99)], 101) == [Outcome.QUARANTINED]
+    assert [r.cumulative_gpu_seconds for r in store.reported()] == [10]
+    # both bodies are kept as evidence, and neither comes back
+    assert store.save_usage([sample(2, 20)], 102) == [Outcome.QUARANTINED]
+    assert store.counts().tables["usage"] == 3
+
+
+def test_two_bodies_in_one_batch_quarantine_each_other(store: Store) -> None:
+    assert store.save_usage([sample(1, 10), sample(1, 11)], 100) == [
+        Outcome.STORED,
+        Outcome.QUARANTINED,
+    ]
+    assert store.reported() == []
+
+
+def test_highest_number_counts_whatever_the_order(store: Store) -> None:
+    store.save_usage([sample(9, 90), sample(8, 80, status=4)], 100)
+    (reported,) = store.reported()
+    assert (reported.cumulative_gpu_seconds, reported.status) == (90, 3)
+
+
+def test_first_beyond_names_when_the_chain_could_have_known(store: Store) -> None:
+    store.save_usage([sample(1, 10)], 100)
+    store.save_usage([sample(2, 20)], 110)
+    store.save_usage([sample(3, 20, status=4)], 120)
+    assert store.first_beyond(1, 0, final=False) == 100
+    assert store.first_beyond(1, 10, final=False) == 110
+    assert store.first_beyond(1, 20, final=False) == 120
+    assert store.first_beyond(1, 20, final=True) is None
+
+
+def test_beats_come_by_device_and_without_quarantine(store: Store) -> None:
+    def beat(device: int, seq: int, power: int = 0) -> Beat:
+        message = messages.Heartbeat(bytes([device] * 32), seq, power, bytes(32))
+        return Beat(message, {}, SIGNATURE)
+
+    store.save_heartbeats([beat(1, 1), beat(2, 1)], 100)
+    store.save_heartbeats([beat(1, 2)], 110)
+    store.save_heartbeats([beat(2, 1, power=5)], 111)
+    devices = [bytes([1] * 32), bytes([2] * 32)]
+    assert store.beats(devices, 0) == {devices[0]: [100, 110]}
+    assert store.beats(devices, 105) == {devices[0]: [110]}
+
+
+# --- attestation ----------------------------------------------------------------------------
+
+
+def test_first_sighting_stands(store: Store) -> None:
+    store.save_sighting(Sighting(1, bytes(32), "boot", 5, 0))
+    store.save_sighting(Sighting(1, bytes(32), "boot", 9, 0))
+    found = store.sighting(1, bytes(32))
+    assert found is not None
+    assert found.seen_ns == 5
+    assert store.sighting(1, b"\x01" * 32) is None
+
+
+def test_secret_is_drawn_once(store: Store) -> None:
+    first = store.open_challenge(Challenge(bytes(32), 1, b"\x02" * 32, b"\x03" * 32))
+    again = store.open_challenge(Challenge(bytes(32), 1, b"\x02" * 32, b"\x04" * 32))
+    assert first == again
+
+
+def test_first_commit_stands(store: Store) -> None:
+    assert store.save_commit(commit(1)).message == commit(1).message
+    assert store.save_commit(commit(9)).message == commit(1).message
+    assert len(store.commits(0, 10)) == 1
+
+
+def test_commit_is_read_as_it_was_written(store: Store) -> None:
+    stored = store.save_commit(commit())
+    found = store.commit(commit().commit)
+    assert found == stored
+    assert (found.message, found.roots) == (commit().message, commit().roots)
+
+
+# --- signatures -----------------------------------------------------------------------------
+
+
+def test_key_is_bound_once(path: Path, store: Store) -> None:
+    assert store.bind(report(1), None) == report(1).payload
+    assert store.bind(report(2), None) == report(1).payload
+    # also for whoever opens the database next
+    assert Store(Database(path)).bind(report(3), None) == report(1).payload
+    assert store.bind(report(2, subject=2), None) == report(2).payload
+
+
+def test_racing_binders_agree(path: Path, store: Store) -> None:
+    stores = [Store(Database(path)) for _ in range(4)]
+    bound: list[bytes] = []
+
+    def bind(place: int) -> None:
+        bound.append(stores[place].bind(report(place), None))
+
+    threads = [threading.Thread(target=bind, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(bound) == 4
+    assert len(set(bound)) == 1
+
+
+def test_statements_are_listed_once_and_in_order(store: Store) -> None:
+    statements = [Statement(report(1), f"0x{i:040x}", SIGNATURE) for i in range(3)]
+    store.save_statements(statements)
+    store.save_statements(statements[:1])
+    listed = store.statements(0, 10)
+    assert [s.oracle for s in listed] == [s.oracle for s in statements]
+    assert store.statements(listed[1].id, 10) == listed[2:]

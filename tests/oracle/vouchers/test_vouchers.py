@@ -1,0 +1,235 @@
+"""Customer and provider meet over vouchers: co-signing, the desk, settlement on chain."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.adapters.signer.keystore import KeystoreSigner
+from oracle.adapters.store.agent_state import AgentState
+from oracle.domain.messages import Domain, Voucher
+from oracle.domain.receipts import JobStatus
+from oracle.domain.vouchers import SignedVoucher
+from oracle.errors import BadInput, Conflict, NotFound, Unauthorized
+from oracle.services.customer import Customer, Order
+from oracle.services.provider import Provider
+from oracle.services.vouchers import VoucherDesk
+from tests.oracle.conftest import PRICE, UNIT, attest, step
+
+RUNNING, COMPLETED = JobStatus.RUNNING, JobStatus.COMPLETED
+
+
+@pytest.fixture
+def customer(live: Any) -> Customer:
+    return Customer(live.chain, KeystoreSigner(live.customer))
+
+
+@pytest.fixture
+def job(live: Any, machine: Any, oracles: Any) -> int:
+    """A running job of an attested provider, a minute old."""
+    live.enter_epoch(1)
+    step(oracles)
+    attest(machine, oracles)
+    step(oracles, 3)
+    number = live.open_job(machine.provider)
+    live.mine(1, 60)
+    return int(number)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Any:
+    state = AgentState(tmp_path / "agent.db")
+    yield state
+    state.close()
+
+
+@pytest.fixture
+def desk(live: Any, machine: Any, state: AgentState) -> VoucherDesk:
+    return VoucherDesk(live.chain, KeystoreSigner(live.operator), state, machine.provider, 600)
+
+
+def _settled(live: Any, job: int) -> int:
+    return int(live.read("JobEscrow", "job_info", job).settled)
+
+
+def _paid(seconds: int) -> int:
+    return seconds * PRICE // 3_600
+
+
+# --- the customer -----------------------------------------------------------------------------
+
+
+def test_open_approves_funds_and_numbers_the_job(
+    live: Any, machine: Any, customer: Customer
+) -> None:
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 7 * UNIT)
+    token = live.deployment.address("WorkToken")
+    order = Order(machine.provider, token, 1, 1, PRICE, 5 * UNIT, 0, bytes(32))
+    job = customer.open_job(order)
+    assert customer.job(job).deposit == 5 * UNIT
+    customer.top_up(job, 2 * UNIT)
+    assert customer.job(job).deposit == 7 * UNIT
+    customer.cancel(job)
+    assert live.read("WorkToken", "balanceOf", live.customer.address) == 7 * UNIT
+    assert [number for number, _ in customer.jobs()] == [job]
+
+
+def test_an_unknown_job_is_named(customer: Customer) -> None:
+    with pytest.raises(NotFound, match="no job 99"):
+        customer.job(99)
+
+
+def test_nothing_is_signed_that_the_clock_contradicts(job: int, customer: Customer) -> None:
+    with pytest.raises(BadInput, match="can't have worked longer"):
+        customer.co_sign(job, 10_000, RUNNING)
+
+
+def test_nothing_is_signed_below_what_is_settled(
+    job: int, customer: Customer, desk: VoucherDesk
+) -> None:
+    desk.take(customer.co_sign(job, 20, RUNNING))
+    desk.settle(job)
+    with pytest.raises(BadInput, match="20 GPU-seconds are settled already"):
+        customer.co_sign(job, 19, RUNNING)
+
+
+def test_a_voucher_over_the_deposit_names_the_missing_amount(
+    live: Any, job: int, customer: Customer
+) -> None:
+    # the deposit covers 10 000 GPU-seconds
+    live.mine(1, 10_001)
+    with pytest.raises(BadInput, match="over the deposit") as refusal:
+        customer.co_sign(job, 10_001, RUNNING)
+    assert refusal.value.remedy.endswith(f"top-up {job} {_paid(1)}")
+    assert customer.co_sign(job, 10_000, RUNNING).voucher.cumulative_gpu_seconds == 10_000
+
+
+def test_a_status_that_no_voucher_has_is_refused(job: int, customer: Customer) -> None:
+    with pytest.raises(BadInput, match="OPEN is for no voucher"):
+        customer.co_sign(job, 1, JobStatus.OPEN)
+
+
+# --- the desk ---------------------------------------------------------------------------------
+
+
+def test_a_running_voucher_waits_and_the_best_one_is_settled(
+    live: Any, job: int, customer: Customer, desk: VoucherDesk, state: AgentState
+) -> None:
+    desk.take(customer.co_sign(job, 10, RUNNING))
+    desk.take(customer.co_sign(job, 30, RUNNING))
+    assert _settled(live, job) == 0
+    assert state.unsettled_vouchers() == [job]
+    desk.settle(job)
+    assert _settled(live, job) == 30
+    assert state.unsettled_vouchers() == []
+    desk.settle(job)  # nothing more to settle: no transaction, no error
+    assert _settled(live, job) == 30
+
+
+def test_a_final_voucher_is_settled_at_once_and_pays_out(
+    live: Any, job: int, machine: Any, customer: Customer, desk: VoucherDesk
+) -> None:
+    desk.take(customer.co_sign(job, 40, COMPLETED))
+    assert _settled(live, job) == 40
+    provider = Provider(live.chain, KeystoreSigner(live.operator))
+    provider.close(job)
+    token = live.deployment.address("WorkToken")
+    before = live.read("WorkToken", "balanceOf", live.provider_owner.address)
+    provider.withdraw(machine.provider, token)
+    fee = -(-_paid(40) * 300 // 10_000)
+    gained = live.read("WorkToken", "balanceOf", live.provider_owner.address) - before
+    assert gained == _paid(40) - fee
+    assert live.read("WorkToken", "balanceOf", live.customer.address) == 100 * UNIT - _paid(40)
+    with pytest.raises(NotFound, match="no income"):
+        provider.withdraw(machine.provider, token)
+
+
+def test_a_voucher_survives_a_restart(
+    live: Any, job: int, machine: Any, customer: Customer, tmp_path: Path
+) -> None:
+    path, signer = tmp_path / "restart.db", KeystoreSigner(live.operator)
+    first = AgentState(path)
+    VoucherDesk(live.chain, signer, first, machine.provider, 600).take(
+        customer.co_sign(job, 12, RUNNING)
+    )
+    first.close()
+    second = AgentState(path)
+    VoucherDesk(live.chain, signer, second, machine.provider, 600).settle(job)
+    second.close()
+    assert _settled(live, job) == 12
+
+
+def test_a_lower_voucher_is_refused_and_the_higher_kept(
+    job: int, customer: Customer, desk: VoucherDesk, state: AgentState
+) -> None:
+    lower, higher = customer.co_sign(job, 5, RUNNING), customer.co_sign(job, 6, RUNNING)
+    desk.take(higher)
+    with pytest.raises(Conflict, match="over 6 GPU-seconds is stored"):
+        desk.take(lower)
+    assert state.voucher(job) == higher
+    desk.take(higher)  # the same again changes nothing
+    assert state.voucher(job) == higher
+
+
+def test_a_voucher_by_anybody_else_is_refused(
+    live: Any, job: int, desk: VoucherDesk, state: AgentState
+) -> None:
+    forged = Customer(live.chain, KeystoreSigner(live.operator)).co_sign(job, 5, RUNNING)
+    with pytest.raises(Unauthorized, match="is signed by"):
+        desk.take(forged)
+    assert state.voucher(job) is None
+
+
+def test_a_voucher_of_another_chain_is_refused(
+    live: Any, job: int, desk: VoucherDesk, state: AgentState
+) -> None:
+
+    voucher = Voucher(job, 5, RUNNING)
+    foreign = Domain(1, live.deployment.address("JobEscrow"))
+    signature = KeystoreSigner(live.customer).sign(voucher.digest(foreign))
+    with pytest.raises(Unauthorized):
+        desk.take(SignedVoucher(voucher, signature))
+    assert state.voucher(job) is None
+
+
+def test_a_job_of_another_provider_is_refused(
+    live: Any, job: int, machine: Any, customer: Customer, state: AgentState
+) -> None:
+    signer = KeystoreSigner(live.operator)
+    stranger = VoucherDesk(live.chain, signer, state, machine.provider + 1, 600)
+    with pytest.raises(NotFound, match="not one of provider"):
+        stranger.take(customer.co_sign(job, 5, RUNNING))
+    assert state.voucher(job) is None
+
+
+def test_a_signed_status_outside_the_list_is_refused(
+    live: Any, job: int, desk: VoucherDesk, state: AgentState
+) -> None:
+
+    voucher = Voucher(job, 5, JobStatus.CLOSED)
+    domain = Domain(live.chain.chain_id, live.deployment.address("JobEscrow"))
+    signature = KeystoreSigner(live.customer).sign(voucher.digest(domain))
+    with pytest.raises(BadInput, match="no voucher has status 10"):
+        desk.take(SignedVoucher(voucher, signature))
+    assert state.voucher(job) is None
+
+
+# --- the provider's other calls ---------------------------------------------------------------
+
+
+def test_stake_and_delegate_approve_what_they_need(live: Any, machine: Any) -> None:
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 30 * UNIT)
+    patron = Provider(live.chain, KeystoreSigner(live.customer))
+    before = live.read("ProviderStaking", "slashable", machine.provider)
+    patron.stake(machine.provider, 10 * UNIT)
+    patron.delegate(machine.provider, 20 * UNIT)
+    after = live.read("ProviderStaking", "slashable", machine.provider)
+    assert after - before == 30 * UNIT
+
+
+def test_a_contract_refusal_carries_its_reason_and_sends_nothing(live: Any, machine: Any) -> None:
+    provider = Provider(live.chain, KeystoreSigner(live.operator))
+    sent = live.w3.eth.get_transaction_count(live.operator.address)
+    with pytest.raises(Conflict, match="job_escrow: job is not open"):
+        provider.accept(12_345)
+    assert live.w3.eth.get_transaction_count(live.operator.address) == sent

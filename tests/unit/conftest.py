@@ -1,0 +1,301 @@
+"""A whole market on titanoboa's in-memory chain, one fixture per contract and per actor.
+
+Everything is deployed as the deploy script does it: real contracts, real wiring. Each test
+runs inside a chain snapshot, so tests can't see each other.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import boa
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from sha3 import keccak_256
+
+from oracle.domain.messages import Domain, Message, Report
+
+ROOT = Path(__file__).parents[2]
+boa.interpret.set_cache_dir(str(ROOT / "build" / "boa"))
+
+DAY = 86_400
+HOUR = 3_600
+UNIT = 10**18
+
+GENESIS_SUPPLY = 1_000_000 * UNIT
+MAX_SUPPLY = 21_000_000 * UNIT
+UNBONDING_PERIOD = 14 * DAY
+LOCK_PERIOD = DAY
+ROLE_DELAY = 15 * DAY
+EPOCH_LENGTH = HOUR
+DISPUTE_WINDOW = DAY
+JOB_TIMEOUT = 2 * DAY
+ATTESTATION_PERIOD = DAY
+MIN_SELF_BOND = 100 * UNIT
+MIN_DELEGATION = 1 * UNIT
+MIN_ORACLE_BOND = 1_000 * UNIT
+RULES_VERSION = 1
+
+
+def role(name: str) -> bytes:
+    """The id of a role: keccak256 of its name."""
+    return keccak_256(name.encode()).digest()
+
+
+def load(name: str, *args: Any, **kwargs: Any) -> Any:
+    """Deploy contracts/<name>.vy."""
+    return boa.load_partial(str(ROOT / "contracts" / f"{name}.vy")).deploy(*args, **kwargs)
+
+
+def sign(key: LocalAccount, message: Message, domain: Domain) -> bytes:
+    """Sign a message as its signer's client does: r, s, v."""
+    return bytes(key.unsafe_sign_hash(message.digest(domain)).signature)
+
+
+@pytest.fixture(autouse=True)
+def _isolated():
+    with boa.env.anchor():
+        yield
+
+
+# --- actors -------------------------------------------------------------------------------
+
+
+def _actor(name: str) -> LocalAccount:
+    account = Account.from_key(keccak_256(name.encode()).digest())
+    boa.env.set_balance(account.address, 10**21)
+    return account
+
+
+@pytest.fixture(scope="session")
+def deployer() -> str:
+    """Owner of every contract until the hand-over."""
+    return str(boa.env.eoa)
+
+
+@pytest.fixture(scope="session")
+def provider_owner() -> LocalAccount:
+    return _actor("provider owner")
+
+
+@pytest.fixture(scope="session")
+def operator() -> LocalAccount:
+    return _actor("provider operator key")
+
+
+@pytest.fixture(scope="session")
+def payout() -> str:
+    return str(_actor("provider payout").address)
+
+
+@pytest.fixture(scope="session")
+def delegator() -> LocalAccount:
+    return _actor("delegator")
+
+
+@pytest.fixture(scope="session")
+def customer() -> LocalAccount:
+    return _actor("customer")
+
+
+@pytest.fixture(scope="session")
+def watcher() -> LocalAccount:
+    return _actor("watcher")
+
+
+@pytest.fixture(scope="session")
+def guardian() -> str:
+    return str(_actor("guardian").address)
+
+
+@pytest.fixture(scope="session")
+def treasury() -> str:
+    return str(_actor("treasury").address)
+
+
+@pytest.fixture(scope="session")
+def stranger() -> str:
+    return str(_actor("stranger").address)
+
+
+@pytest.fixture(scope="session")
+def oracles() -> list[LocalAccount]:
+    """Seven committee members in ascending order of address."""
+    return sorted((_actor(f"oracle {i}") for i in range(7)), key=lambda a: int(a.address, 16))
+
+
+# --- contracts ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def token(deployer: str) -> Any:
+    return load(
+        "WorkToken",
+        "Clearwork",
+        "WORK",
+        MAX_SUPPLY,
+        [(deployer, GENESIS_SUPPLY)],
+        ROLE_DELAY,
+    )
+
+
+@pytest.fixture(scope="session")
+def committee(token: Any, oracles: list[LocalAccount], deployer: str) -> Any:
+    committee = load(
+        "OracleCommittee",
+        token,
+        [o.address for o in oracles],
+        5,
+        MIN_ORACLE_BOND,
+        UNBONDING_PERIOD,
+        HOUR,
+        2_000,
+        RULES_VERSION,
+    )
+    token.approve(committee, 2**256 - 1)
+    for oracle in oracles:
+        committee.bond(oracle.address, MIN_ORACLE_BOND)
+    return committee
+
+
+@pytest.fixture(scope="session")
+def staking(token: Any) -> Any:
+    return load(
+        "ProviderStaking",
+        token,
+        UNBONDING_PERIOD,
+        LOCK_PERIOD,
+        MIN_SELF_BOND,
+        MIN_DELEGATION,
+        ROLE_DELAY,
+    )
+
+
+@pytest.fixture(scope="session")
+def registry(committee: Any, staking: Any) -> Any:
+    return load("DeviceRegistry", committee, staking, ATTESTATION_PERIOD, DAY, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
+def escrow(
+    token: Any, staking: Any, registry: Any, committee: Any, treasury: str, guardian: str
+) -> Any:
+    return load(
+        "JobEscrow",
+        token,
+        staking,
+        registry,
+        committee,
+        DISPUTE_WINDOW,
+        JOB_TIMEOUT,
+        300,  # fee, bps
+        5_000,  # of it burnt, bps
+        treasury,
+        guardian,
+        ROLE_DELAY,
+    )
+
+
+@pytest.fixture(scope="session")
+def controller(token: Any) -> Any:
+    genesis = boa.env.evm.patch.timestamp
+    return load("EmissionsController", token, genesis, EPOCH_LENGTH, UNIT // 2, 12, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
+def ledger(committee: Any, controller: Any, guardian: str) -> Any:
+    return load("EpochLedger", committee, controller, EPOCH_LENGTH, guardian)
+
+
+@pytest.fixture(scope="session")
+def distributor(token: Any, ledger: Any, controller: Any, staking: Any) -> Any:
+    return load(
+        "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, ROLE_DELAY
+    )
+
+
+@pytest.fixture(scope="session")
+def verifier() -> Any:
+    return load("MatmulVerifier")
+
+
+@pytest.fixture(scope="session")
+def court(staking: Any, registry: Any, escrow: Any, distributor: Any, verifier: Any) -> Any:
+    return load(
+        "SlashingCourt",
+        staking,
+        registry,
+        escrow,
+        distributor,
+        verifier,
+        5_000,  # bps of slashable stake a false attestation costs
+        1_000,  # bps of the slash offered to the reporter
+        30 * DAY,  # jail
+    )
+
+
+def wire(
+    token: Any,
+    staking: Any,
+    registry: Any,
+    escrow: Any,
+    controller: Any,
+    ledger: Any,
+    distributor: Any,
+    court: Any,
+) -> None:
+    """Give every contract the roles that the deploy script gives it."""
+    token.set_role(role("MINTER"), controller)
+    staking.set_role(role("SLASHER"), court)
+    staking.set_role(role("LOCKER"), escrow)
+    registry.set_role(role("COURT"), court)
+    escrow.set_role(role("COURT"), court)
+    distributor.set_role(role("COURT"), court)
+    controller.set_role(role("DISTRIBUTOR"), distributor)
+    controller.set_role(role("LEDGER"), ledger)
+
+
+@pytest.fixture
+def market(
+    token: Any,
+    staking: Any,
+    registry: Any,
+    escrow: Any,
+    controller: Any,
+    ledger: Any,
+    distributor: Any,
+    court: Any,
+) -> None:
+    """All contracts, wired to each other for one test: other tests fill the roles themselves."""
+    wire(token, staking, registry, escrow, controller, ledger, distributor, court)
+
+
+# --- helpers as fixtures --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def domain_of():
+    """The EIP-712 domain of a contract on the test chain."""
+
+    def _domain_of(contract: Any) -> Domain:
+        return Domain(boa.env.evm.patch.chain_id, str(contract.address))
+
+    return _domain_of
+
+
+@pytest.fixture(scope="session")
+def committee_signs(committee: Any, oracles: list[LocalAccount], domain_of: Any):
+    """Signatures of the first `threshold` oracles over a report, ascending, joined."""
+
+    def _sign(
+        consumer: Any,
+        subject: bytes,
+        epoch: int,
+        payload: bytes,
+        signers: list[LocalAccount] | None = None,
+    ) -> bytes:
+        report = Report(committee.config_digest(), str(consumer.address), subject, epoch, payload)
+        chosen = oracles[:5] if signers is None else signers
+        return b"".join(sign(o, report, domain_of(committee)) for o in chosen)
+
+    return _sign

@@ -1,0 +1,88 @@
+"""JobEscrow's constructor."""
+
+import boa
+import pytest
+
+from tests.unit.conftest import DAY, DISPUTE_WINDOW, JOB_TIMEOUT, ROLE_DELAY, ROOT
+
+ZERO = "0x" + "00" * 20
+# position of each constructor argument
+TOKEN, STAKING, REGISTRY, COMMITTEE, WINDOW, TIMEOUT, FEE, BURN, TREASURY, GUARDIAN = range(10)
+
+
+@pytest.fixture
+def arguments(token, staking, registry, committee, treasury, guardian):
+    return [
+        token, staking, registry, committee, DISPUTE_WINDOW, JOB_TIMEOUT, 300, 5_000,
+        treasury, guardian, ROLE_DELAY,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def contract():
+    return boa.load_partial(str(ROOT / "contracts" / "JobEscrow.vy"))
+
+
+def test_keeps_what_it_was_given(contract, arguments, deployer):
+    escrow = contract.deploy(*arguments)
+    assert [
+        escrow.WORK_TOKEN(),
+        escrow.STAKING(),
+        escrow.REGISTRY(),
+        escrow.COMMITTEE(),
+        escrow.DISPUTE_WINDOW(),
+        escrow.JOB_TIMEOUT(),
+        escrow.fee_bps(),
+        escrow.burn_bps(),
+        escrow.treasury(),
+        escrow.guardian(),
+        escrow.ROLE_CHANGE_DELAY(),
+    ] == [getattr(argument, "address", argument) for argument in arguments]
+    assert escrow.owner() == deployer
+    assert (escrow.job_count(), escrow.asset_count(), escrow.sla_count()) == (0, 0, 0)
+
+
+def test_signs_in_its_own_domain(escrow):
+    assert escrow.eip712Domain() == (
+        b"\x0f", "Clearwork", "1", boa.env.evm.patch.chain_id, escrow.address, bytes(32), []
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("position", "value"),
+    [
+        (WINDOW, 5),
+        (WINDOW, JOB_TIMEOUT),
+        (TIMEOUT, 90 * DAY),
+        (FEE, 0),
+        (FEE, 1_000),
+        (BURN, 0),
+        (BURN, 10_000),
+        (GUARDIAN, ZERO),
+    ],
+)
+def test_bounds_are_inclusive(contract, arguments, position, value):
+    arguments[position] = value
+    contract.deploy(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "reason"),
+    [
+        (TOKEN, ZERO, "no work token"),
+        (STAKING, ZERO, "no staking"),
+        (REGISTRY, ZERO, "no registry"),
+        (COMMITTEE, ZERO, "no committee"),
+        (WINDOW, 4, "dispute window out of bounds"),
+        (WINDOW, 30 * DAY + 1, "dispute window out of bounds"),
+        (TIMEOUT, DISPUTE_WINDOW - 1, "job timeout out of bounds"),
+        (TIMEOUT, 90 * DAY + 1, "job timeout out of bounds"),
+        (FEE, 1_001, "fee over the cap"),
+        (BURN, 10_001, "burn over 100 %"),
+        (TREASURY, ZERO, "no treasury"),
+    ],
+)
+def test_what_can_not_work_reverts(contract, arguments, position, value, reason):
+    arguments[position] = value
+    with boa.reverts(f"job_escrow: {reason}"):
+        contract.deploy(*arguments)

@@ -1,0 +1,82 @@
+"""ProviderStaking's deployment: bounds of the durations and minima."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boa
+import pytest
+
+DAY = 86_400
+SOURCE = str(Path(__file__).parents[3] / "contracts" / "ProviderStaking.vy")
+# unbonding period, lock period, least self-bond, least delegation, role delay
+SMALLEST = (1, 1, 10**9, 10**9, 2)
+LARGEST = (365 * DAY, 30 * DAY, 10**28, 10**28, 366 * DAY)
+
+
+@cache
+def blueprint() -> Any:
+    return boa.load_partial(SOURCE)
+
+
+def deploy(token: Any, *parameters: int) -> Any:
+    return blueprint().deploy(token, *parameters)
+
+
+@pytest.mark.parametrize("parameters", [SMALLEST, LARGEST], ids=["smallest", "largest"])
+def test_bounds_are_inclusive_and_parameters_are_kept(token, parameters, deployer):
+    staking = deploy(token, *parameters)
+    assert staking.TOKEN() == token.address
+    assert (
+        staking.UNBONDING_PERIOD(),
+        staking.LOCK_PERIOD(),
+        staking.MIN_SELF_BOND(),
+        staking.MIN_DELEGATION(),
+        staking.ROLE_CHANGE_DELAY(),
+    ) == parameters
+    assert staking.owner() == deployer
+    assert staking.provider_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("index", "value", "reason"),
+    [
+        (0, 0, "unbonding period out of bounds"),
+        (0, 365 * DAY + 1, "unbonding period out of bounds"),
+        (1, 0, "lock period out of bounds"),
+        (1, 30 * DAY + 1, "lock period out of bounds"),
+        (2, 10**9 - 1, "least self-bond out of bounds"),
+        (3, 10**9 - 1, "least delegation out of bounds"),
+        (4, 365 * DAY, "role delay too short"),
+    ],
+)
+def test_out_of_bounds_reverts(token, index, value, reason):
+    parameters = list(LARGEST)
+    parameters[index] = value
+    with boa.reverts(f"provider_staking: {reason}"):
+        deploy(token, *parameters)
+
+
+def test_nobody_holds_a_role_at_first(staking, provider, owner, refused):
+    with refused("roles: caller lacks the role"):
+        staking.slash(provider, (1, owner, 0, owner, 0))
+    with refused("roles: caller lacks the role"):
+        staking.lock(provider, 1)
+
+
+def test_slasher_is_replaced_only_after_more_than_the_unbonding_period(
+    staking, provider, slasher, stranger, deployer
+):
+    staking.set_role(staking.SLASHER(), stranger, sender=deployer)
+    boa.env.time_travel(seconds=staking.UNBONDING_PERIOD())
+    with boa.reverts("roles: change not ready"):
+        staking.apply_role(staking.SLASHER())
+    boa.env.time_travel(seconds=staking.ROLE_CHANGE_DELAY() - staking.UNBONDING_PERIOD())
+    staking.apply_role(staking.SLASHER())
+    assert staking.role_holder(staking.SLASHER()) == stranger
+
+
+def test_only_the_owner_names_roles(staking, stranger):
+    with boa.reverts("ownable: caller is not the owner"):
+        staking.set_role(staking.SLASHER(), stranger, sender=stranger)
+    assert staking.role_holder(staking.SLASHER()) == "0x" + "00" * 20

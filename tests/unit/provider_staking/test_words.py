@@ -1,0 +1,77 @@
+"""The packed words of ProviderStaking: what goes in comes out, and nothing spills over."""
+
+from pathlib import Path
+from typing import Any
+
+import boa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SOURCE = str(Path(__file__).parents[3] / "contracts" / "modules" / "staking_words.vy")
+
+TOKENS = st.integers(0, 2**96 - 1)
+SHARES = st.integers(0, 2**128 - 1)
+NONCE = st.integers(0, 2**32 - 1)
+REQUESTS = st.integers(0, 32)
+BPS = st.integers(0, 10_000)
+
+
+@pytest.fixture(scope="module")
+def words() -> Any:
+    return boa.load_partial(SOURCE).deploy().internal
+
+
+@settings(max_examples=50, deadline=None)
+@given(fields=st.tuples(TOKENS, SHARES, NONCE))
+def test_pool(words, fields):
+    word = words._pack_pool(fields)
+    assert words._pool(word) == fields
+    assert (words._tokens(word), words._shares(word), words._nonce(word)) == fields
+
+
+@settings(max_examples=50, deadline=None)
+@given(fields=st.tuples(TOKENS, TOKENS, st.integers(0, 2**40 - 1), BPS, REQUESTS))
+def test_bond(words, fields):
+    assert words._bond(words._pack_bond(fields)) == fields
+
+
+@settings(max_examples=50, deadline=None)
+@given(fields=st.tuples(SHARES, NONCE, NONCE, REQUESTS))
+def test_position(words, fields):
+    assert words._position(words._pack_position(fields)) == fields
+
+
+@settings(max_examples=50, deadline=None)
+@given(fields=st.tuples(SHARES, st.integers(0, 2**64 - 1)))
+def test_request(words, fields):
+    assert words._request(words._pack_request(fields)) == fields
+
+
+@settings(max_examples=50, deadline=None)
+@given(fields=st.tuples(TOKENS, TOKENS, st.integers(0, 2**40 - 1)))
+def test_cooling(words, fields):
+    assert words._cooling(words._pack_cooling(fields)) == fields
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    owner=st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex()),
+    shares=st.tuples(BPS, BPS),
+    raised_at=st.integers(0, 2**64 - 1),
+)
+def test_terms(words, owner, shares, raised_at):
+    word = words._pack_terms((owner, *shares, raised_at))
+    assert words._owner(word).lower() == owner
+    terms = words._terms(word)
+    assert terms.owner.lower() == owner
+    assert (terms.emission_commission_bps, terms.job_commission_bps) == shares
+    assert terms.raised_at == raised_at
+
+
+@pytest.mark.parametrize("tokens", [2**96, 2**128, 2**256 - 1])
+def test_tokens_that_do_not_fit_revert(words, tokens):
+    with boa.reverts("staking_words: too many tokens"):
+        words._pack_pool((tokens, 0, 0))
+    with boa.reverts("staking_words: too much self-bond"):
+        words._pack_bond((tokens, 0, 0, 0, 0))

@@ -1,0 +1,248 @@
+"""Parameter files: what they may say, and that their bounds are the contracts'."""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from oracle.errors import BadInput
+from scripts._anvil import test_key as key_at
+from scripts._parameters import DAY, UNIT, Parameters
+from scripts._project import ROOT
+
+LOCAL = ROOT / "deployments" / "params" / "local.yaml"
+# parameter, contract, constant that bounds it from above
+UPPER_BOUNDS = [
+    ("timelock.min_delay", "Timelock", "MAX_INITIAL_DELAY"),
+    ("committee.bond_delay", "OracleCommittee", "MAX_BOND_DELAY"),
+    ("committee.key_overlap", "OracleCommittee", "MAX_KEY_OVERLAP"),
+    ("committee.equivocation_reporter_bps", "OracleCommittee", "MAX_REPORTER_BPS"),
+    ("staking.unbonding_period", "ProviderStaking", "MAX_UNBONDING_PERIOD"),
+    ("staking.lock_period", "ProviderStaking", "MAX_LOCK_PERIOD"),
+    ("registry.attestation_period", "DeviceRegistry", "MAX_ATTESTATION_PERIOD"),
+    ("registry.class_delay", "DeviceRegistry", "MAX_CLASS_DELAY"),
+    ("escrow.dispute_window", "JobEscrow", "MAX_DISPUTE_WINDOW"),
+    ("escrow.job_timeout", "JobEscrow", "MAX_JOB_TIMEOUT"),
+    ("escrow.fee_bps", "JobEscrow", "MAX_FEE_BPS"),
+    ("emissions.block_seconds", "EmissionsController", "MAX_BLOCK_SECONDS"),
+    ("emissions.activation_delay", "EpochLedger", "MAX_ACTIVATION_DELAY"),
+    ("emissions.vesting_period", "RewardDistributor", "MAX_VESTING_PERIOD"),
+    ("court.jail", "SlashingCourt", "MAX_JAIL"),
+    ("court.false_attestation_bps", "SlashingCourt", "BPS"),
+]
+POSITIVE = [
+    "staking.unbonding_period",
+    "staking.lock_period",
+    "registry.attestation_period",
+    "emissions.epoch_length",
+    "emissions.block_seconds",
+    "emissions.activation_delay",
+    "emissions.vesting_period",
+    "court.jail",
+    "court.false_attestation_bps",
+]
+
+
+def constant(contract: str, name: str) -> int:
+    """The value of a constant in a contract's source: a product of numbers."""
+    source = (ROOT / "contracts" / f"{contract}.vy").read_text()
+    match = re.search(rf"^{name}: (?:public\()?constant\(uint\d+\)\)? = ([\d_ *]+)$", source, re.M)
+    assert match, f"{contract} has no constant {name}"
+    product = 1
+    for factor in match[1].split("*"):
+        product *= int(factor)
+    return product
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    """The local parameters as plain values, free to be changed."""
+    return copy.deepcopy(yaml.safe_load(LOCAL.read_text()))
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Any:
+    def _load(content: Any, allow_test_keys: bool = True) -> Parameters:
+        path = tmp_path / "params.yaml"
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return Parameters.load(path, allow_test_keys=allow_test_keys)
+
+    return _load
+
+
+def put(content: dict[str, Any], key: str, value: Any) -> None:
+    section, _, name = key.rpartition(".")
+    (content[section] if section else content)[name] = value
+
+
+def test_local_parameters_are_what_they_say() -> None:
+    parameters = Parameters.load(LOCAL, allow_test_keys=True)
+    assert parameters.token.max_supply == 21_000_000 * UNIT
+    assert parameters.emissions.initial_emission == UNIT // 2
+    assert parameters.staking.unbonding_period == 14 * DAY
+    assert parameters.committee.members == [str(key_at(i).address) for i in range(1, 5)]
+    assert parameters.registry.classes[0].name == "cpu-trial"
+
+
+@pytest.mark.parametrize(("key", "contract", "name"), UPPER_BOUNDS)
+def test_upper_bounds_are_the_contracts(
+    content: dict[str, Any], load: Any, key: str, contract: str, name: str
+) -> None:
+    bound = constant(contract, name)
+    put(content, "role_change_delay", 400 * DAY)  # stays longer than any unbonding period
+    put(content, "escrow.job_timeout", 90 * DAY)  # and the timeout than any dispute window
+    put(content, key, bound)
+    load(content)
+    put(content, key, bound + 1)
+    with pytest.raises(BadInput, match=re.escape(key)):
+        load(content)
+
+
+@pytest.mark.parametrize("key", POSITIVE)
+def test_zero_is_refused_where_the_contracts_refuse_it(
+    content: dict[str, Any], load: Any, key: str
+) -> None:
+    put(content, key, 0)
+    with pytest.raises(BadInput, match=re.escape(key)):
+        load(content)
+
+
+def test_shortest_dispute_window_is_the_escrows(content: dict[str, Any], load: Any) -> None:
+    bound = constant("JobEscrow", "MIN_DISPUTE_WINDOW")
+    put(content, "escrow.dispute_window", bound)
+    load(content)
+    put(content, "escrow.dispute_window", bound - 1)
+    with pytest.raises(BadInput, match="dispute_window"):
+        load(content)
+
+
+def test_role_delay_must_be_longer_than_unbonding(content: dict[str, Any], load: Any) -> None:
+    put(content, "role_change_delay", "14 days")
+    with pytest.raises(BadInput, match="longer than staking"):
+        load(content)
+    put(content, "role_change_delay", 14 * DAY + 1)
+    load(content)
+
+
+@pytest.mark.parametrize(("threshold", "accepted"), [(2, False), (3, True), (4, True), (5, False)])
+def test_threshold_is_a_majority_of_the_members(
+    content: dict[str, Any], load: Any, threshold: int, accepted: bool
+) -> None:
+    put(content, "committee.threshold", threshold)
+    if accepted:
+        load(content)
+    else:
+        with pytest.raises(BadInput, match="threshold"):
+            load(content)
+
+
+def test_a_member_is_named_once(content: dict[str, Any], load: Any) -> None:
+    content["committee"]["members"][1] = "test/1"
+    with pytest.raises(BadInput, match="named twice"):
+        load(content)
+
+
+def test_allocations_fit_into_the_supply(content: dict[str, Any], load: Any) -> None:
+    content["token"]["allocations"][0]["amount"] = 21_000_001
+    with pytest.raises(BadInput, match="more than max_supply"):
+        load(content)
+
+
+def test_timeout_is_not_shorter_than_the_dispute_window(content: dict[str, Any], load: Any) -> None:
+    put(content, "escrow.job_timeout", "19 seconds")
+    with pytest.raises(BadInput, match="job_timeout"):
+        load(content)
+
+
+def test_treasury_is_not_the_zero_address(content: dict[str, Any], load: Any) -> None:
+    put(content, "escrow.treasury", "0x" + 40 * "0")
+    with pytest.raises(BadInput, match="treasury"):
+        load(content)
+
+
+def test_public_test_keys_are_for_local_chains(content: dict[str, Any], load: Any) -> None:
+    with pytest.raises(BadInput, match="test/0 is a key that everybody knows"):
+        load(content, allow_test_keys=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("0x1234", "not an address"),
+        (12, "not an address"),
+        ("0x70997970C51812dc3A010C7d01b50e0d17dc79C9", "checksum is wrong"),
+    ],
+)
+def test_addresses_are_checked(
+    content: dict[str, Any], load: Any, address: Any, reason: str
+) -> None:
+    put(content, "escrow.treasury", address)
+    with pytest.raises(BadInput, match=reason):
+        load(content)
+
+
+def test_lower_case_addresses_are_checksummed(content: dict[str, Any], load: Any) -> None:
+    address = str(key_at(3).address)
+    put(content, "escrow.treasury", address.lower())
+    assert load(content).escrow.treasury == address
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("20 seconds", 20), ("1 minute", 60), ("2 hours", 7_200), ("1 day", 86_400), (5, 5)],
+)
+def test_durations(content: dict[str, Any], load: Any, written: Any, seconds: int) -> None:
+    put(content, "staking.lock_period", written)
+    assert load(content).staking.lock_period == seconds
+
+
+@pytest.mark.parametrize("written", ["14d", "days", "-1 days", "1.5 hours", True, None])
+def test_what_is_not_a_duration(content: dict[str, Any], load: Any, written: Any) -> None:
+    put(content, "staking.lock_period", written)
+    with pytest.raises(BadInput, match=re.escape("staking.lock_period")):
+        load(content)
+
+
+@pytest.mark.parametrize(
+    ("written", "base_units"), [(1, UNIT), ("0.5", UNIT // 2), ("0.000000001", 10**9)]
+)
+def test_amounts(content: dict[str, Any], load: Any, written: Any, base_units: int) -> None:
+    put(content, "staking.min_delegation", written)
+    assert load(content).staking.min_delegation == base_units
+
+
+@pytest.mark.parametrize("written", [0, -1, 0.5, "0.0000000000000000001", "much", True, None])
+def test_what_is_not_an_amount(content: dict[str, Any], load: Any, written: Any) -> None:
+    put(content, "staking.min_delegation", written)
+    with pytest.raises(BadInput, match=re.escape("staking.min_delegation")):
+        load(content)
+
+
+def test_an_unknown_key_is_a_typing_error(content: dict[str, Any], load: Any) -> None:
+    put(content, "escrow.fee_bp", 300)
+    with pytest.raises(BadInput, match=re.escape("escrow.fee_bp")):
+        load(content)
+
+
+def test_every_reason_is_told_at_once(content: dict[str, Any], load: Any) -> None:
+    put(content, "escrow.fee_bps", 5_000)
+    put(content, "court.jail", 0)
+    with pytest.raises(BadInput) as refused:
+        load(content)
+    assert "escrow.fee_bps" in str(refused.value)
+    assert "court.jail" in str(refused.value)
+
+
+def test_a_missing_file_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no parameter file") as refused:
+        Parameters.load(tmp_path / "none.yaml", allow_test_keys=True)
+    assert "local.yaml" in refused.value.remedy
+
+
+@pytest.mark.parametrize("text", ["a: [", "", "just text"])
+def test_what_is_not_a_parameter_file(load: Any, text: str) -> None:
+    with pytest.raises(BadInput):
+        load(text)

@@ -1,0 +1,46 @@
+"""The token alone, with an account that may mint."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import boa
+import pytest
+from sha3 import keccak_256
+
+MINTER = keccak_256(b"MINTER").digest()
+
+
+@pytest.fixture
+def minter(token: Any, deployer: str) -> str:
+    """Holder of the MINTER role; on a real chain, the emissions controller."""
+    address = str(boa.env.generate_address("minter"))
+    token.set_role(MINTER, address, sender=deployer)
+    return address
+
+
+@pytest.fixture
+def refused(
+    token: Any, deployer: str, stranger: str
+) -> Callable[[str], AbstractContextManager[None]]:
+    """Expect a revert with this reason that changes nothing."""
+
+    def state() -> tuple[Any, ...]:
+        accounts = (deployer, stranger)
+        return (
+            token.totalSupply(),
+            token.minted(),
+            token.owner(),
+            [(token.balanceOf(a), token.nonces(a)) for a in accounts],
+            [token.allowance(a, b) for a in accounts for b in accounts],
+            token.role_holder(MINTER),
+        )
+
+    @contextmanager
+    def _refused(reason: str) -> Iterator[None]:
+        before = state()
+        with boa.reverts(reason):
+            yield
+        assert state() == before
+
+    return _refused
