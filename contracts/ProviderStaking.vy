@@ -116,6 +116,8 @@ bonds: HashMap[uint24, uint256]
 bond_thawing: HashMap[uint24, uint256]
 # provider => word of self-bond released from locks not long ago
 cooling: HashMap[uint24, uint256]
+# provider => word of what open cases keep from leaving
+held: HashMap[uint24, uint256]
 # provider => word of its delegation pool
 pools: HashMap[uint24, uint256]
 # provider => word of the thawing pool of its delegations
@@ -455,6 +457,7 @@ def withdraw_delegation(provider: uint24, max_requests: uint256) -> uint256:
     )
     self.pool_thawing[provider] = thawing
     self.positions[provider][msg.sender] = staking_words._pack_position(position)
+    self._check_held(provider)
     self._pay(msg.sender, tokens)
     log IProviderStaking.DelegationWithdrawn(provider=provider, delegator=msg.sender, tokens=tokens)
     return tokens
@@ -493,6 +496,17 @@ def _redeem_matured(
     tokens: uint256 = 0
     pool, tokens = share_pool._redeem(thawing, shares)
     return pool, left, tokens
+
+
+@internal
+@view
+def _check_held(provider: uint24):
+    """
+    @notice What is left after a payment must cover every open case.
+    """
+    held: uint256 = staking_words._held(self.held[provider]).tokens
+    if held != 0:
+        assert self._slashable(provider) >= held, "provider_staking: stake is held by a case"
 
 
 @internal
@@ -587,6 +601,10 @@ def unbond(provider: uint24, tokens: uint256):
     bond.open_requests += 1
     self.bonds[provider] = staking_words._pack_bond(bond)
     self.bond_thawing[provider] = thawing
+    held: staking_words.Held = staking_words._held(self.held[provider])
+    if held.tokens != 0:
+        held.exit_at = block.timestamp
+        self.held[provider] = staking_words._pack_held(held)
     log IProviderStaking.UnbondingStarted(provider=provider, tokens=tokens, ready_at=ready_at)
 
 
@@ -661,6 +679,7 @@ def withdraw(provider: uint24, max_requests: uint256) -> uint256:
     )
     self.bonds[provider] = staking_words._pack_bond(bond)
     self.bond_thawing[provider] = thawing
+    self._check_held(provider)
     receiver: address = self.payouts[provider]
     self._pay(receiver, tokens)
     log IProviderStaking.Withdrawn(provider=provider, receiver=receiver, tokens=tokens)
@@ -937,6 +956,36 @@ def _take_delegation(provider: uint24, tokens: uint256) -> uint256:
 
 
 @external
+def hold(provider: uint24, tokens: uint256):
+    """
+    @notice SLASHER: open a case. Until `drop`, no payment may leave less than all that open
+            cases hold, whether self-bond or delegation, unbonding included.
+    @param provider who is accused
+    @param tokens base units, also more than there are
+    """
+    delayed_roles._check_role(SLASHER)
+    held: staking_words.Held = staking_words._held(self.held[provider])
+    held.tokens += tokens
+    self.held[provider] = staking_words._pack_held(held)
+    log IProviderStaking.CaseHeld(provider=provider, tokens=tokens)
+
+
+@external
+def drop(provider: uint24, tokens: uint256):
+    """
+    @notice SLASHER: close a case and let its stake go.
+    @param provider who was accused
+    @param tokens base units that its `hold` named
+    """
+    delayed_roles._check_role(SLASHER)
+    held: staking_words.Held = staking_words._held(self.held[provider])
+    assert tokens <= held.tokens, "provider_staking: more than cases hold"
+    held.tokens -= tokens
+    self.held[provider] = staking_words._pack_held(held)
+    log IProviderStaking.CaseDropped(provider=provider, tokens=tokens)
+
+
+@external
 def jail(provider: uint24, until: uint64):
     """
     @notice SLASHER: no new jobs and no emission until a time. A longer term stays.
@@ -997,12 +1046,31 @@ def slashable(provider: uint24) -> uint256:
     """
     @notice Everything a slash can reach now, unbonding included, in base units.
     """
+    return self._slashable(provider)
+
+
+@internal
+@view
+def _slashable(provider: uint24) -> uint256:
     return (
         staking_words._bond(self.bonds[provider]).active
         + staking_words._tokens(self.bond_thawing[provider])
         + staking_words._tokens(self.pools[provider])
         + staking_words._tokens(self.pool_thawing[provider])
     )
+
+
+@external
+@view
+def held_by_cases(provider: uint24) -> (uint256, uint256):
+    """
+    @notice What open cases keep from being paid out.
+    @return tokens base units, also more than there are
+    @return exit_at chain time in seconds at which self-bond last began to leave while a case
+            was open, 0 for never
+    """
+    held: staking_words.Held = staking_words._held(self.held[provider])
+    return held.tokens, held.exit_at
 
 
 @external

@@ -75,6 +75,14 @@ struct Cooling:
     window: uint256
 
 
+# tokens 96 | exit_at 160
+struct Held:
+    # base units that open cases against the provider keep from being paid out
+    tokens: uint256
+    # chain time in seconds at which self-bond last began to leave while a case was open
+    exit_at: uint256
+
+
 # owner 160 | emission_commission_bps 16 | job_commission_bps 16 | raised_at 64
 struct Terms:
     owner: address
@@ -222,6 +230,22 @@ def _pack_cooling(cooling: Cooling) -> uint256:
          what is released fits when the bond did.
     """
     return cooling.current | (cooling.previous << TOKENS) | (cooling.window << (2 * TOKENS))
+
+
+@internal
+@pure
+def _held(word: uint256) -> Held:
+    return Held(tokens=word & MAX_TOKENS, exit_at=word >> TOKENS)
+
+
+@internal
+@pure
+def _pack_held(held: Held) -> uint256:
+    """
+    @dev Chain time fits 160 bits.
+    """
+    assert held.tokens <= MAX_TOKENS, "staking_words: too much held"
+    return held.tokens | (held.exit_at << TOKENS)
 
 
 @internal
