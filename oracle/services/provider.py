@@ -49,8 +49,8 @@ class Provider:
                 terms.uri,
             ),
         )
-        event = self._staking.events.ProviderRegistered().process_receipt(receipt)[0]
-        provider: int = event.args.provider
+        event = self._chain.event(receipt, "ProviderStaking", "ProviderRegistered")
+        provider: int = event.provider
         return provider
 
     def stake(self, provider: int, tokens: int) -> None:

@@ -245,7 +245,7 @@ class Watcher:
         receipt = self._file("false attestation", f"provider {provider}", call)
         if receipt is None:
             return
-        event = court.events.Convicted().process_receipt(receipt)[0].args
+        event = self.chain.event(receipt, "SlashingCourt", "Convicted")
         self._record(
             Conviction(
                 kind="false_attestation",
@@ -310,7 +310,7 @@ class Watcher:
         receipt = self._file("equivocation", first.oracle, call)
         if receipt is None:
             return
-        event = committee.events.Equivocated().process_receipt(receipt)[0].args
+        event = self.chain.event(receipt, "OracleCommittee", "Equivocated")
         self._record(
             Conviction(
                 kind="equivocation",
