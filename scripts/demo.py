@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +38,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     folder: Path = options.folder
+    # a demo that is told to end takes its processes along
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     console = Console(soft_wrap=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
