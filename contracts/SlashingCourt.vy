@@ -32,6 +32,7 @@
 from .interfaces import IDeviceRegistry
 from .interfaces import IJobEscrow
 from .interfaces import IMatmulVerifier
+from .interfaces import IProviderRegistry
 from .interfaces import IProviderStaking
 from .interfaces import IRewardDistributor
 from .interfaces import ISlashingCourt
@@ -47,8 +48,10 @@ BPS: constant(uint256) = 10_000
 MAX_JAIL: constant(uint256) = 365 * 86_400
 SIGNATURE_BYTES: constant(uint256) = 65
 
-# holds what is slashed, and knows every provider's operator keys
+# holds what is slashed
 STAKING: public(immutable(IProviderStaking))
+# knows every key that ever spoke for a provider, and what its reporters may get
+PROVIDERS: public(immutable(IProviderRegistry))
 # defines what a provider signs, and lists the devices
 REGISTRY: public(immutable(IDeviceRegistry))
 # holds the deposits of harmed customers
@@ -102,6 +105,7 @@ def __init__(
     assert reporter_bps <= BPS, "slashing_court: reporter share out of bounds"
     assert (jail_seconds != 0 and jail_seconds <= MAX_JAIL), "slashing_court: jail out of bounds"
     STAKING = staking
+    PROVIDERS = IProviderRegistry(staticcall staking.PROVIDERS())
     REGISTRY = registry
     ESCROW = escrow
     DISTRIBUTOR = distributor
@@ -142,7 +146,7 @@ def _check_signer(provider: uint24, digest: bytes32, signature: Bytes[SIGNATURE_
     assert len(signature) == SIGNATURE_BYTES, "slashing_court: signature is not 65 bytes"
     signer: address = signatures._recover(digest, signature)
     assert (
-        provider != 0 and staticcall STAKING.provider_of_operator(signer) == provider
+        provider != 0 and staticcall PROVIDERS.provider_of_operator(signer) == provider
     ), "slashing_court: not signed by the provider"
 
 
@@ -234,9 +238,7 @@ def _order(provider: uint24, harm: IJobEscrow.Harm) -> IProviderStaking.SlashOrd
     share: uint256 = (slashable * FALSE_ATTESTATION_BPS + BPS - 1) // BPS
     penalty: uint256 = min(max(share, harm.compensation), slashable)
     victim_amount: uint256 = min(harm.compensation, penalty)
-    signed_bps: uint256 = convert(
-        (staticcall STAKING.provider_info(provider)).max_reporter_bps, uint256
-    )
+    signed_bps: uint256 = staticcall PROVIDERS.max_reporter_bps(provider)
     return IProviderStaking.SlashOrder(
         amount=penalty,
         victim=harm.customer,

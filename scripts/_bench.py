@@ -183,7 +183,7 @@ class Bench:
 
     def register(self, owner: int, operator: int) -> int:
         """Register a provider; returns its id."""
-        register = self["ProviderStaking"].functions.register(
+        register = self["ProviderRegistry"].functions.register(
             self.address(operator), self.address(owner), 1_000, 500, 1_000, "ipfs://provider"
         )
         provider: int = register.call({"from": self.address(owner)})

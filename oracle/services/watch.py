@@ -182,7 +182,7 @@ class Watcher:
         except BadInput as error:
             log.warning("not a commit", device=device, reason=str(error))
             return None
-        if self.chain.read("ProviderStaking", "provider_of_operator", operator) != commit.provider:
+        if self.chain.read("ProviderRegistry", "provider_of_operator", operator) != commit.provider:
             log.warning("commit by a stranger", device=device, signer=operator)
             return None
         roots = view.commit.roots

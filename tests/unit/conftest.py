@@ -163,10 +163,24 @@ def committee(token: Any, oracles: list[LocalAccount], deployer: str) -> Any:
 
 
 @pytest.fixture(scope="session")
-def staking(token: Any) -> Any:
+def providers() -> Any:
+    return load("ProviderRegistry", UNBONDING_PERIOD)
+
+
+@pytest.fixture(scope="session")
+def genesis() -> int:
+    """Chain time at which epoch 0 starts."""
+    return int(boa.env.evm.patch.timestamp)
+
+
+@pytest.fixture(scope="session")
+def staking(providers: Any, token: Any, genesis: int) -> Any:
     return load(
         "ProviderStaking",
+        providers,
         token,
+        genesis,
+        EPOCH_LENGTH,
         UNBONDING_PERIOD,
         LOCK_PERIOD,
         MIN_SELF_BOND,
@@ -201,8 +215,7 @@ def escrow(
 
 
 @pytest.fixture(scope="session")
-def controller(token: Any) -> Any:
-    genesis = boa.env.evm.patch.timestamp
+def controller(token: Any, genesis: int) -> Any:
     return load("EmissionsController", token, genesis, EPOCH_LENGTH, UNIT // 2, 12, ROLE_DELAY)
 
 
