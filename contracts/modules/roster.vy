@@ -33,6 +33,8 @@ VALID_UNTIL_SHIFT: constant(uint256) = 32
 KEY_SHIFT: constant(uint256) = 96
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_64: constant(uint256) = 2**64 - 1
+# before the first key: valid for ever, of no member
+NO_KEY: constant(uint256) = MASK_64 << VALID_UNTIL_SHIFT
 # behind the last key; greater than any word of a key
 END: constant(uint256) = max_value(uint256)
 

@@ -429,7 +429,6 @@ class Story:
         posted = list(self._chain.logs("EpochLedger", "EpochPosted"))
         report = next(log.args for log in reversed(posted) if log.args.reward_root == active[0])
         self.summary.epoch = {
-            "from": report.from_epoch,
             "to": report.to_epoch,
             "root": "0x" + report.reward_root.hex(),
             "budget": self._chain.read("EmissionsController", "cumulative_budget", report.to_epoch),

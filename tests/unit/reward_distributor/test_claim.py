@@ -353,7 +353,7 @@ def test_a_provider_nobody_registered(rewards: RewardMarket):
     leaf = provider_leaf(77, 1_000)
     rewards.close([leaf])
     before = held(rewards)
-    with boa.reverts("provider_staking: unknown provider"):
+    with boa.reverts("provider_registry: unknown provider"):
         rewards.claim(leaf)
     assert held(rewards) == before
 
@@ -363,7 +363,7 @@ def test_one_failing_claim_does_not_block_another(
 ):
     good = account_leaf(oracles[0], 5)
     rewards.close([provider_leaf(77, 1_000), good, provider_leaf(provider, 100)])
-    with boa.reverts("provider_staking: unknown provider"):
+    with boa.reverts("provider_registry: unknown provider"):
         rewards.claim(provider_leaf(77, 1_000))
     assert rewards.claim(good) == 5
     assert rewards.claim(provider_leaf(provider, 100)) == 25
