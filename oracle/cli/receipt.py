@@ -72,8 +72,9 @@ def show(
 
 @app.command()
 def verify(
-    file: Annotated[
-        Path, typer.Argument(help="What `show --json` printed, or - for standard input.")
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="What `show --json` printed, or - for standard input.", metavar="FILE"),
     ],
     deployment: Annotated[
         Path | None,
@@ -102,7 +103,7 @@ def verify(
     """
     if rpc and deployment is None:
         raise BadInput("an endpoint without a deployment", "Pass --deployment too.")
-    receipts = _read(file)
+    receipts = [signed for file in files for signed in _read(file)]
     chain = open_chain(rpc, deployment) if rpc and deployment else None
     for signed in receipts:
         signed.check()

@@ -57,6 +57,8 @@ class Execution:
         self._settle = settle
         self._rules = rules
         self._next_block = market.chain.deployment.first_block
+        # final block that everything was done for
+        self._done = b""
         # position of the pending receipt last looked at
         self._judged = 0
         # failed jobs that may still need a receipt of ours
@@ -121,14 +123,20 @@ class Execution:
     # --- judging ------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Counter-sign what can be agreed with, and issue what is missing."""
+        """Counter-sign what can be agreed with, and issue what is missing.
+
+        Once per final block: on a young chain, whose contracts are not final, never.
+        """
         try:
             final = self._market.chain.finalized()
         except NotFound:
-            return  # a young chain has nothing final
+            return
+        if final.number < self._market.chain.deployment.first_block or final.hash == self._done:
+            return
         self._judge_pending(final)
         self._find_failed(final)
         self._issue_missing(final)
+        self._done = final.hash
 
     def _judge_pending(self, final: Block) -> None:
         page = self._store.pending_receipts(self._judged, MAX_PENDING)
