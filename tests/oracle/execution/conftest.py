@@ -1,6 +1,6 @@
 """Receipts as providers, customers and oracles write them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,8 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from oracle.adapters.signer.keystore import KeystoreSigner
-from oracle.api.schemas import SignedReceiptBody
+from oracle.api.schemas import FiledReceiptBody, SignedReceiptBody
+from oracle.domain import messages
 from oracle.domain.execution import (
     ExecutionReceipt,
     Fault,
@@ -19,6 +20,7 @@ from oracle.domain.execution import (
     Work,
 )
 from oracle.domain.receipts import JobStatus
+from tests.oracle.conftest import Live, Machine
 
 PLAIN = ExecutionReceipt(
     chain_id=31_337,
@@ -43,8 +45,6 @@ PLAIN = ExecutionReceipt(
 BROKEN = replace(
     PLAIN, status=JobStatus.PROVIDER_FAULT, fault=Fault(Layer.OUTPUT, "no weights were written")
 )
-
-Signers = Sequence[tuple[Role, LocalAccount]]
 
 
 def sign(receipt: ExecutionReceipt, *signers: tuple[Role, LocalAccount]) -> SignedReceipt:
@@ -81,3 +81,44 @@ def receipt_of(live: Any) -> Callable[..., ExecutionReceipt]:
         )
 
     return make
+
+
+@pytest.fixture
+def job(live: Live, machine: Machine) -> int:
+    """A running job of a provider with an attested device, a minute old."""
+    live.enter_epoch(1)
+    enter_device(live, machine, 1)
+    number = live.open_job(machine.provider)
+    live.mine(3, 60)
+    return number
+
+
+def enter_device(live: Live, machine: Machine, epoch: int) -> None:
+    """What the committee's attestation ends with: a signed result in the registry."""
+    result = messages.Result(
+        provider=machine.provider,
+        device=machine.device,
+        identity=machine.identity,
+        device_class=1,
+        ops_per_second=2_000,
+        memory_mb=machine.memory_mb,
+        elapsed_ms=1,
+        commit=b"\x01" * 32,
+        openings=b"\x02" * 32,
+        evidence=b"\x03" * 32,
+    )
+    report = messages.Report(
+        config=bytes(live.read("OracleCommittee", "config_digest")),
+        consumer=live.deployment.address("DeviceRegistry"),
+        subject=machine.device,
+        round=epoch,
+        payload=result.struct_hash(),
+    )
+    signatures = b"".join(live.sign(key, report, "OracleCommittee") for key in live.oracles[:3])
+    fields = tuple(getattr(result, name) for name in messages.Result.__slots__)
+    live.send(live.deployer, "DeviceRegistry", "record", fields, epoch, signatures)
+
+
+def receipts_at(oracle: Any, job: int) -> list[FiledReceiptBody]:
+    """What an oracle serves of a job."""
+    return [FiledReceiptBody.model_validate(one) for one in oracle.get(f"/v1/jobs/{job}/receipts")]
