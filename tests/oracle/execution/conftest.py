@@ -122,3 +122,11 @@ def enter_device(live: Live, machine: Machine, epoch: int) -> None:
 def receipts_at(oracle: Any, job: int) -> list[FiledReceiptBody]:
     """What an oracle serves of a job."""
     return [FiledReceiptBody.model_validate(one) for one in oracle.get(f"/v1/jobs/{job}/receipts")]
+
+
+def end(live: Live, machine: Machine, job: int, seconds: int, status: JobStatus) -> None:
+    """The customer's last voucher, settled by the provider, in a final block."""
+    voucher = messages.Voucher(job, seconds, status)
+    signature = live.sign(live.customer, voucher, "JobEscrow")
+    live.send(live.operator, "JobEscrow", "settle_voucher", job, seconds, int(status), signature)
+    live.mine(3)

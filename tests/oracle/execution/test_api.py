@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from oracle.domain.execution import ExecutionReceipt, Fault, Layer, Role
-from oracle.domain.messages import Voucher
 from oracle.domain.receipts import JobStatus
 from tests.oracle.conftest import Live, Machine, Oracle, step
-from tests.oracle.execution.conftest import body, receipts_at, sign
+from tests.oracle.execution.conftest import body, end, receipts_at, sign
 
 Make = Callable[..., ExecutionReceipt]
 RECEIPTS = "/v1/receipts"
@@ -238,14 +237,6 @@ def test_a_contradiction_is_a_problem(
 
 
 # --- counter-signed -------------------------------------------------------------------------------
-
-
-def end(live: Live, machine: Machine, job: int, seconds: int, status: JobStatus) -> None:
-    """The customer's last voucher, settled by the provider, in a final block."""
-    voucher = Voucher(job, seconds, status)
-    signature = live.sign(live.customer, voucher, "JobEscrow")
-    live.send(live.operator, "JobEscrow", "settle_voucher", job, seconds, int(status), signature)
-    live.mine(3)
 
 
 def state_of(oracles: list[Oracle], receipt: ExecutionReceipt) -> set[tuple[str, str]]:
