@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import from_json
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -150,10 +151,12 @@ def _ask(url: str, job: int, alone: bool) -> list[FiledReceiptBody]:
 
 def _read(file: Path) -> list[SignedReceipt]:
     try:
-        content = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text())
+        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+        # unlike the standard library's, this parser bounds how deep lists may nest
+        content = from_json(text, allow_inf_nan=False)
     except OSError as error:
         raise BadInput(f"cannot read {file}: {error.strerror}", "Name an existing file.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadInput(f"{file} is no JSON: {error}", _WHERE) from error
     entries = content if isinstance(content, list) else [content]
     if not entries:

@@ -86,6 +86,18 @@ def test_the_example_holds_in_every_respect() -> None:
     assert signed.receipt.fault is not None
 
 
+def test_the_check_by_hand_in_the_docs_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "execution-receipts.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    exec(compile(code, "docs/execution-receipts.md", "exec"), {})
+    wrong = code.replace('receipt["gpu_seconds"], ', 'receipt["gpu_seconds"] + 1, ')
+    wrong = wrong.replace('receipt["gpu_seconds"],\n', 'receipt["gpu_seconds"] + 1,\n')
+    assert wrong != code
+    with pytest.raises(AssertionError):
+        exec(compile(wrong, "docs/execution-receipts.md", "exec"), {})
+
+
 @given(receipts())
 def test_whatever_the_code_writes_is_in_the_schema(receipt: ExecutionReceipt) -> None:
     body = SignedReceiptBody.of(SignedReceipt(receipt, ()))
