@@ -529,19 +529,23 @@ class Agent:
         """
         signed = body.signed()
         signed.check()
+        known = self._own_receipt(job, signed).signatures
+        for signature in signed.signatures:
+            if signature not in known:
+                check_role(self.chain, signed.receipt, signature)
         with self._reporting:
-            kept = [one.signed() for one in self.receipts(job)]
-            own = next((one for one in kept if one.receipt == signed.receipt), None)
-            if own is None:
-                raise NotFound(
-                    f"no such receipt of job {job}", f"read it with GET /v1/jobs/{job}/receipts"
-                )
-            for signature in signed.signatures:
-                if signature not in own.signatures:
-                    check_role(self.chain, signed.receipt, signature)
+            own = self._own_receipt(job, signed)
             merged = own.merged(signed)
             if merged != own:
                 self._keep_receipt(merged)
+
+    def _own_receipt(self, job: int, signed: SignedReceipt) -> SignedReceipt:
+        """Our copy of a receipt. Raises `NotFound` for one that was not issued here."""
+        for body in self.receipts(job):
+            own = body.signed()
+            if own.receipt == signed.receipt:
+                return own
+        raise NotFound(f"no such receipt of job {job}", f"read it with GET /v1/jobs/{job}/receipts")
 
     def _keep_receipt(self, signed: SignedReceipt) -> None:
         receipt, body = signed.receipt, SignedReceiptBody.of(signed).model_dump_json()

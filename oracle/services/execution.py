@@ -34,8 +34,9 @@ from oracle.services.signers import check_place, check_role
 log = structlog.get_logger()
 
 ESCROW = "JobEscrow"
-# receipts looked at in one turn
+# receipts and blocks looked at in one turn
 MAX_PENDING = 256
+MAX_BLOCKS = 5_000
 
 
 class Execution:
@@ -136,7 +137,8 @@ class Execution:
         self._judge_pending(final)
         self._find_failed(final)
         self._issue_missing(final)
-        self._done = final.hash
+        if self._next_block > final.number:
+            self._done = final.hash
 
     def _judge_pending(self, final: Block) -> None:
         page = self._store.pending_receipts(self._judged, MAX_PENDING)
@@ -168,30 +170,33 @@ class Execution:
                 return None
             if status is not receipt.status:
                 return f"the chain ended the job as {status.name.lower()}"
-        if not job.accepted_at <= receipt.ended_at <= self._market.head.timestamp:
-            return f"the job can't have ended at chain time {receipt.ended_at}"
-        believed = self._settle.believed(job)
-        if receipt.gpu_seconds > believed:
-            # its usage samples may be on their way still
-            is_late = filed.arrived_at + self._rules.lag < self._market.head.timestamp
-            return f"{believed} GPU-seconds observed" if is_late else None
-        return ""
+        now, believed = self._market.head.timestamp, self._settle.believed(job)
+        reason = ""
+        if not job.accepted_at <= receipt.ended_at <= now:
+            reason = f"the job can't have ended at chain time {receipt.ended_at}"
+        elif receipt.gpu_seconds > believed:
+            reason = f"{believed} GPU-seconds observed"
+        # its usage samples may be on their way still, or its chain a block ahead of ours
+        is_early = now <= filed.arrived_at + self._rules.lag
+        return None if reason and is_early else reason
 
     def _final_status(self, job: Job) -> JobStatus | None:
         """What the chain ended a job with, None while it has not."""
         if job.status in FINAL:
             return JobStatus(job.status)
-        return self._history.status_at_close(job.job) if job.status == JobStatus.CLOSED else None
+        return self._history.status_at_close(job) if job.status == JobStatus.CLOSED else None
 
     # --- issuing ------------------------------------------------------------------------------
 
     def _find_failed(self, final: Block) -> None:
-        """Remember the failed jobs of blocks that have become final."""
-        if final.number < self._next_block:
+        """Remember the failed jobs of blocks that have become final, some blocks per turn: after
+        a restart there are many, and other work must not wait for them."""
+        last = min(final.number, self._next_block + MAX_BLOCKS - 1)
+        if last < self._next_block:
             return
-        for ending in self._history.failures(self._next_block, final.number):
+        for ending in self._history.failures(self._next_block, last):
             self._failed[ending.job] = ending
-        self._next_block = final.number + 1
+        self._next_block = last + 1
 
     def _issue_missing(self, final: Block) -> None:
         for ending in list(self._failed.values()):

@@ -11,6 +11,7 @@ from oracle.adapters.chain.client import Block, Chain, explained
 from oracle.adapters.chain.market import Market
 from oracle.domain.epochs import LiveDevice
 from oracle.domain.execution import Case, Ending
+from oracle.domain.market import Job
 from oracle.domain.receipts import JobStatus
 from oracle.errors import NotFound, Transient
 
@@ -149,9 +150,10 @@ class History:
         for log in self._chain.logs("JobEscrow", "JobCancelled", first, last):
             yield self._ending(log, JobStatus.CANCELLED)
 
-    def status_at_close(self, job: int) -> JobStatus | None:
+    def status_at_close(self, job: Job) -> JobStatus | None:
         """What a closed job ended with, None while it is not closed."""
-        for log in self._chain.logs("JobEscrow", "JobClosed", job=job):
+        first = self.last_block_before(job.accepted_at).number
+        for log in self._chain.logs("JobEscrow", "JobClosed", first, job=job.job):
             return JobStatus(log["args"]["status"])
         return None
 

@@ -288,7 +288,8 @@ def test_more_work_than_was_observed_is_disputed(
     more = replace(receipt, gpu_seconds=receipt.gpu_seconds + 1)
     hand_in(live, oracles, more)
     end(live, machine, receipt.job, receipt.gpu_seconds, receipt.status)
-    step(oracles, 3)
+    live.mine(3, 10)
+    step(oracles)
     assert state_of(oracles, more) == {("disputed", "25 GPU-seconds observed")}
 
 
@@ -303,6 +304,7 @@ def test_an_end_outside_the_jobs_life_is_disputed(
     odd = replace(receipt, ended_at=ended_at)
     hand_in(live, oracles, odd)
     end(live, machine, receipt.job, receipt.gpu_seconds, receipt.status)
+    live.mine(3, 10)
     step(oracles)
     ((state, reason),) = state_of(oracles, odd)
     assert state == "disputed"
@@ -327,3 +329,22 @@ def test_a_dry_oracle_takes_receipts_and_signs_none(
     end(live, machine, receipt.job, receipt.gpu_seconds, receipt.status)
     step([dry])
     assert state_of([dry], receipt) == {("pending", "")}
+
+
+def test_usage_that_comes_after_the_receipt_still_counts(
+    live: Live, make_oracle: Any, machine: Machine, receipt: ExecutionReceipt
+) -> None:
+    patient = make_oracle(live.oracles[0], "patient", usage_lag=300, heartbeat_grace=10_000)
+    patient.look()
+    patient.post("/v1/devices", machine.registration())
+    patient.post("/v1/heartbeats", [machine.heartbeat()])
+    more = replace(receipt, gpu_seconds=60, ended_at=live.chain.timestamp())
+    hand_in(live, [patient], more)
+    end(live, machine, receipt.job, 25, receipt.status)
+    live.mine(3, 100)
+    step([patient])
+    assert state_of([patient], more) == {("pending", "")}
+    patient.post("/v1/usage", [machine.usage(receipt.job, 60, receipt.status)])
+    live.mine(3)
+    step([patient])
+    assert state_of([patient], more) == {("agreed", "")}

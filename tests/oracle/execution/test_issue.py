@@ -227,3 +227,19 @@ def test_a_restart_issues_no_second_receipt(
     live.mine(2)
     step([again], 2)
     assert issued(again, job) == receipt
+
+
+def test_a_long_past_is_read_in_pieces(
+    live: Live, oracle: Oracle, machine: Machine, job: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close(live, machine, job, JobStatus.PROVIDER_FAULT)
+    live.mine(20)
+    monkeypatch.setattr("oracle.services.execution.MAX_BLOCKS", 10)
+    turns = 0
+    while not receipts_at(oracle, job):
+        oracle.look()
+        oracle.node.execution.tick()
+        turns += 1
+        assert turns < 100
+    assert turns > 1
+    assert issued(oracle, job).gpu_seconds == 25
