@@ -34,20 +34,22 @@ def canonical_hash(document: Mapping[str, Tree]) -> bytes:
 
 
 def _ordered(tree: Tree) -> Tree:
-    if isinstance(tree, Mapping):
-        return {name: _ordered(tree[name]) for name in sorted(tree, key=_utf16)}
-    if isinstance(tree, list | tuple):
-        return [_ordered(branch) for branch in tree]
-    if isinstance(tree, int) and not -MAX_INTEGER <= tree <= MAX_INTEGER:
+    if tree is None or isinstance(tree, str):
+        return tree
+    if isinstance(tree, int):
+        if -MAX_INTEGER <= tree <= MAX_INTEGER:
+            return tree
         raise BadInput(
             f"{tree} is beyond 2^53 - 1, which not every JSON reader keeps",
             "Write it as a decimal string.",
         )
-    if tree is not None and not isinstance(tree, str | int):
-        raise BadInput(
-            f"{tree!r} has no canonical form", "Use text, whole numbers, lists and objects."
-        )
-    return tree
+    if isinstance(tree, Mapping):
+        # the order of ASCII is the same either way, and an encoding less per key
+        key = None if "".join(tree).isascii() else _utf16
+        return {name: _ordered(tree[name]) for name in sorted(tree, key=key)}
+    if isinstance(tree, list | tuple):
+        return [_ordered(branch) for branch in tree]
+    raise BadInput(f"{tree!r} has no canonical form", "Use text, whole numbers, lists and objects.")
 
 
 def _utf16(name: str) -> bytes:

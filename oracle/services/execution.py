@@ -247,7 +247,7 @@ class Execution:
         beats = [
             beat
             for device in self._store.devices(ending.provider)
-            if (beat := self._store.last_beat(device.device)) is not None
+            if (beat := self._store.last_beat(device.device, ending.ended_at)) is not None
         ]
         return Seen(
             reported[0].cumulative_gpu_seconds if reported else None, max(beats, default=None)

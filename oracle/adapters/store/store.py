@@ -284,10 +284,12 @@ class Store:
                 found.setdefault(device, []).append(arrived_at)
         return found
 
-    def last_beat(self, device: bytes) -> int | None:
-        """Chain time at which a device was last heard of."""
+    def last_beat(self, device: bytes, until: int | None = None) -> int | None:
+        """Chain time at which a device was last heard of, at `until` or before."""
         columns = tables.heartbeats.c
         query = select(func.max(columns.arrived_at)).where(columns.device == device)
+        if until is not None:
+            query = query.where(columns.arrived_at <= until)
         with self._database.read() as connection:
             found: int | None = connection.scalar(query)
         return found

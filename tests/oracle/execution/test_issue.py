@@ -64,6 +64,19 @@ def test_devices_that_vanished(live: Live, oracle: Oracle, job: int) -> None:
     assert receipt.fault.evidence == bytes.fromhex(transaction[2:])
 
 
+def test_devices_that_came_back_after_the_end_had_vanished(
+    live: Live, oracle: Oracle, machine: Machine, job: int
+) -> None:
+    oracle.post("/v1/devices", machine.registration())
+    reclaim(live, job)
+    live.mine(3, 60)
+    beat(oracle, machine)
+    step([oracle])
+    receipt = issued(oracle, job)
+    assert receipt.fault is not None
+    assert receipt.fault.layer is Layer.CAPACITY
+
+
 def test_devices_that_were_there_and_did_nothing(
     live: Live, oracle: Oracle, machine: Machine, job: int
 ) -> None:
@@ -222,7 +235,6 @@ def test_a_restart_issues_no_second_receipt(
     again = make_oracle(live.oracles[0])
     again.look()
     again.post("/v1/devices", machine.registration())
-    # a heartbeat that would make the verdict another one today
     assert again.post("/v1/heartbeats", [machine.heartbeat()])[0]["state"] == "stored"
     live.mine(2)
     step([again], 2)
