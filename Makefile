@@ -151,6 +151,11 @@ format: $(DONE)/python $(DONE)/mamushi ## rewrite the sources as the linters wan
 abi: $(DONE)/python ## write deployments/abi/*.json from the contracts
 	@ape run export_abi
 
+.PHONY: schema
+schema: $(DONE)/python ## write docs/schemas/*.json from the service's own types
+	@mkdir -p docs/schemas
+	@python -m oracle receipt schema > docs/schemas/execution-receipt.json
+
 .PHONY: clean
 clean: ## remove build/ and .venv/
 	@rm -rf build .venv
