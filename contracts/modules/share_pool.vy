@@ -10,17 +10,17 @@
      never owes more than it holds, and its share price falls by a slash only.
 
      Two guards keep the price within reach of both ends:
-     - Every deposit mints MIN_SHARES at least, and a pool left with fewer starts anew. One
-       share can then never be worth more than a billionth of what somebody put in, so no
-       donation and no tiny remainder makes a later owner lose more than that to rounding.
+     - Every deposit mints MIN_SHARES at least. One share is then never worth more than a
+       billionth of what somebody puts in, so no donation and no tiny remainder makes a later
+       owner lose more than that to rounding; where shares are dear, deposits have to be large.
      - Where a slash brings the price under a billionth of a token per share, all shares are
        divided by RESCALE, each holder's when it is next looked at. So the shares of any
        amount of tokens fit 128 bits, a pool can be refilled after whatever slash, and a
        holder loses less than one new share, which is worth at most one base unit then.
 
-     Only a pool that a rescale would leave with fewer than MIN_SHARES starts anew for good:
-     older shares are worth nothing, and what is left, less than MIN_SHARES base units,
-     waits for the next owner.
+     Only a pool that a rescale would leave with fewer than MIN_SHARES, or that holds fewer
+     shares and base units than that when somebody has left, starts anew for good: older shares
+     are worth nothing, and what is left waits for the next owner.
 """
 
 from . import staking_words
@@ -93,7 +93,8 @@ def _redeem(word: uint256, shares: uint256) -> (uint256, uint256):
     pool: staking_words.Pool = staking_words._pool(word)
     pool.tokens -= tokens
     pool.shares -= shares
-    if pool.shares < MIN_SHARES:
+    # what rescaling rounded away belongs to nobody; it must not set the price of a new start
+    if max(pool.shares, pool.tokens) < MIN_SHARES:
         pool = self._anew(pool)
     return staking_words._pack_pool(pool), tokens
 

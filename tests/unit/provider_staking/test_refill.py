@@ -4,6 +4,7 @@ import boa
 import pytest
 
 UNIT = 10**18
+EMISSION = 1
 
 
 def mature(staking):
@@ -92,3 +93,20 @@ def test_requests_of_a_wiped_pool_do_not_take_up_places(staking, provider, owner
     assert [r.tokens for r in staking.unbondings(provider)] == [UNIT] * 32
     with boa.reverts("provider_staking: too many open requests"):
         staking.unbond(provider, UNIT, sender=owner)
+
+
+def test_last_one_of_a_fallen_pool_keeps_its_part(
+    staking, provider, owner, deployer, alice, bob, slash, solvent
+):
+    """However few shares a fall left a delegator with, others can't leave with its tokens."""
+    staking.delegate(provider, 2 * UNIT, 0, sender=alice)
+    staking.add_rewards(provider, 2 * UNIT, EMISSION, sender=deployer)
+    staking.delegate(provider, 1 * UNIT, 0, sender=bob)
+    slash(provider, staking.slashable(provider) - 2 * 10**9)
+    staking.stake(provider, 1_000 * UNIT, sender=owner)
+    staking.add_rewards(provider, 1_000 * UNIT, EMISSION, sender=deployer)
+    before = staking.delegation(provider, bob)[1]
+    assert before > 100 * UNIT
+    staking.undelegate(provider, staking.delegation(provider, alice)[0], sender=alice)
+    assert staking.delegation(provider, bob)[1] >= before
+    assert solvent()
