@@ -14,23 +14,32 @@
        billionth of what somebody puts in, so no donation and no tiny remainder makes a later
        owner lose more than that to rounding; where shares are dear, deposits have to be large.
      - Where a slash brings the price under a billionth of a token per share, all shares are
-       divided by RESCALE, each holder's when it is next looked at. So the shares of any
-       amount of tokens fit 128 bits, a pool can be refilled after whatever slash, and a
-       holder loses less than one new share, which is worth at most one base unit then.
+       divided by RESCALE until it is above, each holder's when it is next looked at. So the
+       shares of any amount of tokens fit 128 bits and a pool can be refilled after whatever
+       slash. Rounding down costs a holder less than one new share. A rescaled pool has more
+       than 10**8 shares per base unit, so that is less than 10**-8 units, and all that its
+       holders lose together, which nobody owns, is so small a part of the pool that no
+       reward makes it matter.
 
-     Only a pool that a rescale would leave with fewer than MIN_SHARES, or that holds fewer
-     shares and base units than that when somebody has left, starts anew for good: older shares
-     are worth nothing, and what is left waits for the next owner.
+     A pool starts anew, older shares are worth nothing, and what is left waits for the next
+     owner only where a slash leaves it fewer than MIN_TOKENS, or where it holds fewer shares
+     and base units than that when somebody has left.
 """
 
 from . import staking_words
 
+# shares a deposit mints at least
 MIN_SHARES: constant(uint256) = 10**9
+# base units under which a slash leaves nothing worth owning
+MIN_TOKENS: constant(uint256) = 10**9
 MAX_SHARES_PER_TOKEN: constant(uint256) = 10**9
-# must not exceed MAX_SHARES_PER_TOKEN, or a rescale could leave fewer shares than tokens
-RESCALE: constant(uint256) = 10**9
-# a pool has at most 2**96 * 10**9 shares, which four of them bring under MIN_SHARES
-MAX_RESCALES: constant(uint256) = 4
+# small, so that a rescale leaves as many shares per token as it can
+RESCALE: constant(uint256) = 10
+# a pool has at most 2**96 * 10**9 shares, which twenty of them bring under the 10**18 that
+# MIN_TOKENS may have
+MAX_RESCALES: constant(uint256) = 20
+# rescales that leave something of 128 bits: 2**128 < 10**39
+MAX_STEPS: constant(uint256) = 38
 
 
 @internal
@@ -42,9 +51,8 @@ def _current(word: uint256, shares: uint256, generation: uint256) -> uint256:
     today: uint256 = staking_words._generation(word)
     if generation == today:
         return shares
-    # after five rescales nothing is left of 128 bits
     steps: uint256 = today - generation
-    if staking_words._life(generation) != staking_words._life(today) or steps > 4:
+    if staking_words._life(generation) != staking_words._life(today) or steps > MAX_STEPS:
         return 0
     return shares // RESCALE**steps
 
@@ -94,7 +102,7 @@ def _redeem(word: uint256, shares: uint256) -> (uint256, uint256):
     pool.tokens -= tokens
     pool.shares -= shares
     # what rescaling rounded away belongs to nobody; it must not set the price of a new start
-    if max(pool.shares, pool.tokens) < MIN_SHARES:
+    if pool.shares < MIN_SHARES and pool.tokens < MIN_TOKENS:
         pool = self._anew(pool)
     return staking_words._pack_pool(pool), tokens
 
@@ -121,15 +129,14 @@ def _scale(word: uint256, tokens: uint256) -> uint256:
     """
     pool: staking_words.Pool = staking_words._pool(word)
     pool.tokens = tokens
-    rescaled: staking_words.Pool = pool
+    if tokens < MIN_TOKENS:
+        pool = self._anew(pool)
     for _: uint256 in range(MAX_RESCALES):
-        if rescaled.shares <= tokens * MAX_SHARES_PER_TOKEN:
+        if pool.shares <= tokens * MAX_SHARES_PER_TOKEN:
             break
-        rescaled.shares //= RESCALE
-        rescaled.generation += 1
-    if rescaled.shares < MIN_SHARES:
-        rescaled = self._anew(pool)
-    return staking_words._pack_pool(rescaled)
+        pool.shares //= RESCALE
+        pool.generation += 1
+    return staking_words._pack_pool(pool)
 
 
 @internal

@@ -7,8 +7,8 @@ delegations, everything else moves tokens. The contract rounds, so the two drift
 - each rounding in a pool moves less than one grain (the price of a share, at least a base
   unit) between holders, which counts twice in the sum;
 - a slash rounds once per tier, and otherwise shrinks the drift or keeps it; where it brings
-  the price of a share under a billionth, shares are rescaled, which costs each holder a base
-  unit at most;
+  the price of a share under a billionth, shares are rescaled, which costs all holders
+  together less than a base unit;
 - rewards of `r` on a pool of `t` tokens grow the drift by 2 r / t at most.
 """
 
@@ -18,9 +18,9 @@ from fractions import Fraction
 
 # tokens per share under which shares are rescaled, and by how much (share_pool.vy)
 LEAST_PRICE = Fraction(1, 10**9)
-RESCALE = 10**9
-# a pool with fewer shares starts anew, and forfeits what they were worth
-MIN_SHARES = 10**9
+RESCALE = 10
+# base units; a pool starts anew, and its holders forfeit what it holds, only below
+MIN_TOKENS = 10**9
 
 
 @dataclass
@@ -68,13 +68,13 @@ class Pool:
         cost = 0
         while 0 < self.price < 2 * LEAST_PRICE:
             self.price *= RESCALE
-            cost += 2 * len(self.holdings) + 2
+            cost = 1
         return cost
 
     def settle(self, wiped: bool, dust: Fraction) -> None:
         """`wiped` says that the contract started the pool anew: only dust was left in it."""
         if wiped and self.holdings:
-            assert self.tokens <= MIN_SHARES * (1 + self.price) + dust, "wiped out too early"
+            assert self.tokens < MIN_TOKENS + dust, "wiped out too early"
             self.orphaned = self.tokens
             self.holdings.clear()
 
