@@ -82,7 +82,7 @@ def worker(
     contract: str, folder: str, seed: int, sample: int, job: int, jobs: int
 ) -> Iterator[dict[str, Any]]:
     """The lines that a worker in a copy of the tree reports."""
-    tree = OUT / f"tree-{job}"
+    tree = OUT / f"{contract}-{job}"
     for name in COPIED:
         source, target = ROOT / name, tree / name
         if source.is_dir():
@@ -93,7 +93,7 @@ def worker(
     reading, writing = os.pipe()
     share = sample // jobs + (job < sample % jobs)
     arguments = [contract, folder, seed, f"{job}/{jobs}", share, writing]
-    with (OUT / f"worker-{job}.log").open("w") as log:
+    with tree.with_suffix(".log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "tests/mutation/worker.py", *map(str, arguments)],
             cwd=tree,

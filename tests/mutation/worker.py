@@ -100,6 +100,8 @@ class Mutation:
             result, seconds = self.forked(
                 lambda mutant=mutant: self.examine(session, mutant, original["code"]), limit
             )
+            # what killed a mutant is likely to kill the next one, too
+            session.items.sort(key=lambda item: item.nodeid != result.get("failed"))
             counted += result["verdict"] not in ("uncompilable", "identical")
             self.emit(
                 kind="mutant",
