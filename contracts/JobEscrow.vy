@@ -39,6 +39,7 @@ from snekmate.utils import eip712_domain_separator
 from .interfaces import IDeviceRegistry
 from .interfaces import IJobEscrow
 from .interfaces import IOracleCommittee
+from .interfaces import IProviderRegistry
 from .interfaces import IProviderStaking
 from .interfaces import IWorkToken
 from .modules import credit_word
@@ -125,6 +126,8 @@ MAX_JOB_TIMEOUT: constant(uint256) = 90 * 86_400
 WORK_TOKEN: public(immutable(IWorkToken))
 # providers, their keys and their collateral
 STAKING: public(immutable(IProviderStaking))
+# says who the providers are and where they are paid
+PROVIDERS: public(immutable(IProviderRegistry))
 # attested devices per provider and class
 REGISTRY: public(immutable(IDeviceRegistry))
 # who signs usage for customers that are silent
@@ -227,6 +230,7 @@ def __init__(
     ), "job_escrow: job timeout out of bounds"
     WORK_TOKEN = work_token
     STAKING = staking
+    PROVIDERS = IProviderRegistry(staticcall staking.PROVIDERS())
     REGISTRY = registry
     COMMITTEE = committee
     DISPUTE_WINDOW = dispute_window
@@ -580,18 +584,12 @@ def withdraw(provider: uint24, asset: IERC20) -> uint256:
     if amount == 0:
         return 0
     self.withdrawable[account] = 0
-    receiver: address = self._provider(provider).payout
+    receiver: address = staticcall PROVIDERS.payout_of(provider)
     log IJobEscrow.IncomeWithdrawn(
         provider=provider, asset=asset.address, receiver=receiver, amount=amount
     )
     self._push(asset.address, receiver, amount)
     return amount
-
-
-@internal
-@view
-def _provider(provider: uint24) -> IProviderStaking.Provider:
-    return staticcall STAKING.provider_info(provider)
 
 
 @internal
@@ -834,8 +832,7 @@ def _set_status(job: uint64, word: uint256, status: uint256):
 @internal
 @view
 def _check_provider(provider: uint24):
-    info: IProviderStaking.Provider = self._provider(provider)
-    assert (msg.sender == info.operator or msg.sender == info.owner), "job_escrow: not the provider"
+    assert staticcall PROVIDERS.speaks_for(provider, msg.sender), "job_escrow: not the provider"
 
 
 @external

@@ -33,9 +33,11 @@ from ethereum.ercs import IERC20
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
+from .interfaces import IProviderRegistry
 from .interfaces import IProviderStaking
 from .interfaces import IWorkToken
 from .modules import delayed_roles
+from .modules import epoch_clock
 from .modules import share_pool
 from .modules import staking_words
 
@@ -44,6 +46,7 @@ implements: IProviderStaking
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: delayed_roles[ownable := ownable]
+initializes: epoch_clock
 
 exports: (
     # owner
@@ -58,14 +61,9 @@ exports: (
     delayed_roles.pending_role,
     delayed_roles.set_role,
     delayed_roles.apply_role,
+    # clock; EpochLedger tells the current epoch
+    epoch_clock.EPOCH_LENGTH,
 )
-
-
-struct PendingReporterCut:
-    # bps
-    proposed: uint256
-    # chain time in seconds; 0 means none
-    ready_at: uint256
 
 
 # role that locks, releases and seizes self-bond
@@ -75,8 +73,6 @@ SLASHER: public(constant(bytes32)) = keccak256("SLASHER")
 
 # open requests of one holder with one provider
 MAX_REQUESTS: public(constant(uint256)) = 32
-# bps a commission may rise at once; it may rise once per unbonding period
-MAX_COMMISSION_RISE: public(constant(uint256)) = 500
 MAX_BPS: constant(uint256) = 10_000
 # `jailed_until` of a provider that may never come back
 FOR_EVER: constant(uint64) = max_value(uint64)
@@ -86,6 +82,8 @@ MAX_LOCK_PERIOD: constant(uint256) = 30 * 86_400
 # key of the provider's own requests, which no delegator can have
 SELF: constant(address) = empty(address)
 
+# who the providers are, and their terms
+PROVIDERS: public(immutable(IProviderRegistry))
 # the staked token
 TOKEN: public(immutable(IERC20))
 # seconds from a request to its payment
@@ -96,19 +94,6 @@ LOCK_PERIOD: public(immutable(uint256))
 MIN_SELF_BOND: public(immutable(uint256))
 # base units of the smallest delegation, also of what remains after undelegating
 MIN_DELEGATION: public(immutable(uint256))
-
-# providers ever registered; ids run from 1 to it
-provider_count: public(uint24)
-# provider => word of its owner and commissions
-terms: HashMap[uint24, uint256]
-# provider => hot key, the zero address while it has none
-operators: HashMap[uint24, address]
-# operator key => provider it was ever bound to, also after a rotation
-provider_of_operator: public(HashMap[address, uint24])
-# provider => where commission and withdrawals of self-bond go
-payouts: HashMap[uint24, address]
-# provider => lower reporter cut that waits for its delay
-pending_reporter_cut: public(HashMap[uint24, PendingReporterCut])
 
 # provider => word of active self-bond, its lock, jail term, reporter cut, open requests
 bonds: HashMap[uint24, uint256]
@@ -130,7 +115,10 @@ requests: HashMap[uint24, HashMap[address, uint256[MAX_REQUESTS]]]
 
 @deploy
 def __init__(
+    providers: IProviderRegistry,
     token: IERC20,
+    genesis: uint256,
+    epoch_length: uint256,
     unbonding_period: uint256,
     lock_period: uint256,
     min_self_bond: uint256,
@@ -138,8 +126,13 @@ def __init__(
     role_change_delay: uint256,
 ):
     """
+    @param providers who the providers are; its notice period is no shorter than
+           `unbonding_period`
     @param token the staked token: reverts on failure, takes no fee, can be burnt
-    @param unbonding_period seconds from a request to its payment, up to 365 days
+    @param genesis chain time in seconds at which epoch 0 starts
+    @param epoch_length seconds in one epoch
+    @param unbonding_period seconds from a request to its payment, at least an epoch, up to
+           365 days
     @param lock_period seconds released self-bond stays locked at least, up to 30 days
     @param min_self_bond base units a self-bond needs to count
     @param min_delegation base units of the smallest delegation
@@ -147,7 +140,7 @@ def __init__(
            the unbonding period
     """
     assert (
-        unbonding_period != 0 and unbonding_period <= MAX_UNBONDING_PERIOD
+        unbonding_period >= epoch_length and unbonding_period <= MAX_UNBONDING_PERIOD
     ), "provider_staking: unbonding period out of bounds"
     assert (
         lock_period != 0 and lock_period <= MAX_LOCK_PERIOD
@@ -157,9 +150,14 @@ def __init__(
         min_delegation >= share_pool.MIN_SHARES
     ), "provider_staking: least delegation out of bounds"
     assert role_change_delay > unbonding_period, "provider_staking: role delay too short"
+    assert (
+        staticcall providers.NOTICE_PERIOD() >= unbonding_period
+    ), "provider_staking: notice period too short"
     ownable.__init__()
     ownable_2step.__init__()
     delayed_roles.__init__(role_change_delay)
+    epoch_clock.__init__(genesis, epoch_length)
+    PROVIDERS = providers
     TOKEN = token
     UNBONDING_PERIOD = unbonding_period
     LOCK_PERIOD = lock_period
@@ -171,83 +169,6 @@ def __init__(
 
 
 @external
-def register(
-    operator: address,
-    payout: address,
-    emission_commission_bps: uint16,
-    job_commission_bps: uint16,
-    max_reporter_bps: uint16,
-    uri: String[200],
-) -> uint24:
-    """
-    @notice Become a provider; the caller is its owner.
-    @param operator hot key, never used by any provider before; the zero address for none
-    @param payout where commission, job income and withdrawn self-bond go
-    @param emission_commission_bps bps of emission the provider keeps for itself
-    @param job_commission_bps bps of job income the provider keeps for itself
-    @param max_reporter_bps bps of a slash that its reporter may get at most; can only be
-           lowered later
-    @param uri where the provider describes itself
-    @return provider its id
-    """
-    self._check_share(convert(emission_commission_bps, uint256))
-    self._check_share(convert(job_commission_bps, uint256))
-    self._check_share(convert(max_reporter_bps, uint256))
-    provider: uint24 = self.provider_count + 1
-    self.provider_count = provider
-    self.terms[provider] = staking_words._pack_terms(
-        staking_words.Terms(
-            owner=msg.sender,
-            emission_commission_bps=convert(emission_commission_bps, uint256),
-            job_commission_bps=convert(job_commission_bps, uint256),
-            raised_at=block.timestamp,
-        )
-    )
-    bond: staking_words.Bond = empty(staking_words.Bond)
-    bond.max_reporter_bps = convert(max_reporter_bps, uint256)
-    self.bonds[provider] = staking_words._pack_bond(bond)
-    self._set_operator(provider, operator)
-    self._set_payout(provider, payout)
-    log IProviderStaking.ProviderRegistered(
-        provider=provider,
-        owner=msg.sender,
-        operator=operator,
-        payout=payout,
-        emission_commission_bps=emission_commission_bps,
-        job_commission_bps=job_commission_bps,
-        max_reporter_bps=max_reporter_bps,
-        uri=uri,
-    )
-    return provider
-
-
-@internal
-@pure
-def _check_share(bps: uint256):
-    assert bps <= MAX_BPS, "provider_staking: share over 10_000 bps"
-
-
-@internal
-def _set_operator(provider: uint24, operator: address):
-    if operator != empty(address):
-        assert self.provider_of_operator[operator] == 0, "provider_staking: operator key was used"
-        self.provider_of_operator[operator] = provider
-    log IProviderStaking.OperatorChanged(
-        provider=provider, previous=self.operators[provider], current=operator
-    )
-    self.operators[provider] = operator
-
-
-@internal
-def _set_payout(provider: uint24, payout: address):
-    assert payout != empty(address), "provider_staking: payout is the zero address"
-    log IProviderStaking.PayoutChanged(
-        provider=provider, previous=self.payouts[provider], current=payout
-    )
-    self.payouts[provider] = payout
-
-
-@external
 def stake(provider: uint24, tokens: uint256):
     """
     @notice Add to a provider's self-bond out of the caller's tokens. It becomes the
@@ -255,10 +176,17 @@ def stake(provider: uint24, tokens: uint256):
     @param provider any registered provider
     @param tokens base units
     """
+    self._stake(provider, tokens)
+
+
+@internal
+def _stake(provider: uint24, tokens: uint256):
     assert tokens != 0, "provider_staking: nothing to stake"
     word: uint256 = self.bonds[provider]
     if word == 0:
-        assert self.terms[provider] != 0, "provider_staking: unknown provider"
+        assert (
+            staticcall PROVIDERS.owner_of(provider) != empty(address)
+        ), "provider_staking: unknown provider"
     bond: staking_words.Bond = staking_words._bond(word)
     bond.active += tokens
     assert bond.active >= MIN_SELF_BOND, "provider_staking: self-bond below minimum"
@@ -275,6 +203,47 @@ def _pull(receiver: address, tokens: uint256):
 
 
 @external
+def stake_with_permit(
+    provider: uint24, tokens: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32
+):
+    """
+    @notice `stake`, with the allowance given by signature (EIP-2612).
+    @param provider any registered provider
+    @param tokens base units, also the value of the permit
+    @param deadline chain time in seconds until which the permit holds
+    @param v of the caller's signature
+    @param r of the caller's signature
+    @param s of the caller's signature
+    """
+    self._permit(tokens, deadline, v, r, s)
+    self._stake(provider, tokens)
+
+
+@internal
+def _permit(tokens: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
+    """
+    @dev Anybody may have sent the permit before, so what counts is the allowance.
+    """
+    if not raw_call(
+        TOKEN.address,
+        abi_encode(
+            msg.sender,
+            self,
+            tokens,
+            deadline,
+            v,
+            r,
+            s,
+            method_id=method_id("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"),
+        ),
+        revert_on_failure=False,
+    ):
+        assert (
+            staticcall TOKEN.allowance(msg.sender, self) >= tokens
+        ), "provider_staking: permit refused"
+
+
+@external
 def delegate(provider: uint24, tokens: uint256, min_shares_out: uint256) -> uint256:
     """
     @notice Put tokens behind a provider and share its rewards and slashes. Needs a
@@ -285,6 +254,16 @@ def delegate(provider: uint24, tokens: uint256, min_shares_out: uint256) -> uint
            price that rose meanwhile
     @return shares what the caller got, rounded down
     """
+    shares: uint256 = self._delegate(provider, tokens, min_shares_out)
+    self._pull(self, tokens)
+    return shares
+
+
+@internal
+def _delegate(provider: uint24, tokens: uint256, min_shares_out: uint256) -> uint256:
+    """
+    @notice Put tokens into a pool for the caller, who pays for them elsewhere.
+    """
     assert tokens >= MIN_DELEGATION, "provider_staking: delegation below minimum"
     bond: staking_words.Bond = staking_words._bond(self.bonds[provider])
     assert bond.active >= MIN_SELF_BOND, "provider_staking: provider lacks self-bond"
@@ -293,22 +272,41 @@ def delegate(provider: uint24, tokens: uint256, min_shares_out: uint256) -> uint
     pool, shares = share_pool._deposit(pool, tokens)
     assert shares >= min_shares_out, "provider_staking: fewer shares than expected"
     self.pools[provider] = pool
-    self._add_shares(provider, staking_words._nonce(pool), shares)
-    self._pull(self, tokens)
+    position: staking_words.Position = staking_words._position(self.positions[provider][msg.sender])
+    position.shares = share_pool._current(pool, position.shares, position.generation) + shares
+    position.generation = staking_words._generation(pool)
+    self.positions[provider][msg.sender] = staking_words._pack_position(position)
     log IProviderStaking.Delegated(
         provider=provider, delegator=msg.sender, tokens=tokens, shares=shares
     )
     return shares
 
 
-@internal
-def _add_shares(provider: uint24, nonce: uint256, shares: uint256):
-    position: staking_words.Position = staking_words._position(self.positions[provider][msg.sender])
-    if position.nonce != nonce:
-        position.nonce = nonce
-        position.shares = 0
-    position.shares += shares
-    self.positions[provider][msg.sender] = staking_words._pack_position(position)
+@external
+def delegate_with_permit(
+    provider: uint24,
+    tokens: uint256,
+    min_shares_out: uint256,
+    deadline: uint256,
+    v: uint8,
+    r: bytes32,
+    s: bytes32,
+) -> uint256:
+    """
+    @notice `delegate`, with the allowance given by signature (EIP-2612).
+    @param provider whose pool
+    @param tokens base units, also the value of the permit
+    @param min_shares_out shares the caller expects at least
+    @param deadline chain time in seconds until which the permit holds
+    @param v of the caller's signature
+    @param r of the caller's signature
+    @param s of the caller's signature
+    @return shares what the caller got, rounded down
+    """
+    self._permit(tokens, deadline, v, r, s)
+    shares: uint256 = self._delegate(provider, tokens, min_shares_out)
+    self._pull(self, tokens)
+    return shares
 
 
 @external
@@ -332,7 +330,7 @@ def undelegate(provider: uint24, shares: uint256) -> uint256:
     thawing_shares: uint256 = 0
     thawing, thawing_shares = share_pool._deposit(thawing, tokens)
     ready_at: uint256 = self._open_request(
-        provider, msg.sender, position.open_requests, thawing_shares
+        provider, msg.sender, position.open_requests, thawing, thawing_shares
     )
     position.open_requests += 1
     self.pools[provider] = pool
@@ -367,26 +365,41 @@ def _position(
     @notice What a delegator holds, without what was wiped out since.
     """
     position: staking_words.Position = staking_words._position(self.positions[provider][delegator])
-    if position.nonce != staking_words._nonce(pool):
-        position.nonce = staking_words._nonce(pool)
-        position.shares = 0
-    if position.thawing_nonce != staking_words._nonce(thawing):
-        position.thawing_nonce = staking_words._nonce(thawing)
-        position.open_requests = 0
-    return position
+    position.shares = share_pool._current(pool, position.shares, position.generation)
+    position.generation = staking_words._generation(pool)
+    return self._counted(position, thawing)
 
 
 @internal
-def _open_request(provider: uint24, holder: address, count: uint256, shares: uint256) -> uint256:
+@pure
+def _counted(position: staking_words.Position, thawing: uint256) -> staking_words.Position:
+    """
+    @notice A position without the requests of a thawing pool that started anew since.
+    """
+    counted: staking_words.Position = position
+    today: uint256 = staking_words._generation(thawing)
+    if staking_words._life(position.thawing_generation) != staking_words._life(today):
+        counted.open_requests = 0
+    counted.thawing_generation = today
+    return counted
+
+
+@internal
+def _open_request(
+    provider: uint24, holder: address, count: uint256, thawing: uint256, shares: uint256
+) -> uint256:
     """
     @param count requests of the holder that are open already
+    @param thawing pool that the request owns a part of
     @param shares of the thawing pool
     @return ready_at chain time in seconds from which it can be paid
     """
     assert count < MAX_REQUESTS, "provider_staking: too many open requests"
     ready_at: uint256 = block.timestamp + UNBONDING_PERIOD
     self.requests[provider][holder][count] = staking_words._pack_request(
-        staking_words.Request(shares=shares, ready_at=ready_at)
+        staking_words.Request(
+            shares=shares, generation=staking_words._generation(thawing), ready_at=ready_at
+        )
     )
     return ready_at
 
@@ -406,7 +419,7 @@ def cancel_undelegation(provider: uint24, index: uint256, min_shares_out: uint25
     position: staking_words.Position = self._position(provider, msg.sender, pool, thawing)
     tokens: uint256 = 0
     thawing, tokens = share_pool._redeem(
-        thawing, self._close_request(provider, msg.sender, position.open_requests, index)
+        thawing, self._close_request(provider, msg.sender, position.open_requests, thawing, index)
     )
     shares: uint256 = 0
     pool, shares = share_pool._deposit(pool, tokens)
@@ -424,19 +437,22 @@ def cancel_undelegation(provider: uint24, index: uint256, min_shares_out: uint25
 
 
 @internal
-def _close_request(provider: uint24, holder: address, count: uint256, index: uint256) -> uint256:
+def _close_request(
+    provider: uint24, holder: address, count: uint256, thawing: uint256, index: uint256
+) -> uint256:
     """
     @notice Remove one request; the last one takes its place, so that none is ever empty.
     @param count requests of the holder that are open
+    @param thawing pool that the request owns a part of
     @return shares of the thawing pool that the request held
     """
     assert index < count, "provider_staking: no such request"
-    word: uint256 = self.requests[provider][holder][index]
+    request: staking_words.Request = staking_words._request(self.requests[provider][holder][index])
     last: uint256 = count - 1
     if index != last:
         self.requests[provider][holder][index] = self.requests[provider][holder][last]
     self.requests[provider][holder][last] = 0
-    return staking_words._request(word).shares
+    return share_pool._current(thawing, request.shares, request.generation)
 
 
 @external
@@ -447,10 +463,22 @@ def withdraw_delegation(provider: uint24, max_requests: uint256) -> uint256:
     @param max_requests how many to pay at most
     @return tokens base units paid, rounded down
     """
+    tokens: uint256 = self._take_matured(provider, max_requests)
+    self._pay(msg.sender, tokens)
+    log IProviderStaking.DelegationWithdrawn(provider=provider, delegator=msg.sender, tokens=tokens)
+    return tokens
+
+
+@internal
+def _take_matured(provider: uint24, max_requests: uint256) -> uint256:
+    """
+    @notice Take the caller's matured requests to undelegate out of the thawing pool.
+    @return tokens base units to pay
+    """
     thawing: uint256 = self.pool_thawing[provider]
-    position: staking_words.Position = staking_words._position(self.positions[provider][msg.sender])
-    if position.thawing_nonce != staking_words._nonce(thawing):
-        position.open_requests = 0
+    position: staking_words.Position = self._counted(
+        staking_words._position(self.positions[provider][msg.sender]), thawing
+    )
     tokens: uint256 = 0
     thawing, position.open_requests, tokens = self._redeem_matured(
         provider, msg.sender, thawing, position.open_requests, max_requests
@@ -458,9 +486,26 @@ def withdraw_delegation(provider: uint24, max_requests: uint256) -> uint256:
     self.pool_thawing[provider] = thawing
     self.positions[provider][msg.sender] = staking_words._pack_position(position)
     self._check_held(provider)
-    self._pay(msg.sender, tokens)
-    log IProviderStaking.DelegationWithdrawn(provider=provider, delegator=msg.sender, tokens=tokens)
     return tokens
+
+
+@external
+def move(source: uint24, target: uint24, max_requests: uint256, min_shares_out: uint256) -> uint256:
+    """
+    @notice Put the caller's matured requests to undelegate behind another provider, without
+            taking the tokens out. Nothing moves sooner: until a request matures it answers
+            for what its old provider did.
+    @param source provider that was left
+    @param target provider whose pool takes the tokens, at least MIN_DELEGATION of them
+    @param max_requests how many to move at most
+    @param min_shares_out shares of the target's pool the caller expects at least
+    @return shares what the caller got, rounded down
+    """
+    tokens: uint256 = self._take_matured(source, max_requests)
+    log IProviderStaking.DelegationMoved(
+        source=source, target=target, delegator=msg.sender, tokens=tokens
+    )
+    return self._delegate(target, tokens, min_shares_out)
 
 
 @internal
@@ -489,7 +534,7 @@ def _redeem_matured(
             self.requests[provider][holder][index]
         )
         if request.ready_at <= block.timestamp:
-            shares += self._close_request(provider, holder, left, index)
+            shares += self._close_request(provider, holder, left, thawing, index)
             left -= 1
     assert left != count, "provider_staking: nothing to withdraw"
     pool: uint256 = 0
@@ -517,7 +562,7 @@ def _pay(receiver: address, tokens: uint256):
 
 
 @external
-def add_rewards(provider: uint24, tokens: uint256, kind: IProviderStaking.PaymentKind):
+def add_rewards(provider: uint24, tokens: uint256, kind: IProviderRegistry.PaymentKind):
     """
     @notice Pay rewards in out of the caller's tokens: the commission goes to the payout
             address, the rest raises the price of the delegators' shares. Without delegators
@@ -526,51 +571,22 @@ def add_rewards(provider: uint24, tokens: uint256, kind: IProviderStaking.Paymen
     @param tokens base units
     @param kind what they were paid for; it chooses the commission
     """
-    terms: staking_words.Terms = staking_words._terms(self.terms[provider])
-    assert terms.owner != empty(address), "provider_staking: unknown provider"
+    commission_bps: uint256 = 0
+    payout: address = empty(address)
+    commission_bps, payout = staticcall PROVIDERS.commission_of(provider, kind)
     pool: uint256 = self.pools[provider]
     shared: uint256 = 0
     if staking_words._shares(pool) != 0:
-        shared = tokens - tokens * self._commission(terms, kind) // MAX_BPS
+        shared = tokens - tokens * commission_bps // MAX_BPS
     if shared != 0:
         self.pools[provider] = share_pool._add(pool, shared)
         self._pull(self, shared)
     commission: uint256 = tokens - shared
     if commission != 0:
-        self._pull(self.payouts[provider], commission)
+        self._pull(payout, commission)
     log IProviderStaking.RewardsAdded(
         provider=provider, kind=kind, commission=commission, shared=shared
     )
-
-
-@internal
-@view
-def _commission(terms: staking_words.Terms, kind: IProviderStaking.PaymentKind) -> uint256:
-    """
-    @dev A pure function could not name the members of another file's flag.
-    """
-    if kind == IProviderStaking.PaymentKind.EMISSION:
-        return terms.emission_commission_bps
-    assert kind == IProviderStaking.PaymentKind.JOB, "provider_staking: not one kind of payment"
-    return terms.job_commission_bps
-
-
-@external
-def lower_reporter_cut(provider: uint24):
-    """
-    @notice Carry out a scheduled lower reporter cut whose delay is over.
-    @param provider whose terms
-    """
-    pending: PendingReporterCut = self.pending_reporter_cut[provider]
-    assert pending.ready_at != 0, "provider_staking: no lower cut scheduled"
-    assert block.timestamp >= pending.ready_at, "provider_staking: lower cut not ready"
-    bond: staking_words.Bond = staking_words._bond(self.bonds[provider])
-    log IProviderStaking.ReporterCutLowered(
-        provider=provider, previous_bps=bond.max_reporter_bps, current_bps=pending.proposed
-    )
-    bond.max_reporter_bps = pending.proposed
-    self.bonds[provider] = staking_words._pack_bond(bond)
-    self.pending_reporter_cut[provider] = empty(PendingReporterCut)
 
 
 # --- the provider's owner -----------------------------------------------------------------
@@ -597,8 +613,10 @@ def unbond(provider: uint24, tokens: uint256):
     thawing: uint256 = self.bond_thawing[provider]
     shares: uint256 = 0
     thawing, shares = share_pool._deposit(thawing, tokens)
-    ready_at: uint256 = self._open_request(provider, SELF, bond.open_requests, shares)
-    bond.open_requests += 1
+    open_requests: uint256 = self._open_unbondings(bond, thawing)
+    ready_at: uint256 = self._open_request(provider, SELF, open_requests, thawing, shares)
+    bond.open_requests = open_requests + 1
+    bond.thawing_life = staking_words._life(staking_words._generation(thawing))
     self.bonds[provider] = staking_words._pack_bond(bond)
     self.bond_thawing[provider] = thawing
     held: staking_words.Held = staking_words._held(self.held[provider])
@@ -611,8 +629,20 @@ def unbond(provider: uint24, tokens: uint256):
 @internal
 @view
 def _check_owner(provider: uint24):
-    owner: address = staking_words._owner(self.terms[provider])
-    assert msg.sender == owner, "provider_staking: caller is not the provider's owner"
+    assert (
+        msg.sender == staticcall PROVIDERS.owner_of(provider)
+    ), "provider_staking: caller is not the provider's owner"
+
+
+@internal
+@pure
+def _open_unbondings(bond: staking_words.Bond, thawing: uint256) -> uint256:
+    """
+    @notice Open requests of a provider's owner; none of a thawing pool that started anew.
+    """
+    if bond.thawing_life != staking_words._life(staking_words._generation(thawing)):
+        return 0
+    return bond.open_requests
 
 
 @internal
@@ -650,12 +680,13 @@ def cancel_unbonding(provider: uint24, index: uint256):
     self._check_owner(provider)
     bond: staking_words.Bond = staking_words._bond(self.bonds[provider])
     thawing: uint256 = self.bond_thawing[provider]
+    open_requests: uint256 = self._open_unbondings(bond, thawing)
     tokens: uint256 = 0
     thawing, tokens = share_pool._redeem(
-        thawing, self._close_request(provider, SELF, bond.open_requests, index)
+        thawing, self._close_request(provider, SELF, open_requests, thawing, index)
     )
     bond.active += tokens
-    bond.open_requests -= 1
+    bond.open_requests = open_requests - 1
     self.bonds[provider] = staking_words._pack_bond(bond)
     self.bond_thawing[provider] = thawing
     log IProviderStaking.UnbondingCancelled(provider=provider, tokens=tokens)
@@ -675,102 +706,15 @@ def withdraw(provider: uint24, max_requests: uint256) -> uint256:
     thawing: uint256 = self.bond_thawing[provider]
     tokens: uint256 = 0
     thawing, bond.open_requests, tokens = self._redeem_matured(
-        provider, SELF, thawing, bond.open_requests, max_requests
+        provider, SELF, thawing, self._open_unbondings(bond, thawing), max_requests
     )
     self.bonds[provider] = staking_words._pack_bond(bond)
     self.bond_thawing[provider] = thawing
     self._check_held(provider)
-    receiver: address = self.payouts[provider]
+    receiver: address = staticcall PROVIDERS.payout_of(provider)
     self._pay(receiver, tokens)
     log IProviderStaking.Withdrawn(provider=provider, receiver=receiver, tokens=tokens)
     return tokens
-
-
-@external
-def set_operator(provider: uint24, operator: address):
-    """
-    @notice OWNER OF THE PROVIDER: change the hot key at once. The old key can't be used
-            again by anyone, and what it signed still convicts this provider.
-    @param provider the caller's
-    @param operator a key no provider ever used; the zero address for none
-    """
-    self._check_owner(provider)
-    self._set_operator(provider, operator)
-
-
-@external
-def set_payout(provider: uint24, payout: address):
-    """
-    @notice OWNER OF THE PROVIDER: change where commission, job income and withdrawn
-            self-bond go.
-    @param provider the caller's
-    @param payout any address but zero
-    """
-    self._check_owner(provider)
-    self._set_payout(provider, payout)
-
-
-@external
-def set_uri(provider: uint24, uri: String[200]):
-    """
-    @notice OWNER OF THE PROVIDER: change where the provider describes itself. Kept in the
-            logs only.
-    @param provider the caller's
-    @param uri any text
-    """
-    self._check_owner(provider)
-    log IProviderStaking.UriChanged(provider=provider, uri=uri)
-
-
-@external
-def set_commission(provider: uint24, kind: IProviderStaking.PaymentKind, bps: uint256):
-    """
-    @notice OWNER OF THE PROVIDER: change the commission on one kind of payment at once.
-            It may fall to anything, and rise by MAX_COMMISSION_RISE once per unbonding
-            period, so that delegators can leave before the next rise.
-    @param provider the caller's
-    @param kind which commission
-    @param bps share of the payments that the provider keeps, up to 10_000
-    """
-    self._check_share(bps)
-    self._check_owner(provider)
-    terms: staking_words.Terms = staking_words._terms(self.terms[provider])
-    previous: uint256 = self._commission(terms, kind)
-    if bps > previous:
-        assert bps - previous <= MAX_COMMISSION_RISE, "provider_staking: commission rises too far"
-        assert (
-            block.timestamp >= terms.raised_at + UNBONDING_PERIOD
-        ), "provider_staking: commission rises too soon"
-        terms.raised_at = block.timestamp
-    if kind == IProviderStaking.PaymentKind.EMISSION:
-        terms.emission_commission_bps = bps
-    else:
-        terms.job_commission_bps = bps
-    self.terms[provider] = staking_words._pack_terms(terms)
-    log IProviderStaking.CommissionChanged(
-        provider=provider, kind=kind, previous_bps=previous, current_bps=bps
-    )
-
-
-@external
-def schedule_reporter_cut(provider: uint24, bps: uint256):
-    """
-    @notice OWNER OF THE PROVIDER: lower the largest share of a slash that a reporter may
-            get, after the unbonding period; `lower_reporter_cut` carries it out. Never rises.
-    @param provider the caller's
-    @param bps share of a slash, below today's
-    """
-    self._check_owner(provider)
-    current: uint256 = staking_words._bond(self.bonds[provider]).max_reporter_bps
-    assert bps < current, "provider_staking: reporter cut can only be lowered"
-    ready_at: uint256 = block.timestamp + UNBONDING_PERIOD
-    self.pending_reporter_cut[provider] = PendingReporterCut(proposed=bps, ready_at=ready_at)
-    log IProviderStaking.ReporterCutScheduled(
-        provider=provider,
-        current_bps=current,
-        proposed_bps=bps,
-        ready_at=ready_at,
-    )
 
 
 # --- LOCKER -------------------------------------------------------------------------------
@@ -866,10 +810,7 @@ def _take_self_bond(provider: uint24, bond: staking_words.Bond, thawing: uint256
         bond.active, staking_words._tokens(thawing), tokens
     )
     if thawing_left != staking_words._tokens(thawing):
-        scaled: uint256 = share_pool._scale(thawing, thawing_left)
-        if staking_words._nonce(scaled) != staking_words._nonce(thawing):
-            left.open_requests = 0
-        self.bond_thawing[provider] = scaled
+        self.bond_thawing[provider] = share_pool._scale(thawing, thawing_left)
     self.bonds[provider] = staking_words._pack_bond(left)
 
 
@@ -894,10 +835,11 @@ def slash(provider: uint24, order: IProviderStaking.SlashOrder) -> uint256:
     assert (
         order.victim_amount + order.reporter_amount <= order.amount
     ), "provider_staking: order spends more than it takes"
-    bond: staking_words.Bond = staking_words._bond(self.bonds[provider])
+    max_reporter_bps: uint256 = staticcall PROVIDERS.max_reporter_bps(provider)
     assert (
-        order.reporter_amount <= order.amount * bond.max_reporter_bps // MAX_BPS
+        order.reporter_amount <= order.amount * max_reporter_bps // MAX_BPS
     ), "provider_staking: reporter cut over the signed share"
+    bond: staking_words.Bond = staking_words._bond(self.bonds[provider])
     thawing: uint256 = self.bond_thawing[provider]
     from_self_bond: uint256 = min(order.amount, bond.active + staking_words._tokens(thawing))
     if from_self_bond != 0:
@@ -910,7 +852,7 @@ def slash(provider: uint24, order: IProviderStaking.SlashOrder) -> uint256:
     victim_amount: uint256 = min(order.victim_amount, taken)
     reporter_amount: uint256 = min(
         order.reporter_amount,
-        min(taken - victim_amount, taken * bond.max_reporter_bps // MAX_BPS),
+        min(taken - victim_amount, taken * max_reporter_bps // MAX_BPS),
     )
     burnt: uint256 = taken - victim_amount - reporter_amount
     if victim_amount != 0:
@@ -959,7 +901,8 @@ def _take_delegation(provider: uint24, tokens: uint256) -> uint256:
 def hold(provider: uint24, tokens: uint256):
     """
     @notice SLASHER: open a case. Until `drop`, no payment may leave less than all that open
-            cases hold, whether self-bond or delegation, unbonding included.
+            cases hold, whether self-bond or delegation, unbonding included. The case and
+            its end are logged by the court.
     @param provider who is accused
     @param tokens base units, also more than there are
     """
@@ -967,7 +910,6 @@ def hold(provider: uint24, tokens: uint256):
     held: staking_words.Held = staking_words._held(self.held[provider])
     held.tokens += tokens
     self.held[provider] = staking_words._pack_held(held)
-    log IProviderStaking.CaseHeld(provider=provider, tokens=tokens)
 
 
 @external
@@ -982,7 +924,6 @@ def drop(provider: uint24, tokens: uint256):
     assert tokens <= held.tokens, "provider_staking: more than cases hold"
     held.tokens -= tokens
     self.held[provider] = staking_words._pack_held(held)
-    log IProviderStaking.CaseDropped(provider=provider, tokens=tokens)
 
 
 @external
@@ -1013,21 +954,13 @@ def _jail_end(bond: staking_words.Bond) -> uint64:
 
 @external
 @view
-def provider_info(provider: uint24) -> IProviderStaking.Provider:
+def jailed_until(provider: uint24) -> uint64:
     """
-    @notice A provider's keys and terms; all empty for an unknown id.
+    @notice Chain time in seconds at which a provider's jail term ends, 0 for none ever, the
+            largest value for never. Past it the provider stays in jail until its self-bond
+            is whole again, see `is_jailed`.
     """
-    terms: staking_words.Terms = staking_words._terms(self.terms[provider])
-    bond: staking_words.Bond = staking_words._bond(self.bonds[provider])
-    return IProviderStaking.Provider(
-        owner=terms.owner,
-        operator=self.operators[provider],
-        payout=self.payouts[provider],
-        emission_commission_bps=convert(terms.emission_commission_bps, uint16),
-        job_commission_bps=convert(terms.job_commission_bps, uint16),
-        max_reporter_bps=convert(bond.max_reporter_bps, uint16),
-        jailed_until=self._jail_end(bond),
-    )
+    return self._jail_end(staking_words._bond(self.bonds[provider]))
 
 
 @external
@@ -1123,8 +1056,30 @@ def delegation(provider: uint24, delegator: address) -> (uint256, uint256):
     @return tokens what they are worth now, in base units
     """
     pool: uint256 = self.pools[provider]
-    position: staking_words.Position = self._position(provider, delegator, pool, 0)
-    return position.shares, share_pool._value(pool, position.shares)
+    shares: uint256 = self._position(provider, delegator, pool, 0).shares
+    return shares, share_pool._value(pool, shares)
+
+
+@external
+@view
+def stake_at(provider: uint24, holder: address, epoch: uint64) -> uint256:
+    """
+    @notice What a holder's vote weighs in the current epoch: its delegation behind a
+            provider, and the self-bond where it is the provider's owner. What is unbonding
+            does not count, and it unbonds for an epoch at least before it can stand
+            anywhere else; a provider that changed hands in this epoch counts from the next.
+            So the same stake never counts twice in an epoch.
+    @param provider any provider
+    @param holder delegator or owner
+    @param epoch the current one; read a past epoch at a block of it
+    @return tokens base units
+    """
+    assert epoch == epoch_clock._current_epoch(), "provider_staking: not the current epoch"
+    pool: uint256 = self.pools[provider]
+    tokens: uint256 = share_pool._value(pool, self._position(provider, holder, pool, 0).shares)
+    if staticcall PROVIDERS.owns_since(provider, holder, epoch_clock._start_of(epoch)):
+        tokens += staking_words._bond(self.bonds[provider]).active
+    return tokens
 
 
 @external
@@ -1133,12 +1088,9 @@ def unbondings(provider: uint24) -> DynArray[IProviderStaking.Unbonding, MAX_REQ
     """
     @notice Open requests of a provider's owner, in no order.
     """
-    return self._unbondings(
-        provider,
-        SELF,
-        self.bond_thawing[provider],
-        staking_words._bond(self.bonds[provider]).open_requests,
-    )
+    thawing: uint256 = self.bond_thawing[provider]
+    bond: staking_words.Bond = staking_words._bond(self.bonds[provider])
+    return self._unbondings(provider, SELF, thawing, self._open_unbondings(bond, thawing))
 
 
 @internal
@@ -1153,7 +1105,10 @@ def _unbondings(
         )
         unbondings.append(
             IProviderStaking.Unbonding(
-                tokens=share_pool._value(thawing, request.shares), ready_at=request.ready_at
+                tokens=share_pool._value(
+                    thawing, share_pool._current(thawing, request.shares, request.generation)
+                ),
+                ready_at=request.ready_at,
             )
         )
     return unbondings
@@ -1168,5 +1123,7 @@ def undelegations(
     @notice Open requests of a delegator, in no order; none that was wiped out.
     """
     thawing: uint256 = self.pool_thawing[provider]
-    position: staking_words.Position = self._position(provider, delegator, 0, thawing)
+    position: staking_words.Position = self._counted(
+        staking_words._position(self.positions[provider][delegator]), thawing
+    )
     return self._unbondings(provider, delegator, thawing, position.open_requests)

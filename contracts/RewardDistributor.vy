@@ -30,6 +30,7 @@ from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
 from .interfaces import IEpochLedger
+from .interfaces import IProviderRegistry
 from .interfaces import IProviderStaking
 from .interfaces import IRewardDistributor
 from .interfaces import IWorkToken
@@ -258,7 +259,7 @@ def _claim_provider(provider: uint24, cumulative: uint256, head: uint256) -> (ui
 @internal
 def _add_rewards(provider: uint24, amount: uint256):
     if amount != 0:
-        extcall STAKING.add_rewards(provider, amount, IProviderStaking.PaymentKind.EMISSION)
+        extcall STAKING.add_rewards(provider, amount, IProviderRegistry.PaymentKind.EMISSION)
 
 
 @external

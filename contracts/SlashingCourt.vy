@@ -52,6 +52,7 @@ from .interfaces import IDeviceRegistry
 from .interfaces import IJobEscrow
 from .interfaces import IMatmulVerifier
 from .interfaces import IOracleCommittee
+from .interfaces import IProviderRegistry
 from .interfaces import IProviderStaking
 from .interfaces import IRewardDistributor
 from .interfaces import ISlashingCourt
@@ -141,8 +142,10 @@ MAX_SIGNATURES: constant(uint256) = 31 * SIGNATURE_BYTES
 
 # the staked token, which bonds are made of too
 TOKEN: public(immutable(IERC20))
-# holds what is slashed, and knows every provider's operator keys
+# holds what is slashed
 STAKING: public(immutable(IProviderStaking))
+# knows every key that ever spoke for a provider, and what its reporters may get
+PROVIDERS: public(immutable(IProviderRegistry))
 # defines what a provider signs, and lists the devices
 REGISTRY: public(immutable(IDeviceRegistry))
 # holds the deposits of harmed customers
@@ -235,6 +238,7 @@ def __init__(
     delayed_roles.__init__(role_delay)
     TOKEN = token
     STAKING = staking
+    PROVIDERS = IProviderRegistry(staticcall staking.PROVIDERS())
     REGISTRY = registry
     ESCROW = escrow
     DISTRIBUTOR = distributor
@@ -274,7 +278,7 @@ def _check_signer(provider: uint24, digest: bytes32, signature: Bytes[SIGNATURE_
     assert len(signature) == SIGNATURE_BYTES, "slashing_court: signature is not 65 bytes"
     signer: address = signature_check._recover(digest, signature)
     assert (
-        provider != 0 and staticcall STAKING.provider_of_operator(signer) == provider
+        provider != 0 and staticcall PROVIDERS.provider_of_operator(signer) == provider
     ), "slashing_court: not signed by the provider"
 
 
@@ -400,9 +404,7 @@ def _punish(sentence: Sentence) -> uint256:
     )
     slashed: uint256 = min(amount, slashable)
     from_stake: uint256 = min(sentence.owed, slashed)
-    signed_bps: uint256 = convert(
-        (staticcall STAKING.provider_info(provider)).max_reporter_bps, uint256
-    )
+    signed_bps: uint256 = staticcall PROVIDERS.max_reporter_bps(provider)
     reporter_amount: uint256 = (
         (slashed - from_stake) * min(POLICY.reporter_bps, signed_bps) // BPS
     )
@@ -550,7 +552,7 @@ def accuse(provider: uint24, kind: uint8, job: uint64, evidence_hash: bytes32) -
     @return case_id hash of the caller and all arguments: the same can be claimed once
     """
     assert kind >= MISSED_CHALLENGE and kind <= FRAUD, "slashing_court: not a kind of accusation"
-    assert (staticcall STAKING.provider_info(provider)).owner != empty(
+    assert staticcall PROVIDERS.owner_of(provider) != empty(
         address
     ), "slashing_court: unknown provider"
     if job != 0:
@@ -818,9 +820,8 @@ def answer(case_id: bytes32, answer_hash: bytes32):
 @internal
 @view
 def _check_provider(provider: uint24):
-    info: IProviderStaking.Provider = staticcall STAKING.provider_info(provider)
-    assert (
-        msg.sender == info.owner or msg.sender == info.operator
+    assert staticcall PROVIDERS.speaks_for(
+        provider, msg.sender
     ), "slashing_court: caller is not the provider"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_typing import Hash32
+from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.types import RPCEndpoint
@@ -41,6 +42,10 @@ JOBS = 400
 EARLIER_REPORTS = 9
 CPU_CLASS = 1
 GAS_LIMIT = 16_000_000
+# what the EVM charges (EIP-2028, EIP-2929 and the Yellow Paper's appendix G), all slots cold
+TRANSACTION_GAS, ZERO_BYTE_GAS, BYTE_GAS = 21_000, 4, 16
+LOG_GAS, LOG_BYTE_GAS = 375, 8
+ACCOUNT_GAS, CHANGED_SLOT_GAS, NEW_SLOT_GAS = 2_600, 5_000, 22_100
 # the shape whose false entry is convicted: a square matrix of one round
 CONVICTED = Dims(m=16_384, n=16_384, k=16_384, rounds=1)
 
@@ -65,11 +70,24 @@ def bench_parameters(local: Parameters) -> Parameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that was mined."""
+
+    hash: HexBytes
+    gas: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
-    """One figure: `gas` of a whole transaction, or of one of its receipts."""
+    """One figure: `gas` of a whole transaction, or of one of its receipts, and its `floor`.
+
+    The floor is what the EVM charges for the effects alone: the transaction and its calldata,
+    the logs, and the slots it changed. No instruction, no read and no hash is counted.
+    """
 
     key: str
     gas: int
+    floor: int
 
 
 class Bench:
@@ -92,15 +110,37 @@ class Bench:
 
     # --- plumbing -------------------------------------------------------------------------
 
-    def send(self, sender: int | str, call: Any) -> int:
-        """Send a call from a test key or an unlocked address; returns the gas it used."""
+    def send(self, sender: int | str, call: Any) -> Sent:
+        """Send a call from a test key or an unlocked address."""
         address = sender if isinstance(sender, str) else self.address(sender)
         sent = call.transact({"from": address, "gas": GAS_LIMIT})
         receipt = self._web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.005)
         if receipt["status"] != 1:
             call.call({"from": address})
             raise RuntimeError(f"{call} reverted")
-        return int(receipt["gasUsed"])
+        return Sent(sent, int(receipt["gasUsed"]))
+
+    def measured(self, key: str, sent: Sent, parts: int = 1) -> Measurement:
+        """The figure of a transaction, or of one of its `parts`."""
+        return Measurement(key, sent.gas // parts, self._floor(sent.hash) // parts)
+
+    def _floor(self, sent: HexBytes) -> int:
+        transaction = self._web3.eth.get_transaction(sent)
+        data = bytes(transaction["input"])
+        zeros = data.count(0)
+        gas = TRANSACTION_GAS + zeros * ZERO_BYTE_GAS + (len(data) - zeros) * BYTE_GAS
+        for log in self._web3.eth.get_transaction_receipt(sent)["logs"]:
+            gas += LOG_GAS * (1 + len(log["topics"])) + LOG_BYTE_GAS * len(log["data"])
+        tracer = {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True}}
+        change = self.rpc("debug_traceTransaction", sent.to_0x_hex(), tracer)
+        for address, after in change["post"].items():
+            before = change["pre"].get(address, {}).get("storage", {})
+            slots = {*before, *after.get("storage", {})}
+            if slots and address.lower() != str(transaction["to"]).lower():
+                gas += ACCOUNT_GAS
+            for slot in slots:
+                gas += CHANGED_SLOT_GAS if int(before.get(slot, "0x0"), 16) else NEW_SLOT_GAS
+        return gas
 
     def address(self, index: int) -> str:
         """The address of a test key."""
@@ -143,15 +183,15 @@ class Bench:
 
     def register(self, owner: int, operator: int) -> int:
         """Register a provider; returns its id."""
-        register = self["ProviderStaking"].functions.register(
+        register = self["ProviderRegistry"].functions.register(
             self.address(operator), self.address(owner), 1_000, 500, 1_000, "ipfs://provider"
         )
         provider: int = register.call({"from": self.address(owner)})
         self.send(owner, register)
         return provider
 
-    def attest(self, provider: int, number: int, epoch: int) -> int:
-        """Enter or renew a device in the registry; returns the gas."""
+    def attest(self, provider: int, number: int, epoch: int) -> Sent:
+        """Enter or renew a device in the registry."""
         identity = keccak(b"device" + number.to_bytes(4, "big"))
         result = Result(
             provider=provider,
@@ -173,16 +213,16 @@ class Bench:
             self["DeviceRegistry"].functions.record(astuple(result), epoch, signatures),
         )
 
-    def open_job(self, provider: int, sla: int = 0) -> tuple[int, int]:
-        """Open and fund a job; returns its number and the gas."""
+    def open_job(self, provider: int, sla: int = 0) -> tuple[int, Sent]:
+        """Open and fund a job; returns its number."""
         call = self["JobEscrow"].functions.open_job(
             provider, self["WorkToken"].address, 1, CPU_CLASS, UNIT, 10 * UNIT, sla, keccak(b"t")
         )
         job: int = call.call({"from": self.address(CUSTOMER)})
         return job, self.send(CUSTOMER, call)
 
-    def voucher(self, job: int, seconds: int) -> int:
-        """Settle a job by its customer's voucher; returns the gas."""
+    def voucher(self, job: int, seconds: int) -> Sent:
+        """Settle a job by its customer's voucher."""
         message = Voucher(job, seconds, JobStatus.RUNNING)
         signature = self.sign(CUSTOMER, message, "JobEscrow")
         return self.send(
@@ -192,8 +232,8 @@ class Bench:
             ),
         )
 
-    def batch(self, jobs: list[int], epoch: int, seconds: int) -> int:
-        """Settle jobs by the committee's packed receipts; returns the gas."""
+    def batch(self, jobs: list[int], epoch: int, seconds: int) -> Sent:
+        """Settle jobs by the committee's packed receipts."""
         receipts = pack(Receipt(job, seconds, JobStatus.RUNNING) for job in jobs)
         index = seconds
         signatures = self.committee_signs(
@@ -204,8 +244,8 @@ class Bench:
             self["JobEscrow"].functions.settle_batch(epoch, index, receipts, signatures),
         )
 
-    def post_epoch(self, tree: MerkleTree, total: int) -> int:
-        """Let an epoch end, press its budget and post its report; returns the gas."""
+    def post_epoch(self, tree: MerkleTree, total: int) -> Sent:
+        """Let an epoch end, press its budget and post its report."""
         self.pass_time(HOUR)
         self.send(OPERATOR, self["EmissionsController"].functions.press(64))
         ledger = self["EpochLedger"].functions
@@ -227,8 +267,8 @@ class Bench:
         )
         return self.send(OPERATOR, ledger.post_epoch(astuple(report), signatures))
 
-    def claim(self, tree: MerkleTree, leaf: Leaf) -> int:
-        """Claim a leaf of the active root; returns the gas."""
+    def claim(self, tree: MerkleTree, leaf: Leaf) -> Sent:
+        """Claim a leaf of the active root."""
         proof = tree.proof(self.leaf_hash(leaf))
         return self.send(
             OPERATOR,
@@ -258,21 +298,21 @@ def _staking(bench: Bench) -> Generator[Measurement, None, int]:
     bench.send(WATCHER, staking.stake(earlier, 1_000 * UNIT))
 
     provider = bench.register(OWNER, OPERATOR)
-    yield Measurement("stake_first", bench.send(OWNER, staking.stake(provider, 1_000 * UNIT)))
-    yield Measurement("stake_add", bench.send(OWNER, staking.stake(provider, 500 * UNIT)))
+    yield bench.measured("stake_first", bench.send(OWNER, staking.stake(provider, 1_000 * UNIT)))
+    yield bench.measured("stake_add", bench.send(OWNER, staking.stake(provider, 500 * UNIT)))
 
     delegate = staking.delegate(provider, 1_000 * UNIT, 0)
     bench.send(DELEGATORS[0], delegate)
-    yield Measurement("delegate_new", bench.send(DELEGATORS[1], delegate))
-    yield Measurement("delegate_add", bench.send(DELEGATORS[1], delegate))
+    yield bench.measured("delegate_new", bench.send(DELEGATORS[1], delegate))
+    yield bench.measured("delegate_add", bench.send(DELEGATORS[1], delegate))
 
     unbond = staking.unbond(provider, 10 * UNIT)
-    yield Measurement("unbond_first", bench.send(OWNER, unbond))
-    yield Measurement("unbond_second", bench.send(OWNER, unbond))
+    yield bench.measured("unbond_first", bench.send(OWNER, unbond))
+    yield bench.measured("unbond_second", bench.send(OWNER, unbond))
     shares, _ = staking.delegation(provider, bench.address(DELEGATORS[1])).call()
     undelegate = staking.undelegate(provider, shares // 100)
-    yield Measurement("undelegate_first", bench.send(DELEGATORS[1], undelegate))
-    yield Measurement("undelegate_second", bench.send(DELEGATORS[1], undelegate))
+    yield bench.measured("undelegate_first", bench.send(DELEGATORS[1], undelegate))
+    yield bench.measured("undelegate_second", bench.send(DELEGATORS[1], undelegate))
     return provider
 
 
@@ -286,19 +326,19 @@ def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
     jobs = []
     for number in range(JOBS):
         bench.attest(provider, number, epoch=1)
-        job, gas = bench.open_job(provider)
+        job, opened = bench.open_job(provider)
         bench.send(OPERATOR, escrow.accept(job))
         jobs.append(job)
-    yield Measurement("device_renewal", bench.attest(provider, 0, epoch=2))
-    yield Measurement("open_job", gas)
-    yield Measurement("top_up", bench.send(CUSTOMER, escrow.top_up(jobs[0], UNIT)))
+    yield bench.measured("device_renewal", bench.attest(provider, 0, epoch=2))
+    yield bench.measured("open_job", opened)
+    yield bench.measured("top_up", bench.send(CUSTOMER, escrow.top_up(jobs[0], UNIT)))
 
     bench.voucher(jobs[0], 60)
-    yield Measurement("voucher_repeat", bench.voucher(jobs[0], 120))
+    yield bench.measured("voucher_repeat", bench.voucher(jobs[0], 120))
 
     bench.batch(jobs, epoch=1, seconds=300)
-    yield Measurement("receipts_50_per_receipt", bench.batch(jobs[:50], 1, 600) // 50)
-    yield Measurement("receipts_400_per_receipt", bench.batch(jobs, 1, 900) // JOBS)
+    yield bench.measured("receipts_50_per_receipt", bench.batch(jobs[:50], 1, 600), 50)
+    yield bench.measured("receipts_400_per_receipt", bench.batch(jobs, 1, 900), JOBS)
 
 
 def _epochs(bench: Bench, provider: int) -> Iterator[Measurement]:
@@ -321,9 +361,9 @@ def _epochs(bench: Bench, provider: int) -> Iterator[Measurement]:
         # the first claim against a root also takes it over from the ledger
         bench.claim(tree, somebody)
         claims = bench.claim(tree, once), bench.claim(tree, vesting)
-    yield Measurement("committee_report_5of7", report)
-    yield Measurement("claim_140k_repeat", claims[0])
-    yield Measurement("claim_vesting_repeat", claims[1])
+    yield bench.measured("committee_report_5of7", report)
+    yield bench.measured("claim_140k_repeat", claims[0])
+    yield bench.measured("claim_vesting_repeat", claims[1])
 
 
 def _slash(bench: Bench, provider: int) -> Iterator[Measurement]:
@@ -352,7 +392,7 @@ def _slash(bench: Bench, provider: int) -> Iterator[Measurement]:
     bench.rpc("anvil_setBalance", court, hex(UNIT))
     bench.rpc("anvil_impersonateAccount", court)
     order = (200 * UNIT, bench.address(CUSTOMER), 100 * UNIT, bench.address(WATCHER), 20 * UNIT)
-    yield Measurement("slash", bench.send(court, staking.slash(provider, order)))
+    yield bench.measured("slash", bench.send(court, staking.slash(provider, order)))
     bench.rpc("anvil_stopImpersonatingAccount", court)
 
 
@@ -365,12 +405,12 @@ def _conviction(bench: Bench) -> Iterator[Measurement]:
     roots, _round, i, j, leaf, path = proof
     opening = (commit.seed, commit.seed, commit.m, commit.n, commit.k, i, j, leaf, path, roots[0])
     check = bench["MatmulVerifier"].functions.is_correct(opening)
-    yield Measurement("verify_n16384", bench.send(WATCHER, check))
+    yield bench.measured("verify_n16384", bench.send(WATCHER, check))
 
     signature = bench.sign(DELEGATORS[0], commit, "DeviceRegistry")
     convict = bench["SlashingCourt"].functions.convict_attestation
     call = convict((astuple(commit), signature, *proof), 0)
-    yield Measurement("convict_n16384", bench.send(WATCHER, call))
+    yield bench.measured("convict_n16384", bench.send(WATCHER, call))
 
 
 def _false_commit(provider: int) -> tuple[Commit, tuple[Any, ...]]:

@@ -171,9 +171,16 @@ def build_market(
         equivocation_reporter_bps=p.committee.equivocation_reporter_bps,
         rules_version=p.committee.rules_version,
     )
+    providers = builder.contract(
+        "ProviderRegistry",
+        notice_period=p.staking.unbonding_period,
+    )
     staking = builder.contract(
         "ProviderStaking",
+        providers=providers,
         token=token,
+        genesis=genesis,
+        epoch_length=p.emissions.epoch_length,
         unbonding_period=p.staking.unbonding_period,
         lock_period=p.staking.lock_period,
         min_self_bond=p.staking.min_self_bond,

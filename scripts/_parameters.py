@@ -245,6 +245,15 @@ class Parameters(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _stake_stands_in_one_place_per_epoch(self) -> Self:
+        if self.staking.unbonding_period < self.emissions.epoch_length:
+            raise ValueError(
+                "staking.unbonding_period must be at least emissions.epoch_length, so that "
+                "the same stake never votes twice in an epoch"
+            )
+        return self
+
     @classmethod
     def load(cls, path: Path, *, allow_test_keys: bool) -> Self:
         """Read and check a parameter file; raises `BadInput` with every reason.

@@ -24,6 +24,7 @@ CONTRACTS = (
     "Timelock",
     "WorkToken",
     "OracleCommittee",
+    "ProviderRegistry",
     "ProviderStaking",
     "DeviceRegistry",
     "JobEscrow",

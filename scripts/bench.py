@@ -1,7 +1,8 @@
 """Measure what the market's transactions cost: `make bench`.
 
 Writes build/bench/gas.json and prints every figure beside the best that another network was
-measured with, and beside our budget. With --docs the table goes into docs/benchmarks.md.
+measured with, our budget, and the floor: what the EVM charges for the same effects without a
+single instruction. With --docs the table goes into docs/benchmarks.md.
 """
 
 import json
@@ -18,14 +19,16 @@ from rich.progress import track
 from rich.table import Table
 
 from scripts._anvil import anvil
-from scripts._bench import Bench, bench_parameters, measure
+from scripts._bench import Bench, Measurement, bench_parameters, measure
 from scripts._deployment import Progress
 from scripts._market import build_market
 from scripts._parameters import Parameters
 from scripts._project import ROOT
 
 OUT = ROOT / "build" / "bench" / "gas.json"
+FLOORS = OUT.with_name("gas_floor.json")
 DOCS = ROOT / "docs" / "benchmarks.md"
+COLUMNS = ("transaction", "ours", "best peer", "of peer", "budget", "of budget", "floor")
 MARKS = ("<!-- table: make bench -->\n", "<!-- end of table -->\n")
 
 
@@ -68,17 +71,22 @@ ROWS = (
 @click.option("--docs", is_flag=True, help="Put the table into docs/benchmarks.md.")
 def main(docs: bool) -> None:
     """Measure, write build/bench/gas.json, print the table."""
-    gas = measured()
+    figures = measured()
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps(gas, indent=2, sort_keys=True) + "\n")
-    Console().print(table(gas))
-    print(f"written: {OUT.relative_to(ROOT)}")
+    for path, numbers in (
+        (OUT, {key: figure.gas for key, figure in figures.items()}),
+        (FLOORS, {key: figure.floor for key, figure in figures.items()}),
+    ):
+        path.write_text(json.dumps(numbers, indent=2, sort_keys=True) + "\n")
+    # in a log the table takes the width it needs
+    Console(width=None if sys.stdout.isatty() else 120).print(table(figures))
+    print(f"written: {OUT.relative_to(ROOT)}, {FLOORS.relative_to(ROOT)}")
     if docs:
-        update_docs(DOCS, gas)
+        update_docs(DOCS, figures)
 
 
-def measured() -> dict[str, int]:
-    """Gas by key, from a chain and a market of our own."""
+def measured() -> dict[str, Measurement]:
+    """Figures by key, from a chain and a market of our own."""
     with anvil("--accounts", "20", "--gas-limit", "60000000") as url:
         os.environ["APE_FOUNDRY_HOST"] = url
         with (
@@ -98,38 +106,37 @@ def measured() -> dict[str, int]:
         steps = track(
             measure(bench), "measuring", total=len(ROWS), console=Console(file=sys.stderr)
         )
-        return {measurement.key: measurement.gas for measurement in steps}
+        return {measurement.key: measurement for measurement in steps}
 
 
-def table(gas: dict[str, int]) -> Table:
+def table(figures: dict[str, Measurement]) -> Table:
     """The figures for the terminal; what is over its budget is red."""
-    result = Table(title="Gas of whole transactions", min_width=96)
-    for column in ("", "ours", "best peer", "budget", "of budget"):
-        result.add_column(column, justify="left" if column == "" else "right")
+    result = Table(title="Gas of whole transactions", min_width=120)
+    for column in COLUMNS:
+        result.add_column(column, justify="right" if column != COLUMNS[0] else "left")
     for row in ROWS:
-        ours, peer, budget, share = cells(row, gas)
-        over = row.budget is not None and gas[row.key] > row.budget
-        result.add_row(row.what, ours, peer, budget, share, style="red" if over else None)
+        over = row.budget is not None and figures[row.key].gas > row.budget
+        result.add_row(*cells(row, figures[row.key]), style="red" if over else None)
     return result
 
 
-def cells(row: Row, gas: dict[str, int]) -> tuple[str, str, str, str]:
-    """Ours, the best peer, the budget, and our share of it."""
-    ours = gas[row.key]
+def cells(row: Row, figure: Measurement) -> tuple[str, ...]:
+    """One line of the table, in the order of `COLUMNS`."""
     peer = f"{row.peer:,} ({row.peer_name})" if row.peer else "-"
-    if row.budget is None:
-        return f"{ours:,}", peer, "-", "-"
-    return f"{ours:,}", peer, f"{row.budget:,}", f"{100 * ours / row.budget:.0f} %"
+    ratio = f"{figure.gas / row.peer:.2f}" if row.peer else "-"
+    budget = f"{row.budget:,}" if row.budget else "-"
+    share = f"{100 * figure.gas / row.budget:.0f} %" if row.budget else "-"
+    return row.what, f"{figure.gas:,}", peer, ratio, budget, share, f"{figure.floor:,}"
 
 
-def update_docs(path: Path, gas: dict[str, int]) -> None:
+def update_docs(path: Path, figures: dict[str, Measurement]) -> None:
     """Replace the table between the marks."""
     before, rest = path.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
     lines = [
-        "| transaction | ours | best peer | budget | of budget |",
-        "|---|---:|---:|---:|---:|",
-        *(f"| {row.what} | {' | '.join(cells(row, gas))} |" for row in ROWS),
+        f"| {' | '.join(COLUMNS)} |",
+        f"|---|{'---:|' * (len(COLUMNS) - 1)}",
+        *(f"| {' | '.join(cells(row, figures[row.key]))} |" for row in ROWS),
     ]
     path.write_text(before + MARKS[0] + "\n".join(lines) + "\n" + MARKS[1] + after)
 

@@ -2,13 +2,14 @@
 
 Stake, attest, job, usage, receipts, settlement, epoch, emission, claim, and two cheats that are
 convicted and pay. Everything is real: an anvil chain, the deploy script, four oracle processes,
-two agents, a customer, a watcher. Results go to build/demo/summary.json.
+two agents, a customer, a watcher. Results go to summary.json in the demo's folder.
 """
 
 import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -32,21 +33,27 @@ def main() -> int:
     """Play the story; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the market running at the end")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="where it keeps its files (emptied first)"
+    )
     options = parser.parse_args()
+    folder: Path = options.folder
+    # a demo that is told to end takes its processes along
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     console = Console(soft_wrap=True)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     ape = [str(Path(sys.executable).parent / "ape")]
     try:
         with anvil(*ANVIL_FLAGS) as rpc, ticking(rpc):
             environment = {**os.environ, "APE_FOUNDRY_HOST": rpc, "OMP_NUM_THREADS": "1"}
-            with supervised(FOLDER / "logs", environment) as processes:
-                story = Story(console, FOLDER, processes, rpc, ape)
+            with supervised(folder / "logs", environment) as processes:
+                story = Story(console, folder, processes, rpc, ape)
                 try:
                     story.play()
                 finally:
                     summary = json.dumps(asdict(story.summary), indent=2)
-                    (FOLDER / "summary.json").write_text(summary + "\n")
+                    (folder / "summary.json").write_text(summary + "\n")
                 console.print(_table(story.lines))
                 for entry in (entry for line in story.lines for entry in line.entries):
                     console.print(
@@ -55,7 +62,7 @@ def main() -> int:
                         highlight=False,
                     )
                 seconds = story.summary.duration_seconds
-                console.print(f"[green]All of it held[/], in {seconds} s: {FOLDER}/summary.json")
+                console.print(f"[green]All of it held[/], in {seconds} s: {folder}/summary.json")
                 if options.keep:
                     _keep(console, rpc, story)
     except ClearworkError as error:

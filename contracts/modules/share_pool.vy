@@ -10,19 +10,43 @@
      never owes more than it holds, and its share price falls by a slash only.
 
      Two guards keep the price within reach of both ends:
-     - Nobody holds fewer than MIN_SHARES, unless none. One share can then never be worth
-       more than a billionth of what somebody put in, so no donation and no tiny remainder
-       makes a later owner lose more than that billionth to rounding.
-     - A pool whose price falls under a billionth of a token per share counts as wiped out:
-       its nonce rises, the old shares are worth nothing, what is left waits for the next
-       owner. So the shares of any amount of tokens fit 128 bits, and a pool can be
-       refilled after whatever slash.
+     - Every deposit mints MIN_SHARES at least, and a pool left with fewer starts anew. One
+       share can then never be worth more than a billionth of what somebody put in, so no
+       donation and no tiny remainder makes a later owner lose more than that to rounding.
+     - Where a slash brings the price under a billionth of a token per share, all shares are
+       divided by RESCALE, each holder's when it is next looked at. So the shares of any
+       amount of tokens fit 128 bits, a pool can be refilled after whatever slash, and a
+       holder loses less than one new share, which is worth at most one base unit then.
+
+     Only a pool that a rescale would leave with fewer than MIN_SHARES starts anew for good:
+     older shares are worth nothing, and what is left, less than MIN_SHARES base units,
+     waits for the next owner.
 """
 
 from . import staking_words
 
 MIN_SHARES: constant(uint256) = 10**9
 MAX_SHARES_PER_TOKEN: constant(uint256) = 10**9
+# must not exceed MAX_SHARES_PER_TOKEN, or a rescale could leave fewer shares than tokens
+RESCALE: constant(uint256) = 10**9
+# a pool has at most 2**96 * 10**9 shares, which four of them bring under MIN_SHARES
+MAX_RESCALES: constant(uint256) = 4
+
+
+@internal
+@pure
+def _current(word: uint256, shares: uint256, generation: uint256) -> uint256:
+    """
+    @notice Shares of an earlier generation in today's, rounded down.
+    """
+    today: uint256 = staking_words._generation(word)
+    if generation == today:
+        return shares
+    # after five rescales nothing is left of 128 bits
+    steps: uint256 = today - generation
+    if staking_words._life(generation) != staking_words._life(today) or steps > 4:
+        return 0
+    return shares // RESCALE**steps
 
 
 @internal
@@ -47,7 +71,7 @@ def _deposit(word: uint256, tokens: uint256) -> (uint256, uint256):
     """
     pool: staking_words.Pool = staking_words._pool(word)
     shares: uint256 = tokens
-    # shares without tokens can't be: `_scale` starts such a pool anew
+    # shares without tokens can't be: `_scale` and `_redeem` start such a pool anew
     if pool.shares != 0:
         shares = tokens * pool.shares // pool.tokens
     assert shares >= MIN_SHARES, "share_pool: amount too small"
@@ -69,23 +93,42 @@ def _redeem(word: uint256, shares: uint256) -> (uint256, uint256):
     pool: staking_words.Pool = staking_words._pool(word)
     pool.tokens -= tokens
     pool.shares -= shares
+    if pool.shares < MIN_SHARES:
+        pool = self._anew(pool)
     return staking_words._pack_pool(pool), tokens
+
+
+@internal
+@pure
+def _anew(pool: staking_words.Pool) -> staking_words.Pool:
+    """
+    @notice The pool without owners; one that never had any stays as it is.
+    """
+    anew: staking_words.Pool = pool
+    if pool.shares != 0:
+        anew.shares = 0
+        anew.generation = (staking_words._life(pool.generation) + 1) << staking_words.RESCALES
+    return anew
 
 
 @internal
 @pure
 def _scale(word: uint256, tokens: uint256) -> uint256:
     """
-    @notice Leave a pool with fewer tokens and the same shares; too few to own start the
-            pool anew.
+    @notice Leave a pool with fewer tokens and the same owners.
     @param tokens base units left in the pool
     """
     pool: staking_words.Pool = staking_words._pool(word)
     pool.tokens = tokens
-    if pool.shares > tokens * MAX_SHARES_PER_TOKEN:
-        pool.shares = 0
-        pool.nonce += 1
-    return staking_words._pack_pool(pool)
+    rescaled: staking_words.Pool = pool
+    for _: uint256 in range(MAX_RESCALES):
+        if rescaled.shares <= tokens * MAX_SHARES_PER_TOKEN:
+            break
+        rescaled.shares //= RESCALE
+        rescaled.generation += 1
+    if rescaled.shares < MIN_SHARES:
+        rescaled = self._anew(pool)
+    return staking_words._pack_pool(rescaled)
 
 
 @internal

@@ -11,29 +11,31 @@
 # widths, in bits
 TOKENS: constant(uint256) = 96
 SHARES: constant(uint256) = 128
-NONCE: constant(uint256) = 32
-TIME: constant(uint256) = 40
-ADDRESS: constant(uint256) = 160
-BPS: constant(uint256) = 16
+GENERATION: constant(uint256) = 32
+# low bits of a generation: how often shares were rescaled since the pool last started anew
+RESCALES: constant(uint256) = 12
+# until the year 4147
+TIME: constant(uint256) = 36
+LIFE: constant(uint256) = GENERATION - RESCALES
 
 MAX_TOKENS: constant(uint256) = 2**TOKENS - 1
 MAX_SHARES: constant(uint256) = 2**SHARES - 1
-MAX_NONCE: constant(uint256) = 2**NONCE - 1
+MAX_GENERATION: constant(uint256) = 2**GENERATION - 1
 MAX_TIME: constant(uint256) = 2**TIME - 1
-MAX_ADDRESS: constant(uint256) = 2**ADDRESS - 1
-MAX_BPS: constant(uint256) = 2**BPS - 1
+MAX_LIFE: constant(uint256) = 2**LIFE - 1
 
 
-# tokens 96 | shares 128 | nonce 32
+# tokens 96 | shares 128 | generation 32
 struct Pool:
     # base units that all shares own together
     tokens: uint256
     shares: uint256
-    # how often the pool was wiped out; shares of an older nonce are worth nothing
-    nonce: uint256
+    # how often the pool started anew 20 | how often its shares were rescaled since 12;
+    # tells what shares of an earlier time are worth (`share_pool._current`)
+    generation: uint256
 
 
-# active 96 | held 96 | jailed_until 40 | max_reporter_bps 16 | open_requests 8
+# active 96 | held 96 | jailed_until 36 | thawing_life 20 | open_requests 8
 struct Bond:
     # base units of self-bond that are not unbonding
     active: uint256
@@ -41,26 +43,27 @@ struct Bond:
     held: uint256
     # chain time in seconds; MAX_TIME means for ever
     jailed_until: uint256
-    # bps of a slash that a reporter may get at most
-    max_reporter_bps: uint256
+    # requests are counted while this is the life of their thawing pool
+    thawing_life: uint256
     # requests to unbond that were not paid yet
     open_requests: uint256
 
 
-# shares 128 | nonce 32 | thawing_nonce 32 | open_requests 8
+# shares 128 | generation 32 | thawing_generation 32 | open_requests 8
 struct Position:
-    # shares of the delegation pool, counted while `nonce` is the pool's
+    # shares of the delegation pool as of its `generation`
     shares: uint256
-    nonce: uint256
-    # requests are counted while this is the nonce of the thawing pool
-    thawing_nonce: uint256
+    generation: uint256
+    # requests are counted until the thawing pool of this generation starts anew
+    thawing_generation: uint256
     open_requests: uint256
 
 
-# shares 128 | ready_at 128
+# shares 128 | generation 32 | ready_at 96
 struct Request:
-    # shares of a thawing pool
+    # shares of a thawing pool as of its `generation`
     shares: uint256
+    generation: uint256
     # chain time in seconds from which it is paid
     ready_at: uint256
 
@@ -83,22 +86,13 @@ struct Held:
     exit_at: uint256
 
 
-# owner 160 | emission_commission_bps 16 | job_commission_bps 16 | raised_at 64
-struct Terms:
-    owner: address
-    emission_commission_bps: uint256
-    job_commission_bps: uint256
-    # chain time in seconds of the last rise of a commission
-    raised_at: uint256
-
-
 @internal
 @pure
 def _pool(word: uint256) -> Pool:
     return Pool(
         tokens=word & MAX_TOKENS,
         shares=(word >> TOKENS) & MAX_SHARES,
-        nonce=word >> (TOKENS + SHARES),
+        generation=self._generation(word),
     )
 
 
@@ -122,11 +116,20 @@ def _shares(pool: uint256) -> uint256:
 
 @internal
 @pure
-def _nonce(pool: uint256) -> uint256:
+def _generation(pool: uint256) -> uint256:
     """
-    @notice Nonce of a pool's word.
+    @notice Generation of a pool's word.
     """
     return pool >> (TOKENS + SHARES)
+
+
+@internal
+@pure
+def _life(generation: uint256) -> uint256:
+    """
+    @notice How often the pool of a generation had started anew.
+    """
+    return generation >> RESCALES
 
 
 @internal
@@ -134,11 +137,12 @@ def _nonce(pool: uint256) -> uint256:
 def _pack_pool(pool: Pool) -> uint256:
     """
     @dev `share_pool` never lets a pool have more than 10**9 shares per token, so the shares
-         fit when the tokens do: 2**96 * 10**9 < 2**128. A nonce rises by one slash, and
-         nobody sends 2**32 of them.
+         fit when the tokens do: 2**96 * 10**9 < 2**128. A generation rises only by a slash
+         that takes nearly everything of a pool; nobody pays for 2**12 of them in one life,
+         nor for 2**20 lives.
     """
     assert pool.tokens <= MAX_TOKENS, "staking_words: too many tokens"
-    return pool.tokens | (pool.shares << TOKENS) | (pool.nonce << (TOKENS + SHARES))
+    return pool.tokens | (pool.shares << TOKENS) | (pool.generation << (TOKENS + SHARES))
 
 
 @internal
@@ -148,8 +152,8 @@ def _bond(word: uint256) -> Bond:
         active=word & MAX_TOKENS,
         held=(word >> TOKENS) & MAX_TOKENS,
         jailed_until=(word >> (2 * TOKENS)) & MAX_TIME,
-        max_reporter_bps=(word >> (2 * TOKENS + TIME)) & MAX_BPS,
-        open_requests=word >> (2 * TOKENS + TIME + BPS),
+        thawing_life=(word >> (2 * TOKENS + TIME)) & MAX_LIFE,
+        open_requests=word >> (2 * TOKENS + TIME + LIFE),
     )
 
 
@@ -158,16 +162,16 @@ def _bond(word: uint256) -> Bond:
 def _pack_bond(bond: Bond) -> uint256:
     """
     @dev `held` is only ever raised up to `active`, so it fits when `active` did; the
-         caller clamps `jailed_until` to MAX_TIME and bounds `max_reporter_bps` by 10_000
-         and `open_requests` by 32.
+         caller clamps `jailed_until` to MAX_TIME and bounds `open_requests` by 32;
+         `thawing_life` is a copy of a pool's.
     """
     assert bond.active <= MAX_TOKENS, "staking_words: too much self-bond"
     return (
         bond.active
         | (bond.held << TOKENS)
         | (bond.jailed_until << (2 * TOKENS))
-        | (bond.max_reporter_bps << (2 * TOKENS + TIME))
-        | (bond.open_requests << (2 * TOKENS + TIME + BPS))
+        | (bond.thawing_life << (2 * TOKENS + TIME))
+        | (bond.open_requests << (2 * TOKENS + TIME + LIFE))
     )
 
 
@@ -176,9 +180,9 @@ def _pack_bond(bond: Bond) -> uint256:
 def _position(word: uint256) -> Position:
     return Position(
         shares=word & MAX_SHARES,
-        nonce=(word >> SHARES) & MAX_NONCE,
-        thawing_nonce=(word >> (SHARES + NONCE)) & MAX_NONCE,
-        open_requests=word >> (SHARES + 2 * NONCE),
+        generation=(word >> SHARES) & MAX_GENERATION,
+        thawing_generation=(word >> (SHARES + GENERATION)) & MAX_GENERATION,
+        open_requests=word >> (SHARES + 2 * GENERATION),
     )
 
 
@@ -186,30 +190,38 @@ def _position(word: uint256) -> Position:
 @pure
 def _pack_position(position: Position) -> uint256:
     """
-    @dev A holder's shares are part of a pool's and the nonces are copies of a pool's, so
+    @dev A holder's shares are part of a pool's and the generations are copies of a pool's, so
          they fit when the pool did; the caller bounds `open_requests` by 32.
     """
     return (
         position.shares
-        | (position.nonce << SHARES)
-        | (position.thawing_nonce << (SHARES + NONCE))
-        | (position.open_requests << (SHARES + 2 * NONCE))
+        | (position.generation << SHARES)
+        | (position.thawing_generation << (SHARES + GENERATION))
+        | (position.open_requests << (SHARES + 2 * GENERATION))
     )
 
 
 @internal
 @pure
 def _request(word: uint256) -> Request:
-    return Request(shares=word & MAX_SHARES, ready_at=word >> SHARES)
+    return Request(
+        shares=word & MAX_SHARES,
+        generation=(word >> SHARES) & MAX_GENERATION,
+        ready_at=word >> (SHARES + GENERATION),
+    )
 
 
 @internal
 @pure
 def _pack_request(request: Request) -> uint256:
     """
-    @dev The shares are part of a pool's, so they fit when the pool did.
+    @dev Shares and generation are a pool's, so they fit when the pool did.
     """
-    return request.shares | (request.ready_at << SHARES)
+    return (
+        request.shares
+        | (request.generation << SHARES)
+        | (request.ready_at << (SHARES + GENERATION))
+    )
 
 
 @internal
@@ -246,37 +258,3 @@ def _pack_held(held: Held) -> uint256:
     """
     assert held.tokens <= MAX_TOKENS, "staking_words: too much held"
     return held.tokens | (held.exit_at << TOKENS)
-
-
-@internal
-@pure
-def _terms(word: uint256) -> Terms:
-    return Terms(
-        owner=self._owner(word),
-        emission_commission_bps=(word >> ADDRESS) & MAX_BPS,
-        job_commission_bps=(word >> (ADDRESS + BPS)) & MAX_BPS,
-        raised_at=word >> (ADDRESS + 2 * BPS),
-    )
-
-
-@internal
-@pure
-def _owner(terms: uint256) -> address:
-    """
-    @notice Owner in a word of terms.
-    """
-    return convert(terms & MAX_ADDRESS, address)
-
-
-@internal
-@pure
-def _pack_terms(terms: Terms) -> uint256:
-    """
-    @dev The caller bounds each share by 10_000 bps; chain time fits 64 bits.
-    """
-    return (
-        convert(terms.owner, uint256)
-        | (terms.emission_commission_bps << ADDRESS)
-        | (terms.job_commission_bps << (ADDRESS + BPS))
-        | (terms.raised_at << (ADDRESS + 2 * BPS))
-    )

@@ -54,7 +54,7 @@ class Customer:
                 order.terms,
             ),
         )
-        job: int = self._escrow.events.JobOpened().process_receipt(receipt)[0].args.job
+        job: int = self._chain.event(receipt, "JobEscrow", "JobOpened").job
         return job
 
     def top_up(self, job: int, amount: int) -> None:

@@ -40,7 +40,7 @@ class Provider:
         """Register a provider owned by this key; returns its id."""
         receipt = self._chain.transact(
             self._signer,
-            self._staking.functions.register(
+            self._chain.contract("ProviderRegistry").functions.register(
                 terms.operator,
                 terms.payout,
                 terms.emission_commission_bps,
@@ -49,8 +49,8 @@ class Provider:
                 terms.uri,
             ),
         )
-        event = self._staking.events.ProviderRegistered().process_receipt(receipt)[0]
-        provider: int = event.args.provider
+        event = self._chain.event(receipt, "ProviderRegistry", "ProviderRegistered")
+        provider: int = event.provider
         return provider
 
     def stake(self, provider: int, tokens: int) -> None:

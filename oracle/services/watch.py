@@ -182,7 +182,7 @@ class Watcher:
         except BadInput as error:
             log.warning("not a commit", device=device, reason=str(error))
             return None
-        if self.chain.read("ProviderStaking", "provider_of_operator", operator) != commit.provider:
+        if self.chain.read("ProviderRegistry", "provider_of_operator", operator) != commit.provider:
             log.warning("commit by a stranger", device=device, signer=operator)
             return None
         roots = view.commit.roots
@@ -245,7 +245,7 @@ class Watcher:
         receipt = self._file("false attestation", f"provider {provider}", call)
         if receipt is None:
             return
-        event = court.events.Convicted().process_receipt(receipt)[0].args
+        event = self.chain.event(receipt, "SlashingCourt", "Convicted")
         self._record(
             Conviction(
                 kind="false_attestation",
@@ -310,7 +310,7 @@ class Watcher:
         receipt = self._file("equivocation", first.oracle, call)
         if receipt is None:
             return
-        event = committee.events.Equivocated().process_receipt(receipt)[0].args
+        event = self.chain.event(receipt, "OracleCommittee", "Equivocated")
         self._record(
             Conviction(
                 kind="equivocation",

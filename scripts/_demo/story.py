@@ -16,7 +16,6 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from web3.logs import DISCARD
 
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
@@ -327,7 +326,7 @@ class Story:
         found = self._job(job)
         paid = found.settled * found.price_per_gpu_hour // 3_600
         receipt = self._provider("honest").close(job)
-        closed = self._event("JobEscrow", "JobClosed", receipt)
+        closed = self._chain.event(receipt, "JobEscrow", "JobClosed")
         self._accounts.book("customer", -paid, f"job {job}, {path}", transaction)
         self._enter_job(job, path, found.settled, paid, closed.refunded, closed.compensated)
         self._say(f"{found.settled} GPU-seconds, {paid / WORK:.2f} WORK paid", transaction)
@@ -409,8 +408,8 @@ class Story:
             120,
         )
         leaf, receipt = self._claim_leaf(self._provider("honest"), PROVIDER_LEAF, key)
-        claimed = self._event("RewardDistributor", "Claimed", receipt)
-        shares = self._event("ProviderStaking", "RewardsAdded", receipt)
+        claimed = self._chain.event(receipt, "RewardDistributor", "Claimed")
+        shares = self._chain.event(receipt, "ProviderStaking", "RewardsAdded")
         own = shares.commission + claimed.vesting
         self._accounts.book("honest provider", own, "emission, part vesting", receipt)
         self._accounts.book("delegator", shares.shared, "emission, shared", receipt)
@@ -471,7 +470,7 @@ class Story:
                 continue
             desk = Provider(self._chain, self._signer(name))
             _, receipt = self._claim_leaf(desk, ACCOUNT_LEAF, key)
-            paid = self._event("RewardDistributor", "Claimed", receipt).paid
+            paid = self._chain.event(receipt, "RewardDistributor", "Claimed").paid
             self._accounts.book(name, paid, "signatures counted", receipt)
             total += paid
         return total
@@ -517,7 +516,7 @@ class Story:
         )
         receipt = self._provider("honest").withdraw(honest, self._token.address)
         job_2 = self.summary.jobs[1]["paid"]
-        matured = self._event("JobEscrow", "CreditMatured", receipt)
+        matured = self._chain.event(receipt, "JobEscrow", "CreditMatured")
         if matured.amount != job_2:
             raise Fatal(f"{matured.amount} matured, {job_2} expected", "Look at JobEscrow.")
         self._accounts.book(
@@ -526,7 +525,7 @@ class Story:
         fees = self._chain.transact(
             self._signer("watcher"), escrow.functions.collect_fees(self._token.address)
         )
-        collected = self._event("JobEscrow", "FeesCollected", fees)
+        collected = self._chain.event(fees, "JobEscrow", "FeesCollected")
         self._accounts.book("treasury", collected.treasury, "fees, after burning", fees)
 
         self._processes.kill("agent-cheating")
@@ -611,13 +610,6 @@ class Story:
 
     def _job(self, job: int) -> Any:
         return self._chain.read("JobEscrow", "job_info", job)
-
-    def _event(self, contract: str, event: str, receipt: Any) -> Any:
-        """Arguments of the one `event` in a receipt."""
-        found = (
-            self._chain.contract(contract).events[event]().process_receipt(receipt, errors=DISCARD)
-        )
-        return found[0].args
 
 
 def _hash(log: Any) -> str:

@@ -96,10 +96,11 @@ def provider(
     token, staking = market["WorkToken"], market["ProviderStaking"]
     token.transfer(provider_owner, SELF_BOND, sender=deployer)
     token.approve(staking, SELF_BOND, sender=provider_owner)
-    staking.register(
+    providers = market["ProviderRegistry"]
+    providers.register(
         operator, provider_owner, 1_000, 500, 1_000, "ipfs://provider", sender=provider_owner
     )
-    number: int = staking.provider_of_operator(operator)
+    number: int = providers.provider_of_operator(operator)
     staking.stake(number, SELF_BOND, sender=provider_owner)
     return number
 

@@ -89,8 +89,8 @@ class Live:
         staking = self.deployment.address("ProviderStaking")
         self.send(self.provider_owner, "WorkToken", "approve", staking, 2**256 - 1)
         terms = (self.operator.address, self.provider_owner.address, 1_000, 10_000, 2_000, "")
-        self.send(self.provider_owner, "ProviderStaking", "register", *terms)
-        provider = self.read("ProviderStaking", "provider_of_operator", self.operator.address)
+        self.send(self.provider_owner, "ProviderRegistry", "register", *terms)
+        provider = self.read("ProviderRegistry", "provider_of_operator", self.operator.address)
         self.send(self.provider_owner, "ProviderStaking", "stake", provider, SELF_BOND)
         return int(provider)
 
@@ -341,7 +341,11 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     token = deploy("WorkToken", "Clearwork", "WORK", 21_000_000 * UNIT, allocation, role_delay)
     members = [oracle.address for oracle in oracles]
     committee = deploy("OracleCommittee", token, members, 3, ORACLE_BOND, 14 * DAY, HOUR, 2_000, 1)
-    staking = deploy("ProviderStaking", token, 14 * DAY, DAY, 100 * UNIT, UNIT, role_delay)
+    providers = deploy("ProviderRegistry", 14 * DAY)
+    clock = (genesis, EPOCH_LENGTH)
+    staking = deploy(
+        "ProviderStaking", providers, token, *clock, 14 * DAY, DAY, 100 * UNIT, UNIT, role_delay
+    )
     registry = deploy("DeviceRegistry", committee, staking, DAY, DAY, role_delay)
     fees = (300, 5_000, treasury, guardian, role_delay)
     escrow = deploy("JobEscrow", token, staking, registry, committee, 20, 2 * DAY, *fees)

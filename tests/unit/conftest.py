@@ -10,6 +10,7 @@ from typing import Any
 
 import boa
 import pytest
+from boa.contracts.vyper.vyper_contract import StorageModel
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from sha3 import keccak_256
@@ -18,6 +19,9 @@ from oracle.domain.messages import Domain, Message, Report
 
 ROOT = Path(__file__).parents[2]
 boa.interpret.set_cache_dir(str(ROOT / "build" / "boa"))
+# On every revert boa prints the contract's storage for its error message. That costs more than
+# the call, and fails on a map whose key is itself a hash that boa has seen.
+StorageModel.dump = lambda _self: {}
 
 DAY = 86_400
 HOUR = 3_600
@@ -186,10 +190,24 @@ def committee(token: Any, oracles: list[LocalAccount], deployer: str) -> Any:
 
 
 @pytest.fixture(scope="session")
-def staking(token: Any) -> Any:
+def providers() -> Any:
+    return load("ProviderRegistry", UNBONDING_PERIOD)
+
+
+@pytest.fixture(scope="session")
+def genesis() -> int:
+    """Chain time at which epoch 0 starts."""
+    return int(boa.env.evm.patch.timestamp)
+
+
+@pytest.fixture(scope="session")
+def staking(providers: Any, token: Any, genesis: int) -> Any:
     return load(
         "ProviderStaking",
+        providers,
         token,
+        genesis,
+        EPOCH_LENGTH,
         UNBONDING_PERIOD,
         LOCK_PERIOD,
         MIN_SELF_BOND,
@@ -224,8 +242,7 @@ def escrow(
 
 
 @pytest.fixture(scope="session")
-def controller(token: Any) -> Any:
-    genesis = boa.env.evm.patch.timestamp
+def controller(token: Any, genesis: int) -> Any:
     return load("EmissionsController", token, genesis, EPOCH_LENGTH, UNIT // 2, 12, ROLE_DELAY)
 
 

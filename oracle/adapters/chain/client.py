@@ -25,6 +25,7 @@ from web3.exceptions import (
     TransactionNotFound,
     Web3RPCError,
 )
+from web3.logs import DISCARD
 from web3.middleware import AttributeDictMiddleware
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
@@ -206,6 +207,11 @@ class Chain:
                 )
             yield from found
             start = stop + 1
+
+    def event(self, receipt: Any, contract: str, event: str) -> Any:
+        """Arguments of the one `event` of `contract` in a receipt; its other logs are skipped."""
+        source = self.contract(contract).events[event]()
+        return source.process_receipt(receipt, errors=DISCARD)[0].args
 
     def transact(self, signer: Signer, call: ContractFunction, value: int = 0) -> Any:
         """Check, sign, send and confirm one call; returns the receipt.

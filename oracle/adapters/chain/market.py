@@ -118,11 +118,12 @@ class Market:
 
     def provider(self, provider: int) -> Provider:
         """A provider's keys; raises `NotFound` for one that never registered."""
-        info = self._read("ProviderStaking", "provider_info", provider)
-        found = Provider(info.owner, info.operator, info.jailed_until)
+        info = self._read("ProviderRegistry", "provider_info", provider)
+        jailed_until = self._read("ProviderStaking", "jailed_until", provider)
+        found = Provider(info.owner, info.operator, jailed_until)
         if found.owner == NOBODY:
             raise NotFound(
-                f"there is no provider {provider}", "Register it with ProviderStaking.register."
+                f"there is no provider {provider}", "Register it with ProviderRegistry.register."
             )
         return found
 

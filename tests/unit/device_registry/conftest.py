@@ -42,12 +42,12 @@ def classes(registry: Any) -> tuple[int, int]:
 
 
 @pytest.fixture
-def new_provider(staking: Any, token: Any) -> Callable[..., int]:
+def new_provider(providers: Any, staking: Any, token: Any) -> Callable[..., int]:
     """Register a provider and give it a self-bond."""
 
     def _new(owner: str, tokens: int = STAKE) -> int:
         nobody = "0x" + "00" * 20
-        provider = int(staking.register(nobody, owner, 0, 0, 5_000, "", sender=owner))
+        provider = int(providers.register(nobody, owner, 0, 0, 5_000, "", sender=owner))
         token.approve(staking, 2**256 - 1)
         staking.stake(provider, tokens)
         return provider

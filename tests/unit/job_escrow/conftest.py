@@ -105,6 +105,7 @@ def device_class(registry: Any) -> int:
 
 @pytest.fixture(scope="module")
 def register(
+    providers: Any,
     token: Any,
     staking: Any,
     registry: Any,
@@ -118,7 +119,7 @@ def register(
     ) -> int:
         token.transfer(account, bond)
         with boa.env.prank(account):
-            provider = int(staking.register(operator, payout, 0, 0, 5_000, ""))
+            provider = int(providers.register(operator, payout, 0, 0, 5_000, ""))
             token.approve(staking, bond)
             staking.stake(provider, bond)
         for number in range(devices):
@@ -297,6 +298,7 @@ def next_window() -> Callable[[], None]:
 
 @pytest.fixture
 def state(
+    providers: Any,
     token: Any,
     staking: Any,
     escrow: Any,
@@ -312,12 +314,12 @@ def state(
     def _state() -> tuple[Any, ...]:
         holders = (payer, payout, treasury, stranger, deployer, escrow.address, staking.address)
         assets = [escrow.asset_of(i) for i in range(1, escrow.asset_count() + 1)]
-        providers = range(1, staking.provider_count() + 1)
+        ids = range(1, providers.provider_count() + 1)
         return (
             token.totalSupply(),
             [token.balanceOf(holder) for holder in holders],
-            [staking.self_bond(p) for p in providers],
-            [escrow.committed_gpus(p, 1) for p in providers],
+            [staking.self_bond(p) for p in ids],
+            [escrow.committed_gpus(p, 1) for p in ids],
             [(escrow.job_info(j), escrow.reclaim_request(j)) for j in range(1, jobs(escrow) + 1)],
             [
                 (
@@ -325,7 +327,7 @@ def state(
                     escrow.asset_id(a),
                     escrow.inflow_asset(escrow.asset_id(a)),
                     escrow.owed_refund(payer, a),
-                    [escrow.income(p, a) for p in providers],
+                    [escrow.income(p, a) for p in ids],
                 )
                 for a in assets
             ],

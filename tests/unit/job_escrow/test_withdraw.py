@@ -65,13 +65,23 @@ def test_each_asset_on_its_own(escrow, asset, odd_token, accepted_job, provider,
 
 
 def test_a_payee_that_can_not_be_paid_names_another(
-    escrow, staking, odd_token, accepted_job, provider, settle, payout, owner, stranger, refused
+    providers,
+    escrow,
+    staking,
+    odd_token,
+    accepted_job,
+    provider,
+    settle,
+    payout,
+    owner,
+    stranger,
+    refused,
 ):
     settle(accepted_job(paid_in=odd_token), 100)
     odd_token.set_blocked(payout, True)
     with refused("job_escrow: transfer out failed"):
         escrow.withdraw(provider, odd_token)
-    staking.set_payout(provider, stranger, sender=owner)
+    providers.set_payout(provider, stranger, sender=owner)
     assert escrow.withdraw(provider, odd_token) == 194
     assert odd_token.balanceOf(stranger) == 194
 

@@ -72,10 +72,12 @@ def purses(token: Any, staking: Any, owner: str, alice: str, bob: str) -> None:
 
 
 @pytest.fixture
-def registered(staking: Any, owner: str, operator: LocalAccount, payout: str) -> int:
+def registered(
+    providers: Any, staking: Any, owner: str, operator: LocalAccount, payout: str
+) -> int:
     """A provider without stake: 10 % of emission, 5 % of jobs, half of a slash to reporters."""
     return int(
-        staking.register(
+        providers.register(
             operator.address, payout, 1_000, 500, 5_000, "https://gpu.example", sender=owner
         )
     )
@@ -90,26 +92,33 @@ def provider(staking: Any, registered: int, owner: str) -> int:
 
 @pytest.fixture
 def state(
-    token: Any, staking: Any, owner: str, payout: str, alice: str, bob: str, victim: str
+    providers: Any,
+    token: Any,
+    staking: Any,
+    owner: str,
+    payout: str,
+    alice: str,
+    bob: str,
+    victim: str,
 ) -> Callable[[], tuple[Any, ...]]:
     """Everything a call could change, as one comparable value."""
 
     def _state() -> tuple[Any, ...]:
-        providers = range(1, staking.provider_count() + 1)
+        ids = range(1, providers.provider_count() + 1)
         holders = (owner, alice, bob)
         return (
             token.totalSupply(),
             [token.balanceOf(a) for a in (*holders, payout, victim, staking.address)],
             [
                 (
-                    staking.provider_info(p),
-                    staking.pending_reporter_cut(p),
+                    providers.provider_info(p),
+                    providers.pending_reporter_cut(p),
                     staking.self_bond(p),
                     staking.unbondings(p),
                     staking.delegation_pool(p),
                     [(staking.delegation(p, a), staking.undelegations(p, a)) for a in holders],
                 )
-                for p in providers
+                for p in ids
             ],
         )
 
@@ -151,11 +160,11 @@ def slash(staking: Any, slasher: str) -> Callable[..., int]:
 
 
 @pytest.fixture
-def solvent(token: Any, staking: Any) -> Callable[[], bool]:
+def solvent(providers: Any, token: Any, staking: Any) -> Callable[[], bool]:
     """Whether the contract holds exactly what all pools together say it does."""
 
     def _solvent() -> bool:
-        owed = sum(staking.slashable(p) for p in range(1, staking.provider_count() + 1))
+        owed = sum(staking.slashable(p) for p in range(1, providers.provider_count() + 1))
         return bool(token.balanceOf(staking) == owed)
 
     return _solvent

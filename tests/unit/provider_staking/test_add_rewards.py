@@ -57,8 +57,8 @@ def test_commission_is_rounded_down(
     assert staking.delegation_pool(delegated).tokens == 400 * UNIT + tokens - commission
 
 
-def test_whole_commission_shares_nothing(token, staking, owner, payout, deployer, alice):
-    provider = staking.register("0x" + "00" * 20, payout, 10_000, 0, 0, "", sender=owner)
+def test_whole_commission_shares_nothing(providers, token, staking, owner, payout, deployer, alice):
+    provider = providers.register("0x" + "00" * 20, payout, 10_000, 0, 0, "", sender=owner)
     staking.stake(provider, 100 * UNIT, sender=owner)
     staking.delegate(provider, 10 * UNIT, 0, sender=alice)
     staking.add_rewards(provider, 7, EMISSION, sender=deployer)
@@ -81,13 +81,13 @@ def test_wiped_pool_shares_nothing(token, staking, delegated, deployer, payout, 
 
 @pytest.mark.parametrize("kind", [0, 3])
 def test_rewards_are_of_one_kind(staking, delegated, deployer, kind, refused):
-    with refused("provider_staking: not one kind of payment"):
+    with refused("provider_registry: not one kind of payment"):
         staking.add_rewards(delegated, 100, kind, sender=deployer)
 
 
 def test_unknown_provider_reverts(staking, delegated, deployer, refused):
     for unknown in (0, delegated + 1):
-        with refused("provider_staking: unknown provider"):
+        with refused("provider_registry: unknown provider"):
             staking.add_rewards(unknown, 100, EMISSION, sender=deployer)
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import boa
 import pytest
 
+from tests.unit.conftest import load
+
 DAY = 86_400
 SOURCE = str(Path(__file__).parents[3] / "contracts" / "ProviderStaking.vy")
-# unbonding period, lock period, least self-bond, least delegation, role delay
-SMALLEST = (1, 1, 10**9, 10**9, 2)
-LARGEST = (365 * DAY, 30 * DAY, 10**28, 10**28, 366 * DAY)
+# epoch length, unbonding period, lock period, least self-bond, least delegation, role delay
+SMALLEST = (1, 1, 1, 10**9, 10**9, 2)
+LARGEST = (30 * DAY, 365 * DAY, 30 * DAY, 10**28, 10**28, 366 * DAY)
 
 
 @cache
@@ -19,15 +21,21 @@ def blueprint() -> Any:
     return boa.load_partial(SOURCE)
 
 
-def deploy(token: Any, *parameters: int) -> Any:
-    return blueprint().deploy(token, *parameters)
+@pytest.fixture
+def deploy(token: Any) -> Any:
+    def _deploy(*parameters: int, notice: int = 365 * DAY) -> Any:
+        providers = load("ProviderRegistry", notice)
+        return blueprint().deploy(providers, token, 0, *parameters)
+
+    return _deploy
 
 
 @pytest.mark.parametrize("parameters", [SMALLEST, LARGEST], ids=["smallest", "largest"])
-def test_bounds_are_inclusive_and_parameters_are_kept(token, parameters, deployer):
-    staking = deploy(token, *parameters)
+def test_bounds_are_inclusive_and_parameters_are_kept(deploy, token, parameters, deployer):
+    staking = deploy(*parameters, notice=parameters[1])
     assert staking.TOKEN() == token.address
     assert (
+        staking.EPOCH_LENGTH(),
         staking.UNBONDING_PERIOD(),
         staking.LOCK_PERIOD(),
         staking.MIN_SELF_BOND(),
@@ -35,26 +43,35 @@ def test_bounds_are_inclusive_and_parameters_are_kept(token, parameters, deploye
         staking.ROLE_CHANGE_DELAY(),
     ) == parameters
     assert staking.owner() == deployer
-    assert staking.provider_count() == 0
 
 
 @pytest.mark.parametrize(
     ("index", "value", "reason"),
     [
-        (0, 0, "unbonding period out of bounds"),
-        (0, 365 * DAY + 1, "unbonding period out of bounds"),
-        (1, 0, "lock period out of bounds"),
-        (1, 30 * DAY + 1, "lock period out of bounds"),
-        (2, 10**9 - 1, "least self-bond out of bounds"),
-        (3, 10**9 - 1, "least delegation out of bounds"),
-        (4, 365 * DAY, "role delay too short"),
+        (1, 30 * DAY - 1, "unbonding period out of bounds"),
+        (1, 365 * DAY + 1, "unbonding period out of bounds"),
+        (2, 0, "lock period out of bounds"),
+        (2, 30 * DAY + 1, "lock period out of bounds"),
+        (3, 10**9 - 1, "least self-bond out of bounds"),
+        (4, 10**9 - 1, "least delegation out of bounds"),
+        (5, 365 * DAY, "role delay too short"),
     ],
 )
-def test_out_of_bounds_reverts(token, index, value, reason):
+def test_out_of_bounds_reverts(deploy, index, value, reason):
     parameters = list(LARGEST)
     parameters[index] = value
     with boa.reverts(f"provider_staking: {reason}"):
-        deploy(token, *parameters)
+        deploy(*parameters)
+
+
+def test_notice_of_worse_terms_is_no_shorter_than_unbonding(deploy):
+    with boa.reverts("provider_staking: notice period too short"):
+        deploy(*LARGEST, notice=365 * DAY - 1)
+
+
+def test_epochs_have_a_length(deploy):
+    with boa.reverts("epoch_clock: length out of bounds"):
+        deploy(0, *SMALLEST[1:])
 
 
 def test_nobody_holds_a_role_at_first(staking, provider, owner, refused):

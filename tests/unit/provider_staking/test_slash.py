@@ -93,9 +93,9 @@ def test_reporter_gets_at_most_what_the_provider_signed(
 
 
 def test_provider_that_signed_nothing_pays_no_reporter(
-    staking, owner, payout, slash, reporter, refused
+    providers, staking, owner, payout, slash, reporter, refused
 ):
-    provider = staking.register(ZERO, payout, 0, 0, 0, "", sender=owner)
+    provider = providers.register(ZERO, payout, 0, 0, 0, "", sender=owner)
     staking.stake(provider, 100 * UNIT, sender=owner)
     with refused("provider_staking: reporter cut over the signed share"):
         slash(provider, 100 * UNIT, reporter=reporter, reporter_amount=1)
@@ -189,3 +189,8 @@ def test_only_the_slasher(staking, backed, owner, deployer, locker, slasher, ref
     for caller in (owner, deployer, locker):
         with refused("roles: caller lacks the role"):
             staking.slash(backed, (0, ZERO, 0, ZERO, 0), sender=caller)
+
+
+def test_scheduled_reporter_cut_does_not_count_yet(providers, provider, owner, slash, reporter):
+    providers.schedule_reporter_cut(provider, 0, sender=owner)
+    assert slash(provider, 100, reporter=reporter, reporter_amount=50) == 100

@@ -29,14 +29,14 @@ def test_any_amount_adds_to_a_whole_self_bond(staking, provider, owner, tokens):
     assert staking.self_bond(provider).active == 1_000 * UNIT + tokens
 
 
-def test_third_party_only_adds(staking, provider, owner, alice, locker, refused):
+def test_third_party_only_adds(providers, staking, provider, owner, alice, locker, refused):
     """Livepeer: funding someone else's stake reset the owner's unlock timer."""
     staking.unbond(provider, 100 * UNIT, sender=owner)
     (before,) = staking.unbondings(provider)
     boa.env.time_travel(seconds=1_000)
     staking.stake(provider, 5 * UNIT, sender=alice)
     assert staking.unbondings(provider) == [before]
-    assert staking.provider_info(provider).owner == owner
+    assert providers.provider_info(provider).owner == owner
     assert staking.self_bond(provider) == (905 * UNIT, 100 * UNIT, 0, 0)
     assert staking.delegation(provider, alice) == (0, 0)
     with refused("provider_staking: caller is not the provider's owner"):
@@ -62,9 +62,9 @@ def test_unknown_provider_reverts(staking, provider, owner, unknown, refused):
         staking.stake(unknown, 1_000 * UNIT, sender=owner)
 
 
-def test_provider_that_signed_no_reporter_cut_can_stake(staking, owner, payout):
+def test_provider_that_signed_no_reporter_cut_can_stake(providers, staking, owner, payout):
     """Its word of self-bond is zero before the first stake."""
-    provider = staking.register("0x" + "00" * 20, payout, 0, 0, 0, "", sender=owner)
+    provider = providers.register("0x" + "00" * 20, payout, 0, 0, 0, "", sender=owner)
     staking.stake(provider, 100 * UNIT, sender=owner)
     assert staking.self_bond(provider).active == 100 * UNIT
 

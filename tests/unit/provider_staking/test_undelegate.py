@@ -48,10 +48,12 @@ def test_remainder_is_a_whole_delegation_or_nothing(staking, delegated, alice, r
     staking.undelegate(delegated, 99 * UNIT, sender=alice)
 
 
-def test_remainder_of_few_but_dear_shares_reverts(staking, provider, deployer, alice, refused):
+def test_remainder_of_few_but_dear_shares_reverts(
+    providers, staking, provider, deployer, alice, refused
+):
     """Worth a whole delegation, yet too few shares to divide the next one finely."""
     staking.delegate(provider, 1 * UNIT, 0, sender=alice)
-    staking.set_commission(provider, EMISSION, 0, sender=staking.provider_info(provider).owner)
+    providers.set_commission(provider, EMISSION, 0, sender=providers.provider_info(provider).owner)
     few = 10**9 - 1
     # so that `few` shares are worth a whole delegation
     donation = UNIT * UNIT // few + 1

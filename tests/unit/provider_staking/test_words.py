@@ -12,9 +12,9 @@ SOURCE = str(Path(__file__).parents[3] / "contracts" / "modules" / "staking_word
 
 TOKENS = st.integers(0, 2**96 - 1)
 SHARES = st.integers(0, 2**128 - 1)
-NONCE = st.integers(0, 2**32 - 1)
+GENERATION = st.integers(0, 2**32 - 1)
+LIFE = st.integers(0, 2**20 - 1)
 REQUESTS = st.integers(0, 32)
-BPS = st.integers(0, 10_000)
 
 
 @pytest.fixture(scope="module")
@@ -23,27 +23,28 @@ def words() -> Any:
 
 
 @settings(max_examples=50, deadline=None)
-@given(fields=st.tuples(TOKENS, SHARES, NONCE))
+@given(fields=st.tuples(TOKENS, SHARES, GENERATION))
 def test_pool(words, fields):
     word = words._pack_pool(fields)
     assert words._pool(word) == fields
-    assert (words._tokens(word), words._shares(word), words._nonce(word)) == fields
+    assert (words._tokens(word), words._shares(word), words._generation(word)) == fields
+    assert words._life(fields[2]) == fields[2] >> 12
 
 
 @settings(max_examples=50, deadline=None)
-@given(fields=st.tuples(TOKENS, TOKENS, st.integers(0, 2**40 - 1), BPS, REQUESTS))
+@given(fields=st.tuples(TOKENS, TOKENS, st.integers(0, 2**36 - 1), LIFE, REQUESTS))
 def test_bond(words, fields):
     assert words._bond(words._pack_bond(fields)) == fields
 
 
 @settings(max_examples=50, deadline=None)
-@given(fields=st.tuples(SHARES, NONCE, NONCE, REQUESTS))
+@given(fields=st.tuples(SHARES, GENERATION, GENERATION, REQUESTS))
 def test_position(words, fields):
     assert words._position(words._pack_position(fields)) == fields
 
 
 @settings(max_examples=50, deadline=None)
-@given(fields=st.tuples(SHARES, st.integers(0, 2**64 - 1)))
+@given(fields=st.tuples(SHARES, GENERATION, st.integers(0, 2**64 - 1)))
 def test_request(words, fields):
     assert words._request(words._pack_request(fields)) == fields
 
@@ -55,18 +56,9 @@ def test_cooling(words, fields):
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    owner=st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex()),
-    shares=st.tuples(BPS, BPS),
-    raised_at=st.integers(0, 2**64 - 1),
-)
-def test_terms(words, owner, shares, raised_at):
-    word = words._pack_terms((owner, *shares, raised_at))
-    assert words._owner(word).lower() == owner
-    terms = words._terms(word)
-    assert terms.owner.lower() == owner
-    assert (terms.emission_commission_bps, terms.job_commission_bps) == shares
-    assert terms.raised_at == raised_at
+@given(fields=st.tuples(TOKENS, st.integers(0, 2**64 - 1)))
+def test_held(words, fields):
+    assert words._held(words._pack_held(fields)) == fields
 
 
 @pytest.mark.parametrize("tokens", [2**96, 2**128, 2**256 - 1])
@@ -75,3 +67,5 @@ def test_tokens_that_do_not_fit_revert(words, tokens):
         words._pack_pool((tokens, 0, 0))
     with boa.reverts("staking_words: too much self-bond"):
         words._pack_bond((tokens, 0, 0, 0, 0))
+    with boa.reverts("staking_words: too much held"):
+        words._pack_held((tokens, 0))

@@ -23,13 +23,13 @@ def rewards(
 
 @pytest.fixture
 def register(
-    market: None, token: Any, staking: Any, operator: LocalAccount, deployer: str
+    providers: Any, market: None, token: Any, staking: Any, operator: LocalAccount, deployer: str
 ) -> Callable[..., int]:
     """Make an account a provider with a self-bond and a tenth of emission as commission."""
 
     def _register(owner: LocalAccount, payout: str, operator_key: str) -> int:
         with boa.env.prank(owner.address):
-            provider = staking.register(operator_key, payout, COMMISSION_BPS, 500, 5_000, "")
+            provider = providers.register(operator_key, payout, COMMISSION_BPS, 500, 5_000, "")
         token.approve(staking, SELF_BOND)
         staking.stake(provider, SELF_BOND)
         return int(provider)

@@ -201,14 +201,14 @@ def victim(customer: LocalAccount) -> str:
 
 @pytest.fixture
 def register(
-    market: None, token: Any, staking: Any, payout: str
+    providers: Any, market: None, token: Any, staking: Any, payout: str
 ) -> Callable[[LocalAccount, str, int], int]:
     """Make somebody a provider with self-bond."""
 
     def _register(owner: LocalAccount, operator: str, max_reporter_bps: int = 5_000) -> int:
         token.transfer(owner.address, SELF_BOND)
         with boa.env.prank(owner.address):
-            provider = staking.register(
+            provider = providers.register(
                 operator, payout, 1_000, 500, max_reporter_bps, "https://gpu.example"
             )
             token.approve(staking, 2**256 - 1)
@@ -463,6 +463,7 @@ def holders(
 
 @pytest.fixture
 def state(
+    providers: Any,
     token: Any,
     staking: Any,
     registry: Any,
@@ -482,15 +483,15 @@ def state(
             token.totalSupply(),
             [token.balanceOf(holder) for holder in holders],
             [
-                (staking.provider_info(p), staking.self_bond(p), staking.delegation_pool(p))
-                for p in range(1, staking.provider_count() + 1)
+                (providers.provider_info(p), staking.self_bond(p), staking.delegation_pool(p))
+                for p in range(1, providers.provider_count() + 1)
             ],
             [registry.capacity(provider, CLASS), registry.device_info(device)],
             [escrow.job_info(j) for j in range(1, escrow.job_count() + 1)],
             distributor.unvested(provider),
             court.cases(case_id),
             [court.accusations(case) for case in docket.filed],
-            [staking.held_by_cases(p) for p in range(1, staking.provider_count() + 1)],
+            [staking.held_by_cases(p) for p in range(1, providers.provider_count() + 1)],
             [court.penalty_day(provider), court.convicted_stake()],
         )
 

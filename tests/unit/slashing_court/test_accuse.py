@@ -62,9 +62,9 @@ def test_what_is_held_is_rounded_up(docket, token, staking, provider):
     assert staking.held_by_cases(provider)[0] == -(-cap * 105 // 100)
 
 
-def test_a_provider_with_nothing_can_be_accused(docket, staking, register, oracles, court):
+def test_a_provider_with_nothing_can_be_accused(docket, providers, oracles, court):
     """What vests is collateral too."""
-    case = docket.accuse(provider=staking.register(
+    case = docket.accuse(provider=providers.register(
         oracles[4].address, oracles[4].address, 0, 0, 0, "", sender=oracles[4].address
     ))  # fmt: skip
     assert court.accusations(case).snapshot == 0

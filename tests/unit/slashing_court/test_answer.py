@@ -42,9 +42,9 @@ def test_once(court, case, operator, provider_owner, refused):
         court.answer(case, ANSWER, sender=provider_owner.address)
 
 
-def test_nobody_else(court, case, reporter, stranger, refused, staking, provider, provider_owner,
+def test_nobody_else(court, case, reporter, stranger, refused, providers, provider, provider_owner,
                      operator):  # fmt: skip
-    staking.set_operator(provider, "0x" + "00" * 20, sender=provider_owner.address)
+    providers.set_operator(provider, "0x" + "00" * 20, sender=provider_owner.address)
     for caller in (reporter, stranger, operator.address):
         with refused("slashing_court: caller is not the provider"):
             court.answer(case, ANSWER, sender=caller)

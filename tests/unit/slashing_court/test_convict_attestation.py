@@ -80,7 +80,7 @@ def test_jails(court, staking, escrow, proof, open_job, provider, operator, repo
     court.convict_attestation(proof.struct, 0, sender=reporter)
     assert staking.is_jailed(provider)
     until = boa.env.evm.patch.timestamp + 30 * DAY
-    assert staking.provider_info(provider).jailed_until == until
+    assert staking.jailed_until(provider) == until
     with boa.reverts("job_escrow: provider is jailed"):
         escrow.accept(waiting, sender=operator.address)
     boa.env.time_travel(seconds=30 * DAY)
@@ -187,9 +187,9 @@ def test_delegations_lose_after_the_self_bond(
 
 
 def test_a_retired_operator_key_still_convicts(
-    court, staking, proof, provider, provider_owner, stranger, reporter
+    providers, court, staking, proof, provider, provider_owner, stranger, reporter
 ):
-    staking.set_operator(provider, stranger, sender=provider_owner.address)
+    providers.set_operator(provider, stranger, sender=provider_owner.address)
     court.convict_attestation(proof.struct, 0, sender=reporter)
     assert staking.is_jailed(provider)
 

@@ -1,0 +1,53 @@
+"""`make demo` as a newcomer runs it: the whole life of the market, and what its summary says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts._project import ROOT
+
+# of the demo alone, on two cores
+LIMIT_SECONDS = 180
+
+
+@pytest.mark.slow
+def test_the_demo_plays_the_whole_life_of_the_market(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    played = subprocess.run(
+        [sys.executable, "-m", "scripts.demo", "--folder", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "APE_DATA_FOLDER": str(tmp_path / "ape")},
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT_SECONDS,
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+    summary = json.loads((folder / "summary.json").read_text())
+    assert [job["path"] for job in summary["jobs"]] == [
+        "voucher",
+        "committee receipts",
+        "conviction",
+    ]
+    by_voucher, by_committee, cheated = summary["jobs"]
+    assert by_voucher["paid"] > 0
+    assert by_committee["paid"] > 0
+    assert cheated["paid"] == 0
+    assert cheated["refunded"] > 0
+    assert cheated["compensated"] > 0
+    for attestation in summary["attestations"]:
+        assert attestation["ops_lower_bound"] > 0
+        assert attestation["elapsed_ms"] > 0
+    convictions = {conviction["kind"]: conviction for conviction in summary["convictions"]}
+    assert convictions.keys() == {"false_attestation", "equivocation"}
+    for conviction in summary["convictions"]:
+        spent = conviction["victim_paid"] + conviction["reporter_paid"] + conviction["burnt"]
+        assert conviction["slashed"] == spent > 0
+    assert any(conviction["victim_paid"] > 0 for conviction in summary["convictions"])
+    assert 0 < summary["epoch"]["claimed"] <= summary["epoch"]["budget"]
+    assert summary["conservation"]
+    assert all(books["ok"] for books in summary["conservation"].values())
+    assert summary["duration_seconds"] < LIMIT_SECONDS
