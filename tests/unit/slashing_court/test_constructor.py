@@ -5,7 +5,7 @@ from dataclasses import astuple, replace
 import boa
 import pytest
 
-from tests.unit.conftest import DAY, ROLE_DELAY, UNIT, load
+from tests.unit.conftest import DAY, HOUR, MIN_DELEGATION, MIN_SELF_BOND, ROLE_DELAY, load
 
 ZERO = "0x" + "00" * 20
 YEAR = 365 * DAY
@@ -84,9 +84,12 @@ def test_zero_is_out_of_bounds(deploy, name):
 
 
 @pytest.mark.parametrize("name", PERIODS)
-def test_periods_within_bounds(deploy, token, name):
+def test_periods_within_bounds(deploy, providers, token, genesis, name):
     short = dict.fromkeys(PERIODS, 1)
-    patient = load("ProviderStaking", token, 14 * DAY, DAY, 100 * UNIT, UNIT, 31 * DAY)
+    patient = load(
+        "ProviderStaking", providers, token, genesis, HOUR, 14 * DAY, DAY, MIN_SELF_BOND,
+        MIN_DELEGATION, 31 * DAY,
+    )  # fmt: skip
     for period in (1, 30 * DAY):
         court = deploy(staking=patient, **short | {name: period})
         assert getattr(court.POLICY(), name) == period
