@@ -238,14 +238,30 @@ def build_market(
     verifier = builder.contract("MatmulVerifier")
     court = builder.contract(
         "SlashingCourt",
+        token=token,
         staking=staking,
         registry=registry,
         escrow=escrow,
         distributor=distributor,
         verifier=verifier,
-        false_attestation_bps=p.court.false_attestation_bps,
-        reporter_bps=p.court.reporter_bps,
-        jail_seconds=p.court.jail,
+        committee=committee,
+        policy=(
+            p.court.false_attestation_bps,
+            p.court.missed_challenge_bps,
+            p.court.downtime_bps,
+            p.court.fraud_bps,
+            p.court.max_penalty_bps,
+            p.court.daily_cap_bps,
+            p.court.correlation_multiplier,
+            p.court.reporter_bps,
+            p.court.jail,
+            p.court.accusation_bond,
+            p.court.appeal_bond,
+            p.court.answer_period,
+            p.court.verdict_period,
+            p.court.appeal_period,
+            p.court.arbiter_period,
+        ),
     )
 
     # --- who may act on whom ---
@@ -255,6 +271,14 @@ def build_market(
     builder.grant(registry, "COURT", court)
     builder.grant(escrow, "COURT", court)
     builder.grant(distributor, "COURT", court)
+    if p.court.arbiter is not None:
+        builder.unless(
+            court.role_holder(role_id("ARBITER")) == p.court.arbiter,
+            f"SlashingCourt.ARBITER = {p.court.arbiter}",
+            court.set_role,
+            role_id("ARBITER"),
+            p.court.arbiter,
+        )
     builder.grant(controller, "DISTRIBUTOR", distributor)
     builder.grant(controller, "LEDGER", ledger)
 

@@ -215,12 +215,46 @@ class EmissionParameters(_Section):
     immediate_bps: Bps
 
 
+CasePeriod = Annotated[Seconds, Field(gt=0, le=30 * DAY)]
+
+
 class CourtParameters(_Section):
     """SlashingCourt."""
 
+    # penalties, in bps of the stake behind the provider
     false_attestation_bps: Annotated[Bps, Field(gt=0)]
+    missed_challenge_bps: Annotated[Bps, Field(gt=0)]
+    downtime_bps: Annotated[Bps, Field(gt=0)]
+    fraud_bps: Annotated[Bps, Field(gt=0)]
+    max_penalty_bps: Annotated[Bps, Field(gt=0)]
+    daily_cap_bps: Annotated[Bps, Field(gt=0)]
+    correlation_multiplier: Annotated[int, Field(ge=0, le=100)]
     reporter_bps: Bps
     jail: Annotated[Seconds, Field(gt=0, le=365 * DAY)]
+    # bonds of accusers and of whoever appeals
+    accusation_bond: Annotated[Tokens, Field(gt=0)]
+    appeal_bond: Annotated[Tokens, Field(gt=0)]
+    answer_period: CasePeriod
+    verdict_period: CasePeriod
+    appeal_period: CasePeriod
+    arbiter_period: CasePeriod
+    # decides appeals; null means nobody: the committee's verdicts stand
+    arbiter: Account | None
+
+    @model_validator(mode="after")
+    def _no_penalty_over_the_largest(self) -> Self:
+        shares = (
+            self.false_attestation_bps, self.missed_challenge_bps, self.downtime_bps,
+            self.fraud_bps,
+        )  # fmt: skip
+        if max(shares) > self.max_penalty_bps:
+            raise ValueError("max_penalty_bps must be at least every other penalty")
+        return self
+
+    @property
+    def longest_case(self) -> int:
+        """Seconds from an accusation to the end of its last period."""
+        return self.answer_period + self.verdict_period + self.appeal_period + self.arbiter_period
 
 
 class Parameters(_Section):
@@ -242,6 +276,15 @@ class Parameters(_Section):
             raise ValueError(
                 "role_change_delay must be longer than staking.unbonding_period, so that "
                 "everybody can leave before a role that reaches their stake changes hands"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cases_end_before_the_court_can_be_replaced(self) -> Self:
+        if self.role_change_delay < self.court.longest_case:
+            raise ValueError(
+                "role_change_delay must be at least the sum of the court's four periods, so "
+                "that no case outlives the court that heard it"
             )
         return self
 

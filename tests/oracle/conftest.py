@@ -357,9 +357,13 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, role_delay
     )
     verifier = deploy("MatmulVerifier")
+    policy = (
+        *(5_000, 100, 500, 3_000, 9_000, 7_500, 3, 1_000, 30 * DAY, 100 * UNIT, 200 * UNIT),
+        *(2 * DAY, 3 * DAY, 2 * DAY, 5 * DAY),
+    )
     court = deploy(
         "SlashingCourt",
-        *(staking, registry, escrow, distributor, verifier, 5_000, 1_000, 30 * DAY),
+        *(token, staking, registry, escrow, distributor, verifier, committee, policy),
     )
     for holder, contract, role in [
         (controller, "WorkToken", "MINTER"),

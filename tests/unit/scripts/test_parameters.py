@@ -31,7 +31,9 @@ UPPER_BOUNDS = [
     ("emissions.activation_delay", "EpochLedger", "MAX_ACTIVATION_DELAY"),
     ("emissions.vesting_period", "RewardDistributor", "MAX_VESTING_PERIOD"),
     ("court.jail", "SlashingCourt", "MAX_JAIL"),
-    ("court.false_attestation_bps", "SlashingCourt", "BPS"),
+    ("court.max_penalty_bps", "SlashingCourt", "BPS"),
+    ("court.daily_cap_bps", "SlashingCourt", "BPS"),
+    ("court.correlation_multiplier", "SlashingCourt", "MAX_MULTIPLIER"),
 ]
 POSITIVE = [
     "staking.unbonding_period",
@@ -43,6 +45,9 @@ POSITIVE = [
     "emissions.vesting_period",
     "court.jail",
     "court.false_attestation_bps",
+    "court.daily_cap_bps",
+    "court.accusation_bond",
+    "court.answer_period",
 ]
 
 
@@ -125,6 +130,24 @@ def test_role_delay_must_be_longer_than_unbonding(content: dict[str, Any], load:
         load(content)
     put(content, "role_change_delay", 14 * DAY + 1)
     load(content)
+
+
+def test_no_case_outlives_its_court(content: dict[str, Any], load: Any) -> None:
+    put(content, "court.verdict_period", "15 days")
+    with pytest.raises(BadInput, match="no case outlives the court"):
+        load(content)
+
+
+def test_no_penalty_is_over_the_largest(content: dict[str, Any], load: Any) -> None:
+    put(content, "court.max_penalty_bps", 4_999)
+    with pytest.raises(BadInput, match="max_penalty_bps must be at least"):
+        load(content)
+
+
+def test_stake_stands_in_one_place_per_epoch(content: dict[str, Any], load: Any) -> None:
+    put(content, "emissions.epoch_length", "15 days")
+    with pytest.raises(BadInput, match="never votes twice"):
+        load(content)
 
 
 @pytest.mark.parametrize(("threshold", "accepted"), [(2, False), (3, True), (4, True), (5, False)])
