@@ -7,12 +7,12 @@ from dataclasses import astuple
 
 import boa
 import pytest
-from eth_account import Account
 
 from oracle.domain.median import lower_median
 from oracle.domain.messages import Commit, Domain, Report
 from oracle.domain.proposals import JobObservation, UsageObservation, aggregate_usage
 from oracle.domain.receipts import JobStatus
+from oracle.domain.recovery import recover
 from tests.unit.conftest import DAY, MIN_DELEGATION, UNBONDING_PERIOD, UNIT, sign
 from tests.unit.oracle_committee.conftest import MIN_BOND, PAYLOAD, ROUND, SUBJECT
 from tests.unit.reward_market import RewardMarket, account_leaf
@@ -311,7 +311,7 @@ def test_a_commit_convicts_on_its_own_chain_only(registry, domain_of, operator):
     digest = registry.commit_digest(astuple(commit))
     assert digest == commit.digest(here)
     elsewhere = sign(operator, commit, Domain(here.chain_id + 1, here.verifying_contract))
-    assert Account._recover_hash(digest, signature=elsewhere) != operator.address
+    assert recover(digest, elsewhere) != operator.address
 
 
 def test_a_flood_of_reports_does_not_raise_the_cost_of_honest_ones(
