@@ -129,6 +129,10 @@ coverage: setup ## branch coverage of the contracts by their unit tests
 	@python -m pytest -q -n 2 --dist loadfile tests/unit -m "not slow" \
 	  --cov=contracts --cov-config=tests/unit/contracts.coveragerc --cov-report=term
 
+.PHONY: mutate
+mutate: setup ## mutate a contract and run its unit tests (CONTRACT=OracleCommittee SAMPLE=150 JOBS=2)
+	@python tests/mutation/run.py $(CONTRACT) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(JOBS),--jobs $(JOBS))
+
 .PHONY: bench
 bench: setup ## measure gas from anvil receipts, print it beside the budgets
 	@python -m scripts.bench

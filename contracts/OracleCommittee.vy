@@ -424,8 +424,11 @@ def verify(
     @param signatures r, s, v of each signer joined, ascending by the signing key's address
     @return signers bitmap of the members that signed, bit i = `members()[i]`
     """
+    # Chunks are read here and not by a function of the module, which would copy them once more.
+    # Sums and products below stay under MAX_SIGNATURES and MAX_CODE.
     roster: address = self.roster
-    chunk: Bytes[rosters.CHUNK_BYTES] = rosters._chunk(roster, 0)
+    offset: uint256 = rosters.ABI_HEADER_BYTES
+    chunk: Bytes[rosters.CHUNK_BYTES] = slice(roster.code, offset, rosters.CHUNK_BYTES)
     digest: bytes32 = self._digest(extract32(chunk, 0), msg.sender, subject, round, payload)
     needed: uint256 = convert(extract32(chunk, 32), uint256)
     assert len(signatures) == needed * SIGNATURE_LENGTH, "oracle_committee: wrong signature count"
@@ -433,8 +436,6 @@ def verify(
     # Signers and roster ascend together, so one walk through the roster finds them all. It
     # starts at a word of no key, which nobody signs with, and ends at the last signer's word or
     # at the first that is beyond the present signer's.
-    # Sums and products below stay under MAX_SIGNATURES and MAX_CODE.
-    first: uint256 = 0
     at: uint256 = 32 * (rosters.HEADER - 1)
     word: uint256 = rosters.NO_KEY
     key: uint256 = 0
@@ -472,8 +473,8 @@ def verify(
             raise "oracle_committee: unknown signer"
         at = unsafe_add(at, 32)
         if at == rosters.CHUNK_BYTES:
-            first = unsafe_add(first, rosters.CHUNK)
-            chunk = rosters._chunk(roster, first)
+            offset = unsafe_add(offset, rosters.CHUNK_BYTES)
+            chunk = slice(roster.code, offset, rosters.CHUNK_BYTES)
             at = 0
         word = convert(extract32(chunk, at), uint256)
     # the roster ends with words that are beyond every key

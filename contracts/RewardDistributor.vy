@@ -9,7 +9,7 @@
         oracle's) and how much over all time; a claim pays what is new since the last one,
         to whom the leaf names, whoever calls. A provider's part goes through its stake:
         a share at once, the rest linearly over `VESTING_PERIOD`, and until then it is
-        collateral that the slashing court may burn.
+        collateral that the slashing court may take.
 @dev Leaf: keccak256(keccak256(abi_encode(chain id, this contract, uint8 kind, bytes32 key,
      uint256 cumulative))) in a tree of sorted pairs (OpenZeppelin's StandardMerkleTree).
      No keeper is needed: a claim that the adopted root does not prove makes this contract
@@ -19,7 +19,7 @@
      comes in, and only what the adopted report declared is taken out of the reserve.
      Trust: the ledger for roots and totals, the controller for what it takes back, the
      staking contract to pass rewards on (it may pull tokens from here), all immutable;
-     the COURT role may burn unvested rewards and nothing else.
+     the COURT role may take unvested rewards to pay a victim or burn them, nothing else.
 @custom:security security@clearwork.example
 @custom:kill Nothing stops claims against a root that is active. The guardian of the ledger
              can disable a report until then; the owner can empty COURT, after the delay.
@@ -60,7 +60,7 @@ exports: (
 )
 
 
-# role that may burn unvested rewards
+# role that may take unvested rewards
 COURT: public(constant(bytes32)) = keccak256("COURT")
 # leaf kinds: the key is a provider id, or an account's address, as a number
 PROVIDER: public(constant(uint8)) = 1
@@ -288,9 +288,14 @@ def release(provider: uint24) -> uint256:
     assert vested != 0, "reward_distributor: nothing vested"
     self.rewards[provider] = vesting._rest(word, unvested, left)
     self.head = claim_head._free(self.head, vested)
+    self._pay_vested(provider, vested)
+    return vested
+
+
+@internal
+def _pay_vested(provider: uint24, vested: uint256):
     log IRewardDistributor.VestingReleased(provider=provider, amount=vested)
     self._add_rewards(provider, vested)
-    return vested
 
 
 # --- controller ---------------------------------------------------------------------------
@@ -332,12 +337,18 @@ def give_back(amount: uint256):
 
 
 @external
-def seize_vesting(provider: uint24) -> uint256:
+def seize_vesting(
+    provider: uint24, amount: uint256, victim: address, victim_amount: uint256
+) -> uint256:
     """
-    @notice COURT: burn what a provider has not vested yet. What has vested stays its own,
-            to be released.
+    @notice COURT: take rewards that a provider has not vested yet, pay a victim out of them
+            first, and burn the rest. What has vested is the provider's own and is paid to
+            it; what is not taken goes on vesting until the same end.
     @param provider provider id
-    @return seized base units burnt, 0 if nothing was vesting
+    @param amount base units to take at most; the largest value takes everything unvested
+    @param victim who is paid first
+    @param victim_amount base units the victim is paid at most
+    @return seized base units taken, 0 if nothing was vesting
     """
     delayed_roles._check_role(COURT)
     word: uint256 = self.rewards[provider]
@@ -345,13 +356,24 @@ def seize_vesting(provider: uint24) -> uint256:
     unvested: uint256 = 0
     left: uint256 = 0
     vested, unvested, left = vesting._split(word)
-    if unvested != 0:
-        # no seconds left: all that remains has vested
-        self.rewards[provider] = vesting._rest(word, vested, 0)
-        self.head = claim_head._free(self.head, unvested)
-        log IRewardDistributor.VestingSeized(provider=provider, amount=unvested)
-        extcall IWorkToken(TOKEN.address).burn(unvested)
-    return unvested
+    seized: uint256 = min(amount, unvested)
+    if seized == 0:
+        return 0
+    self.rewards[provider] = vesting._rest(
+        word, unvested - seized, left if seized < unvested else 0
+    )
+    self.head = claim_head._free(self.head, vested + seized)
+    paid: uint256 = min(victim_amount, seized)
+    log IRewardDistributor.VestingSeized(
+        provider=provider, victim=victim, victim_amount=paid, burnt=seized - paid
+    )
+    if vested != 0:
+        self._pay_vested(provider, vested)
+    if paid != 0:
+        self._send(victim, paid)
+    if paid != seized:
+        extcall IWorkToken(TOKEN.address).burn(seized - paid)
+    return seized
 
 
 # --- views --------------------------------------------------------------------------------

@@ -304,8 +304,8 @@ def build_market(
             builder.unless(amount <= 0, f"bond of oracle {member}", committee.bond, member, amount)
 
     contracts = (
-        timelock, token, committee, staking, registry, escrow, controller, ledger, distributor,
-        verifier, court,
+        timelock, token, committee, providers, staking, registry, escrow, controller, ledger,
+        distributor, verifier, court,
     )  # fmt: skip
     return {contract.contract_type.name: contract for contract in contracts}
 

@@ -74,13 +74,3 @@ def _write(config: bytes32, threshold: uint256, keys: DynArray[uint256, MAX_KEYS
         if len(words) % CHUNK == 0:
             break
     return raw_create(concat(INIT_CODE, abi_encode(words)))
-
-
-@internal
-@view
-def _chunk(roster: address, first_word: uint256) -> Bytes[CHUNK_BYTES]:
-    """
-    @param roster contract made by `_write`
-    @param first_word number of a word, a multiple of `CHUNK`
-    """
-    return slice(roster.code, ABI_HEADER_BYTES + 32 * first_word, CHUNK_BYTES)

@@ -78,8 +78,13 @@ class Message:
 def _layout(type_string: str) -> tuple[bytes, tuple[int, ...]]:
     """Type hash, and the width of each field in bits (0 for bytes32 and address)."""
     types = [part.split()[0] for part in type_string[type_string.index("(") + 1 : -1].split(",")]
-    widths = tuple(int(one.removeprefix("uint")) if one.startswith("uint") else 0 for one in types)
-    return keccak(type_string.encode()), widths
+    return keccak(type_string.encode()), tuple(map(_bits, types))
+
+
+def _bits(solidity: str) -> int:
+    if solidity == "bool":
+        return 8
+    return int(solidity.removeprefix("uint")) if solidity.startswith("uint") else 0
 
 
 def _word(value: int | bytes | str, bits: int) -> bytes:
@@ -169,6 +174,16 @@ class EpochReport(Message):
     cumulative_rewards: int
     data_hash: bytes
     rules_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Message):
+    """Payload of a report about an accusation; see ISlashingCourt.vyi. Not signed on its own."""
+
+    TYPE = "Verdict(bytes32 caseId,bool guilty,uint96 loss)"
+    case_id: bytes
+    guilty: bool
+    loss: int
 
 
 # --- jobs ---------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def check_role(chain: Chain, receipt: ExecutionReceipt, signature: ReceiptSignat
     signer = signature.signer
     match signature.role:
         case Role.PROVIDER:
-            number = chain.read("ProviderStaking", "provider_of_operator", signer)
+            number = chain.read("ProviderRegistry", "provider_of_operator", signer)
             holds = number == receipt.provider
             owner = f"an operator key of provider {receipt.provider}"
         case Role.CUSTOMER:

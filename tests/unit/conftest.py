@@ -4,6 +4,7 @@ Everything is deployed as the deploy script does it: real contracts, real wiring
 runs inside a chain snapshot, so tests can't see each other.
 """
 
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,27 @@ MIN_SELF_BOND = 100 * UNIT
 MIN_DELEGATION = 1 * UNIT
 MIN_ORACLE_BOND = 1_000 * UNIT
 RULES_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the court is deployed with: the struct of ISlashingCourt, in its order."""
+
+    false_attestation_bps: int = 5_000
+    missed_challenge_bps: int = 100
+    downtime_bps: int = 500
+    fraud_bps: int = 3_000
+    max_penalty_bps: int = 9_000
+    daily_cap_bps: int = 7_500
+    correlation_multiplier: int = 3
+    reporter_bps: int = 1_000
+    jail_seconds: int = 30 * DAY
+    accusation_bond: int = 100 * UNIT
+    appeal_bond: int = 200 * UNIT
+    answer_period: int = 2 * DAY
+    verdict_period: int = 3 * DAY
+    appeal_period: int = 2 * DAY
+    arbiter_period: int = 5 * DAY
 
 
 def role(name: str) -> bytes:
@@ -105,6 +127,11 @@ def customer() -> LocalAccount:
 @pytest.fixture(scope="session")
 def watcher() -> LocalAccount:
     return _actor("watcher")
+
+
+@pytest.fixture(scope="session")
+def arbiter() -> LocalAccount:
+    return _actor("arbiter")
 
 
 @pytest.fixture(scope="session")
@@ -237,18 +264,35 @@ def verifier() -> Any:
 
 
 @pytest.fixture(scope="session")
-def court(staking: Any, registry: Any, escrow: Any, distributor: Any, verifier: Any) -> Any:
-    return load(
+def policy() -> Policy:
+    return Policy()
+
+
+@pytest.fixture(scope="session")
+def court(
+    token: Any,
+    staking: Any,
+    registry: Any,
+    escrow: Any,
+    distributor: Any,
+    verifier: Any,
+    committee: Any,
+    policy: Policy,
+    arbiter: LocalAccount,
+) -> Any:
+    court = load(
         "SlashingCourt",
+        token,
         staking,
         registry,
         escrow,
         distributor,
         verifier,
-        5_000,  # bps of slashable stake a false attestation costs
-        1_000,  # bps of the slash offered to the reporter
-        30 * DAY,  # jail
+        committee,
+        astuple(policy),
     )
+    court.set_role(role("ARBITER"), arbiter.address)
+    return court
 
 
 def wire(

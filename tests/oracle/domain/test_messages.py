@@ -31,6 +31,8 @@ def _value(solidity: str) -> st.SearchStrategy[Any]:
         return st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
     if solidity == "bytes32":
         return st.binary(min_size=32, max_size=32)
+    if solidity == "bool":
+        return st.booleans()
     return st.integers(0, 2 ** int(solidity.removeprefix("uint")) - 1)
 
 

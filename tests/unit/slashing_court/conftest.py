@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
@@ -19,8 +19,8 @@ from oracle.domain.attestation.chain import (
 )
 from oracle.domain.attestation.commitment import fold, leaf_hash, node_hash
 from oracle.domain.hashing import keccak
-from oracle.domain.messages import Commit, Domain, EpochReport, Result
-from tests.unit.conftest import HOUR, RULES_VERSION, UNIT, sign
+from oracle.domain.messages import Commit, Domain, EpochReport, Result, Verdict
+from tests.unit.conftest import HOUR, RULES_VERSION, UNIT, Policy, sign
 
 SELF_BOND = 1_000 * UNIT
 DELEGATED = 500 * UNIT
@@ -33,6 +33,11 @@ EPOCH = 1
 
 M, N, K, ROUNDS = 16, 32, 64, 3
 SEED = keccak(b"first seed")
+# kinds of cases
+FALSE_ATTESTATION, EQUIVOCATION, MISSED_CHALLENGE, DOWNTIME, FRAUD = range(1, 6)
+# stages of an accusation
+OPEN, RULED, APPEALED, DECIDED, CLOSED = range(1, 6)
+EVIDENCE = keccak(b"evidence")
 # the entry that every false chain gets wrong
 ROUND, ROW, COLUMN = 1, 9, 21
 
@@ -330,6 +335,105 @@ def vesting(
     return unvested
 
 
+# --- accusations --------------------------------------------------------------------------
+
+
+def only_log(contract: Any, name: str) -> Any:
+    """The one event of this name that the last call logged."""
+    (event,) = [log for log in contract.get_logs() if type(log).__name__ == name]
+    return event
+
+
+@dataclass
+class Docket:
+    """Takes cases through the court; remembers them, so that all bonds can be added up."""
+
+    court: Any
+    token: Any
+    policy: Policy
+    provider: int
+    accuser: str
+    signs: Callable[..., bytes]
+    filed: list[bytes] = field(default_factory=list)
+    # the event of the last step
+    log: Any = None
+
+    def accuse(
+        self,
+        kind: int = FRAUD,
+        job: int = 0,
+        evidence: bytes = EVIDENCE,
+        accuser: str | None = None,
+        provider: int | None = None,
+    ) -> bytes:
+        sender = accuser or self.accuser
+        self.fund(sender, self.policy.accusation_bond)
+        whom = self.provider if provider is None else provider
+        case = bytes(self.court.accuse(whom, kind, job, evidence, sender=sender))
+        self.log = only_log(self.court, "Accused")
+        self.filed.append(case)
+        self.check_bonds()
+        return case
+
+    def fund(self, account: str, bond: int) -> None:
+        """Give an account what a bond costs, and let the court pull it."""
+        self.token.transfer(account, bond)
+        self.token.approve(self.court, bond, sender=account)
+
+    def signatures(self, case: bytes, guilty: bool = True, loss: int = 0, **changes: Any) -> bytes:
+        payload = Verdict(case, guilty, loss).struct_hash()
+        return self.signs(self.court, case, 0, payload, **changes)
+
+    def rule(self, case: bytes, guilty: bool = True, loss: int = 0) -> None:
+        """The verdict of the committee, as soon as the provider can't answer any more."""
+        self.wait_until_deadline(case)
+        self.court.rule(case, guilty, loss, self.signatures(case, guilty, loss))
+        self.log = only_log(self.court, "Ruled")
+        self.check_bonds()
+
+    def appeal(self, case: bytes, appellant: str) -> None:
+        self.fund(appellant, self.policy.appeal_bond)
+        self.court.appeal(case, sender=appellant)
+        self.log = only_log(self.court, "Appealed")
+        self.check_bonds()
+
+    def wait_until_deadline(self, case: bytes, beyond: int = 0) -> None:
+        """Let time pass until a case's present period, and `beyond`, are over."""
+        left = self.court.accusations(case).deadline + beyond - boa.env.evm.patch.timestamp
+        if left > 0:
+            boa.env.time_travel(seconds=left)
+
+    def convicted(self, kind: int = FRAUD, job: int = 0, loss: int = 0, **changes: Any) -> bytes:
+        """A case that is ready to be executed against the provider."""
+        case = self.accuse(kind, job, **changes)
+        self.rule(case, True, loss)
+        self.wait_until_deadline(case)
+        return case
+
+    def stage(self, case: bytes) -> int:
+        return int(self.court.accusations(case).stage)
+
+    def check_bonds(self) -> None:
+        """The court holds the bonds of open cases, and nothing else."""
+        stages = [self.stage(case) for case in self.filed]
+        accusations = sum(stage != CLOSED for stage in stages) * self.policy.accusation_bond
+        appeals = stages.count(APPEALED) * self.policy.appeal_bond
+        assert self.token.balanceOf(self.court) == accusations + appeals
+
+
+@pytest.fixture
+def docket(
+    market: None,
+    court: Any,
+    token: Any,
+    policy: Policy,
+    provider: int,
+    reporter: str,
+    committee_signs: Callable[..., bytes],
+) -> Docket:
+    return Docket(court, token, policy, provider, reporter, committee_signs)
+
+
 # --- what a call changed ------------------------------------------------------------------
 
 
@@ -340,6 +444,7 @@ def holders(
     delegator: LocalAccount,
     victim: str,
     reporter: str,
+    operator: LocalAccount,
     treasury: str,
     deployer: str,
     committee: Any,
@@ -351,8 +456,8 @@ def holders(
 ) -> list[Any]:
     """Every account that has tokens."""
     return [
-        provider_owner.address, payout, delegator.address, victim, reporter, treasury, deployer,
-        committee, staking, escrow, distributor, controller, court,
+        provider_owner.address, operator.address, payout, delegator.address, victim, reporter,
+        treasury, deployer, committee, staking, escrow, distributor, controller, court,
     ]  # fmt: skip
 
 
@@ -369,6 +474,7 @@ def state(
     provider: int,
     device: bytes,
     case_id: bytes,
+    docket: Docket,
 ) -> Callable[[], tuple[Any, ...]]:
     """Everything a conviction could change, as one comparable value."""
 
@@ -384,6 +490,9 @@ def state(
             [escrow.job_info(j) for j in range(1, escrow.job_count() + 1)],
             distributor.unvested(provider),
             court.cases(case_id),
+            [court.accusations(case) for case in docket.filed],
+            [staking.held_by_cases(p) for p in range(1, providers.provider_count() + 1)],
+            [court.penalty_day(provider), court.convicted_stake()],
         )
 
     return _state
@@ -406,13 +515,16 @@ def refused(
 
 
 @pytest.fixture
-def conserved(token: Any, holders: list[Any]) -> Callable[[], AbstractContextManager[None]]:
-    """All tokens are somebody's, and what is missing after was burnt."""
+def conserved(
+    token: Any, holders: list[Any], docket: Docket
+) -> Callable[[], AbstractContextManager[None]]:
+    """All tokens are somebody's, what is missing after was burnt, and the court keeps bonds."""
 
     @contextmanager
     def _conserved() -> Iterator[None]:
         assert sum(token.balanceOf(holder) for holder in holders) == token.totalSupply()
         yield
         assert sum(token.balanceOf(holder) for holder in holders) == token.totalSupply()
+        docket.check_bonds()
 
     return _conserved

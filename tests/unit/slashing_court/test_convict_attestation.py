@@ -1,6 +1,6 @@
 """A false entry under a provider's own signature: who is convicted, and where the money goes."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import boa
 import pytest
@@ -24,16 +24,12 @@ from tests.unit.slashing_court.conftest import (
     M,
     N,
     compute_chain,
+    only_log,
 )
 
 PENALTY = SLASHABLE // 2
 # order of secp256k1
 ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-
-
-def only_log(contract, name):
-    (event,) = [log for log in contract.get_logs() if type(log).__name__ == name]
-    return event
 
 
 # --- the sentence -------------------------------------------------------------------------
@@ -74,7 +70,7 @@ def test_records_and_logs_the_case(court, proof, job, case_id, provider, victim,
     assert (log.kind, log.job, log.slashed) == (court.FALSE_ATTESTATION(), job, PENALTY)
     assert (log.victim, log.victim_amount, log.refunded) == (victim, COMPENSATION, DEPOSIT)
     assert (log.reporter_amount, log.burnt) == (reward, PENALTY - COMPENSATION - reward)
-    assert log.vesting_burnt == 0
+    assert log.vesting_seized == 0
     now = boa.env.evm.patch.timestamp
     assert tuple(court.cases(case_id)) == (1, provider, now, PENALTY)
 
@@ -122,7 +118,9 @@ def test_burns_what_has_not_vested(
     penalty = -(-staking.slashable(provider) // 2)
     with conserved():
         court.convict_attestation(proof.struct, 0, sender=reporter)
-    assert only_log(court, "Convicted").vesting_burnt == vesting
+    log = only_log(court, "Convicted")
+    assert log.vesting_seized == vesting
+    assert log.burnt == vesting + penalty - penalty // 10
     assert distributor.unvested(provider) == 0
     assert supply - token.totalSupply() == vesting + penalty - penalty // 10
 
@@ -372,11 +370,12 @@ def test_a_job_is_failed_once(court, prove, proof, false_chain, job, reporter, r
 
 
 def test_a_court_without_roles_can_do_nothing(
-    staking, registry, escrow, distributor, verifier, proof, refused
+    token, staking, registry, escrow, distributor, verifier, committee, policy, proof, refused
 ):
     powerless = load(
-        "SlashingCourt", staking, registry, escrow, distributor, verifier, 5_000, 1_000, DAY
-    )
+        "SlashingCourt", token, staking, registry, escrow, distributor, verifier, committee,
+        astuple(policy),
+    )  # fmt: skip
     with refused("roles: caller lacks the role"):
         powerless.convict_attestation(proof.struct, 0)
 
