@@ -16,10 +16,9 @@
      - Where a slash brings the price under a billionth of a token per share, all shares are
        divided by RESCALE until it is above, each holder's when it is next looked at. So the
        shares of any amount of tokens fit 128 bits and a pool can be refilled after whatever
-       slash. Rounding down costs a holder less than one new share. A rescaled pool has more
-       than 10**8 shares per base unit, so that is less than 10**-8 units, and all that its
-       holders lose together, which nobody owns, is so small a part of the pool that no
-       reward makes it matter.
+       slash. Rounding down costs a holder less than one new share. A rescaled pool has about
+       10**8 shares per base unit or more, and 10**17 in all: a holder loses 10**-8 units, and
+       what nobody owns then is one share per holder out of so many.
 
      A pool starts anew, older shares are worth nothing, and what is left waits for the next
      owner only where a slash leaves it fewer than MIN_TOKENS, or where it holds fewer shares

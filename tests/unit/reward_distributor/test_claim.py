@@ -349,6 +349,18 @@ def test_a_jailed_providers_claim_waits_and_loses_nothing(
     assert rewards.token.balanceOf(payout) == 350
 
 
+def test_a_provider_jailed_for_ever_is_never_paid(
+    rewards: RewardMarket, provider: int, jail: Callable[[int, int], None]
+):
+    rewards.close([provider_leaf(provider, 1_000)])
+    jail(provider, 2**64 - 1)
+    before = held(rewards)
+    boa.env.time_travel(seconds=2**35)
+    with boa.reverts("reward_distributor: provider is jailed"):
+        rewards.claim(provider_leaf(provider, 1_000))
+    assert held(rewards) == before
+
+
 def test_a_provider_nobody_registered(rewards: RewardMarket):
     leaf = provider_leaf(77, 1_000)
     rewards.close([leaf])
