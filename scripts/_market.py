@@ -77,21 +77,26 @@ class Builder:
         method(*arguments, sender=self._account)
         self._say(f"  {what}")
 
-    def grant(self, contract: ContractInstance, role: str, holder: ContractInstance) -> None:
-        """Give `holder` a role on `contract` that nobody holds."""
+    def grant(self, contract: ContractInstance, role: str, holder: ContractInstance | str) -> None:
+        """Give `holder`, a contract or an account, a role on `contract` that nobody holds."""
         name = contract.contract_type.name
+        address, known_as = (
+            (holder, holder)
+            if isinstance(holder, str)
+            else (holder.address, holder.contract_type.name)
+        )
         current = contract.role_holder(role_id(role))
-        if current not in (ZERO_ADDRESS, holder.address):
+        if current not in (ZERO_ADDRESS, address):
             raise Misconfigured(
                 f"{current} already holds {role} on {name} at {contract.address}",
                 "Somebody else wired this contract; deploy anew.",
             )
         self.unless(
-            current == holder.address,
-            f"{name}.{role} = {holder.contract_type.name}",
+            current == address,
+            f"{name}.{role} = {known_as}",
             contract.set_role,
             role_id(role),
-            holder,
+            address,
         )
 
 
@@ -238,14 +243,14 @@ def build_market(
     verifier = builder.contract("MatmulVerifier")
     court = builder.contract(
         "SlashingCourt",
+        token=token,
         staking=staking,
         registry=registry,
         escrow=escrow,
         distributor=distributor,
         verifier=verifier,
-        false_attestation_bps=p.court.false_attestation_bps,
-        reporter_bps=p.court.reporter_bps,
-        jail_seconds=p.court.jail,
+        committee=committee,
+        policy=p.court.model_dump(exclude={"arbiter"}),
     )
 
     # --- who may act on whom ---
@@ -257,6 +262,8 @@ def build_market(
     builder.grant(distributor, "COURT", court)
     builder.grant(controller, "DISTRIBUTOR", distributor)
     builder.grant(controller, "LEDGER", ledger)
+    if p.court.arbiter != ZERO_ADDRESS:
+        builder.grant(court, "ARBITER", p.court.arbiter)
 
     # --- what can be traded ---
     for number, device_class in enumerate(p.registry.classes, start=1):

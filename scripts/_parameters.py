@@ -215,12 +215,44 @@ class EmissionParameters(_Section):
     immediate_bps: Bps
 
 
-class CourtParameters(_Section):
-    """SlashingCourt."""
+# what a fault costs
+Penalty = Annotated[Bps, Field(gt=0)]
+# one stage of a case
+Period = Annotated[Seconds, Field(gt=0, le=30 * DAY)]
 
-    false_attestation_bps: Annotated[Bps, Field(gt=0)]
+
+class CourtParameters(_Section):
+    """SlashingCourt, but `arbiter`: the struct `Policy` of ISlashingCourt, in its order."""
+
+    false_attestation_bps: Penalty
+    missed_challenge_bps: Penalty
+    downtime_bps: Penalty
+    fraud_bps: Penalty
+    max_penalty_bps: Penalty
+    daily_cap_bps: Penalty
+    correlation_multiplier: Annotated[int, Field(ge=0, le=100)]
     reporter_bps: Bps
-    jail: Annotated[Seconds, Field(gt=0, le=365 * DAY)]
+    jail_seconds: Annotated[Seconds, Field(gt=0, le=365 * DAY)]
+    accusation_bond: Tokens
+    appeal_bond: Tokens
+    answer_period: Period
+    verdict_period: Period
+    appeal_period: Period
+    arbiter_period: Period
+    # decides appeals; the zero address for nobody, and then every verdict stands
+    arbiter: Account
+
+    @model_validator(mode="after")
+    def _within_the_largest_penalty(self) -> Self:
+        for kind in ("false_attestation", "missed_challenge", "downtime", "fraud"):
+            if getattr(self, f"{kind}_bps") > self.max_penalty_bps:
+                raise ValueError(f"{kind}_bps is more than max_penalty_bps")
+        return self
+
+    @property
+    def longest_case(self) -> int:
+        """Seconds from an accusation to its execution at most."""
+        return self.answer_period + self.verdict_period + self.appeal_period + self.arbiter_period
 
 
 class Parameters(_Section):
@@ -242,6 +274,11 @@ class Parameters(_Section):
             raise ValueError(
                 "role_change_delay must be longer than staking.unbonding_period, so that "
                 "everybody can leave before a role that reaches their stake changes hands"
+            )
+        if self.role_change_delay < self.court.longest_case:
+            raise ValueError(
+                "role_change_delay must be as long as all periods of the court together, so "
+                "that a case ends before the court or its arbiter changes"
             )
         return self
 

@@ -30,8 +30,15 @@ UPPER_BOUNDS = [
     ("emissions.block_seconds", "EmissionsController", "MAX_BLOCK_SECONDS"),
     ("emissions.activation_delay", "EpochLedger", "MAX_ACTIVATION_DELAY"),
     ("emissions.vesting_period", "RewardDistributor", "MAX_VESTING_PERIOD"),
-    ("court.jail", "SlashingCourt", "MAX_JAIL"),
-    ("court.false_attestation_bps", "SlashingCourt", "BPS"),
+    ("court.max_penalty_bps", "SlashingCourt", "BPS"),
+    ("court.daily_cap_bps", "SlashingCourt", "BPS"),
+    ("court.correlation_multiplier", "SlashingCourt", "MAX_MULTIPLIER"),
+    ("court.reporter_bps", "SlashingCourt", "BPS"),
+    ("court.jail_seconds", "SlashingCourt", "MAX_JAIL"),
+    ("court.answer_period", "SlashingCourt", "MAX_PERIOD"),
+    ("court.verdict_period", "SlashingCourt", "MAX_PERIOD"),
+    ("court.appeal_period", "SlashingCourt", "MAX_PERIOD"),
+    ("court.arbiter_period", "SlashingCourt", "MAX_PERIOD"),
 ]
 POSITIVE = [
     "staking.unbonding_period",
@@ -41,8 +48,18 @@ POSITIVE = [
     "emissions.block_seconds",
     "emissions.activation_delay",
     "emissions.vesting_period",
-    "court.jail",
     "court.false_attestation_bps",
+    "court.missed_challenge_bps",
+    "court.downtime_bps",
+    "court.fraud_bps",
+    "court.daily_cap_bps",
+    "court.jail_seconds",
+    "court.accusation_bond",
+    "court.appeal_bond",
+    "court.answer_period",
+    "court.verdict_period",
+    "court.appeal_period",
+    "court.arbiter_period",
 ]
 
 
@@ -157,6 +174,24 @@ def test_timeout_is_not_shorter_than_the_dispute_window(content: dict[str, Any],
         load(content)
 
 
+def test_no_fault_costs_more_than_the_largest_penalty(content: dict[str, Any], load: Any) -> None:
+    put(content, "court.max_penalty_bps", 5_000)
+    load(content)
+    put(content, "court.max_penalty_bps", 4_999)
+    with pytest.raises(BadInput, match="false_attestation_bps is more than max_penalty_bps"):
+        load(content)
+
+
+def test_no_case_outlives_the_role_delay(content: dict[str, Any], load: Any) -> None:
+    for period in ("answer", "verdict", "appeal"):
+        put(content, f"court.{period}_period", "1 day")
+    put(content, "court.arbiter_period", "12 days")
+    load(content)
+    put(content, "court.arbiter_period", 12 * DAY + 1)
+    with pytest.raises(BadInput, match="a case ends before the court"):
+        load(content)
+
+
 def test_treasury_is_not_the_zero_address(content: dict[str, Any], load: Any) -> None:
     put(content, "escrow.treasury", "0x" + 40 * "0")
     with pytest.raises(BadInput, match="treasury"):
@@ -229,11 +264,11 @@ def test_an_unknown_key_is_a_typing_error(content: dict[str, Any], load: Any) ->
 
 def test_every_reason_is_told_at_once(content: dict[str, Any], load: Any) -> None:
     put(content, "escrow.fee_bps", 5_000)
-    put(content, "court.jail", 0)
+    put(content, "court.jail_seconds", 0)
     with pytest.raises(BadInput) as refused:
         load(content)
     assert "escrow.fee_bps" in str(refused.value)
-    assert "court.jail" in str(refused.value)
+    assert "court.jail_seconds" in str(refused.value)
 
 
 def test_a_missing_file_is_explained(tmp_path: Path) -> None:
