@@ -49,15 +49,21 @@ $(DONE)/python: pyproject.toml constraints.txt
 	  -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# Install what package-lock.json pins into a folder, without the packages' own install scripts.
+# Usage: $(call npm_ci,folder,option)
+define npm_ci
+mkdir -p $(1); cp package.json package-lock.json $(1)/; \
+(cd $(1) && npm ci $(2) --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error)
+endef
+
 # The npm package carries anvil's binary; the link to it bypasses the package's Node.js wrapper,
 # so that a signal to our child process reaches anvil itself.
 $(DONE)/anvil: package.json package-lock.json
-	@mkdir -p $(@D) build/bin build/node
+	@mkdir -p $(@D) build/bin
 	@rm -f build/bin/anvil
 	@if command -v npm >/dev/null; then \
 	  echo "Installing anvil from npm into build/node ..."; \
-	  cp package.json package-lock.json build/node/; \
-	  (cd build/node && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error); \
+	  $(call npm_ci,build/node,--omit=dev); \
 	  ln -s "$$(find "$(BUILD)/node" -path '*/bin/anvil' -type f | head -n 1)" build/bin/anvil; \
 	elif found=$$(command -v anvil); then \
 	  echo "No npm here: using $$found"; ln -s "$$found" build/bin/anvil; \
@@ -69,6 +75,18 @@ $(DONE)/anvil: package.json package-lock.json
 	fi
 	@anvil --version | head -n 1
 	@touch $@
+
+# The libraries and contracts of other people that tests/interop runs, in a folder of their own:
+# the demo does not wait for them. What is optional is anvil's binary, which is in build/node.
+$(DONE)/node-dev: package.json package-lock.json
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; then \
+	  echo "Installing the npm packages of the tests into build/node-dev ..."; \
+	  $(call npm_ci,build/node-dev,--omit=optional); \
+	  touch $@; \
+	else \
+	  echo "No npm here: tests/interop is skipped. It needs Node.js 20 or newer with npm."; \
+	fi
 
 $(DONE)/contracts: $(DONE)/python ape-config.yaml $(CONTRACTS)
 	@echo "Compiling the contracts ..."
@@ -92,7 +110,7 @@ demo: setup ## play the whole life of the market on a local chain (KEEP=1 leaves
 test: setup test-python test-ape ## all tests that a change must pass
 
 .PHONY: test-python
-test-python: setup ## contracts on titanoboa, the service, the scripts on anvil; coverage
+test-python: setup $(DONE)/node-dev ## contracts on titanoboa, the service, the scripts on anvil; coverage
 	@python -m pytest -q -n 2 --dist loadfile -m "not slow" \
 	  --cov=oracle --cov-report=term:skip-covered --cov-report=xml:build/coverage.xml
 
@@ -102,7 +120,7 @@ test-ape: setup ## contract tests through Ape, on its own test chain and on anvi
 	@ape test tests/ape -q --network ethereum:local:foundry
 
 .PHONY: test-all
-test-all: setup ## make test, and the slow proofs
+test-all: setup $(DONE)/node-dev ## make test, and the slow proofs
 	@python -m pytest -q -n 2 --dist loadfile
 	@$(MAKE) test-ape
 
@@ -110,6 +128,10 @@ test-all: setup ## make test, and the slow proofs
 coverage: setup ## branch coverage of the contracts by their unit tests
 	@python -m pytest -q -n 2 --dist loadfile tests/unit -m "not slow" \
 	  --cov=contracts --cov-config=tests/unit/contracts.coveragerc --cov-report=term
+
+.PHONY: mutate
+mutate: setup ## mutate a contract and run its unit tests (CONTRACT=OracleCommittee SAMPLE=150 JOBS=2)
+	@python tests/mutation/run.py $(CONTRACT) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: bench
 bench: setup ## measure gas from anvil receipts, print it beside the budgets
@@ -132,6 +154,11 @@ format: $(DONE)/python $(DONE)/mamushi ## rewrite the sources as the linters wan
 .PHONY: abi
 abi: $(DONE)/python ## write deployments/abi/*.json from the contracts
 	@ape run export_abi
+
+.PHONY: schema
+schema: $(DONE)/python ## write docs/schemas/*.json from the service's own types
+	@mkdir -p docs/schemas
+	@python -m oracle receipt schema > docs/schemas/execution-receipt.json
 
 .PHONY: clean
 clean: ## remove build/ and .venv/

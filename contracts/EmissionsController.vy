@@ -223,9 +223,11 @@ def reclaim() -> uint256:
 
 @external
 @view
+@reentrant
 def cumulative_budget(epoch: uint64) -> uint256:
     """
     @notice What the schedule has granted to all epochs up to and including this one.
+    @dev Outside the reentrancy lock: a budget is written once and never changes.
     @param epoch an epoch that has been pressed
     @return budget base units
     """

@@ -145,16 +145,19 @@ def record_beacon() -> bytes32:
 
 
 @external
+@reentrant
 def post_epoch(report: IEpochLedger.EpochReport, signatures: Bytes[MAX_SIGNATURES]):
     """
     @notice Put a signed report on top; it becomes active `ACTIVATION_DELAY` from now.
-    @dev The epochs it covers must have ended and been pressed. The first report starts
-         with epoch 0.
+    @dev The epochs it covers must have been pressed, which none is before it has ended. The
+         first report starts with epoch 0.
+         Outside the reentrancy lock: it calls out by static calls only, and nobody changes
+         state inside one.
     @param report what the committee says about its epochs
     @param signatures threshold many, see `IOracleCommittee.verify`
     """
     tip: uint256 = self._tip
-    cursor: uint256 = self._advanced()
+    cursor: uint256 = self._advanced(tip)
     reports: uint256 = ledger_words._reports(cursor)
     first_epoch: uint256 = 0
     if reports != 0:
@@ -164,7 +167,6 @@ def post_epoch(report: IEpochLedger.EpochReport, signatures: Bytes[MAX_SIGNATURE
         convert(report.from_epoch, uint256) == first_epoch
     ), "epoch_ledger: does not start after the last report"
     assert to_epoch >= first_epoch, "epoch_ledger: ends before it starts"
-    assert report.to_epoch < epoch_clock._current_epoch(), "epoch_ledger: epoch has not ended"
     assert report.previous == self.head, "epoch_ledger: not on top of the last report"
 
     rewards: uint256 = report.cumulative_rewards
@@ -191,21 +193,18 @@ def post_epoch(report: IEpochLedger.EpochReport, signatures: Bytes[MAX_SIGNATURE
     log IEpochLedger.EpochPosted(
         to_epoch=report.to_epoch,
         report_hash=report_hash,
-        from_epoch=report.from_epoch,
         reward_root=report.reward_root,
-        usage_root=report.usage_root,
-        attestation_root=report.attestation_root,
         cumulative_rewards=rewards,
         data_hash=report.data_hash,
-        active_at=active_at,
         signers=signers,
     )
 
 
 @internal
 @view
-def _advanced() -> uint256:
+def _advanced(tip: uint256) -> uint256:
     """
+    @param tip mark of the report on top
     @return cursor as of now: reports whose delay has passed since the last write count as
             active
     """
@@ -214,24 +213,24 @@ def _advanced() -> uint256:
     for _: uint256 in range(pending, bound=MAX_PENDING):
         if block.timestamp < ledger_words._next_active_at(cursor):
             break
-        cursor = ledger_words._activated(cursor, self._oldest_pending(cursor))
+        cursor = ledger_words._activated(cursor, self._oldest_pending(cursor, tip))
         pending = unsafe_sub(pending, 1)
         if pending != 0:
             cursor = ledger_words._with_next_active_at(
-                cursor, ledger_words._active_at(self._oldest_pending(cursor))
+                cursor, ledger_words._active_at(self._oldest_pending(cursor, tip))
             )
     return cursor
 
 
 @internal
 @view
-def _oldest_pending(cursor: uint256) -> uint256:
+def _oldest_pending(cursor: uint256, tip: uint256) -> uint256:
     """
     @return mark of the pending report that becomes active first
     """
     pending: uint256 = ledger_words._pending(cursor)
     if pending == 1:
-        return self._tip
+        return tip
     # there are never fewer reports than pending ones
     return self._marks[unsafe_sub(ledger_words._reports(cursor), pending) % RING]
 
@@ -256,7 +255,7 @@ def disable(reports: DynArray[IEpochLedger.EpochReport, MAX_PENDING], reason: St
     assert msg.sender == self.guardian, "epoch_ledger: caller is not the guardian"
     assert len(reports) != 0, "epoch_ledger: nothing to disable"
     assert len(reason) != 0, "epoch_ledger: no reason given"
-    cursor: uint256 = self._advanced()
+    cursor: uint256 = self._advanced(self._tip)
     head: bytes32 = self.head
     for report: IEpochLedger.EpochReport in reports:
         assert self._struct_hash(report) == head, "epoch_ledger: report is not on top"
@@ -315,7 +314,7 @@ def active_rewards() -> (bytes32, uint256):
     @notice What claims are proved against: reward root and sum of all leaves, in base units
             of the work token, of the newest active report; zeros before the first.
     """
-    cursor: uint256 = self._advanced()
+    cursor: uint256 = self._advanced(self._tip)
     active: uint256 = ledger_words._reports(cursor) - ledger_words._pending(cursor)
     if active == 0:
         return empty(bytes32), 0
@@ -328,7 +327,7 @@ def active_epoch() -> (uint64, bool):
     """
     @notice Last epoch of the newest active report, and whether there is one.
     """
-    cursor: uint256 = self._advanced()
+    cursor: uint256 = self._advanced(self._tip)
     return (
         convert(ledger_words._active_epoch(cursor), uint64),
         ledger_words._reports(cursor) != ledger_words._pending(cursor),
@@ -353,7 +352,7 @@ def pending_count() -> uint256:
     """
     @notice Number of reports on top that are not active yet.
     """
-    return ledger_words._pending(self._advanced())
+    return ledger_words._pending(self._advanced(self._tip))
 
 
 @external

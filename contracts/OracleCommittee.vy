@@ -424,51 +424,61 @@ def verify(
     @param signatures r, s, v of each signer joined, ascending by the signing key's address
     @return signers bitmap of the members that signed, bit i = `members()[i]`
     """
+    # Chunks are read here and not by a function of the module, which would copy them once more.
+    # Sums and products below stay under MAX_SIGNATURES and MAX_CODE.
     roster: address = self.roster
-    chunk: Bytes[rosters.CHUNK_BYTES] = rosters._chunk(roster, 0)
+    offset: uint256 = rosters.ABI_HEADER_BYTES
+    chunk: Bytes[rosters.CHUNK_BYTES] = slice(roster.code, offset, rosters.CHUNK_BYTES)
     digest: bytes32 = self._digest(extract32(chunk, 0), msg.sender, subject, round, payload)
     needed: uint256 = convert(extract32(chunk, 32), uint256)
     assert len(signatures) == needed * SIGNATURE_LENGTH, "oracle_committee: wrong signature count"
 
-    # Signers and roster ascend together, so one walk through the roster finds them all.
-    # Sums and products below stay under MAX_SIGNATURES and MAX_CODE.
-    at: uint256 = rosters.HEADER
-    word: uint256 = convert(extract32(chunk, 32 * rosters.HEADER), uint256)
+    # Signers and roster ascend together, so one walk through the roster finds them all. It
+    # starts at a word of no key, which nobody signs with, and ends at the last signer's word or
+    # at the first that is beyond the present signer's.
+    at: uint256 = 32 * (rosters.HEADER - 1)
+    word: uint256 = rosters.NO_KEY
+    key: uint256 = 0
     previous: uint256 = 0
+    start: uint256 = 0
     signers: uint256 = 0
-    for i: uint256 in range(needed, bound=MAX_MEMBERS):
-        start: uint256 = unsafe_mul(i, SIGNATURE_LENGTH)
-        s: uint256 = convert(extract32(signatures, unsafe_add(start, 32)), uint256)
-        assert s <= signature_check.MAX_S, "oracle_committee: malleable signature"
-        key: uint256 = convert(
-            ecrecover(
-                digest,
-                # v is the last byte of the word that ends with the signature
-                convert(extract32(signatures, unsafe_add(start, 33)), uint256) & 255,
-                convert(extract32(signatures, start), uint256),
-                s,
-            ),
-            uint256,
-        )
-        for _: uint256 in range(rosters.MAX_KEYS):
-            if word >> rosters.KEY_SHIFT >= key:
-                break
-            at = unsafe_add(at, 1)
-            if at % rosters.CHUNK == 0:
-                chunk = rosters._chunk(roster, at)
-            word = convert(extract32(chunk, unsafe_mul(32, at % rosters.CHUNK)), uint256)
-        if word >> rosters.KEY_SHIFT != key:
+    for _: uint256 in range(rosters.MAX_WORDS):
+        listed: uint256 = word >> rosters.KEY_SHIFT
+        if listed == key:
+            assert (
+                block.timestamp < (word >> rosters.VALID_UNTIL_SHIFT) & rosters.MASK_64
+            ), "oracle_committee: key expired"
+            seat: uint256 = word & rosters.MASK_32
+            assert signers & seat == 0, "oracle_committee: member signed twice"
+            signers |= seat
+            if start == len(signatures):
+                return signers
+            s: uint256 = convert(extract32(signatures, unsafe_add(start, 32)), uint256)
+            assert s <= signature_check.MAX_S, "oracle_committee: malleable signature"
+            previous = key
+            key = convert(
+                ecrecover(
+                    digest,
+                    # v is the last byte of the word that ends with the signature
+                    convert(extract32(signatures, unsafe_add(start, 33)), uint256) & 255,
+                    convert(extract32(signatures, start), uint256),
+                    s,
+                ),
+                uint256,
+            )
+            start = unsafe_add(start, SIGNATURE_LENGTH)
+        elif listed > key:
             # an invalid signature recovers the zero address, which is never greater
             assert key > previous, "oracle_committee: signers not ascending"
             raise "oracle_committee: unknown signer"
-        previous = key
-        assert (
-            block.timestamp < (word >> rosters.VALID_UNTIL_SHIFT) & rosters.MASK_64
-        ), "oracle_committee: key expired"
-        seat: uint256 = word & rosters.MASK_32
-        assert signers & seat == 0, "oracle_committee: member signed twice"
-        signers |= seat
-    return signers
+        at = unsafe_add(at, 32)
+        if at == rosters.CHUNK_BYTES:
+            offset = unsafe_add(offset, rosters.CHUNK_BYTES)
+            chunk = slice(roster.code, offset, rosters.CHUNK_BYTES)
+            at = 0
+        word = convert(extract32(chunk, at), uint256)
+    # the roster ends with words that are beyond every key
+    raise UNREACHABLE
 
 
 @internal

@@ -95,7 +95,7 @@ MIN_SELF_BOND: public(immutable(uint256))
 # base units of the smallest delegation, also of what remains after undelegating
 MIN_DELEGATION: public(immutable(uint256))
 
-# provider => word of active self-bond, its lock, jail term, reporter cut, open requests
+# provider => word of active self-bond, its lock, jail term, open requests
 bonds: HashMap[uint24, uint256]
 # provider => word of the thawing pool of its self-bond
 bond_thawing: HashMap[uint24, uint256]

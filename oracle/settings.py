@@ -44,7 +44,8 @@ class Settings(BaseSettings):
     usage_lag: int = Field(
         300,
         ge=0,
-        description="chain seconds after which usage the customer has not co-signed is settled",
+        description="chain seconds after which usage the customer has not co-signed is settled, "
+        "and a failed job whose provider left no receipt gets one",
     )
     heartbeat_grace: int = Field(
         120, ge=1, description="chain seconds for which one heartbeat vouches"

@@ -77,26 +77,21 @@ class Builder:
         method(*arguments, sender=self._account)
         self._say(f"  {what}")
 
-    def grant(self, contract: ContractInstance, role: str, holder: ContractInstance | str) -> None:
-        """Give `holder`, a contract or an account, a role on `contract` that nobody holds."""
+    def grant(self, contract: ContractInstance, role: str, holder: ContractInstance) -> None:
+        """Give `holder` a role on `contract` that nobody holds."""
         name = contract.contract_type.name
-        address, known_as = (
-            (holder, holder)
-            if isinstance(holder, str)
-            else (holder.address, holder.contract_type.name)
-        )
         current = contract.role_holder(role_id(role))
-        if current not in (ZERO_ADDRESS, address):
+        if current not in (ZERO_ADDRESS, holder.address):
             raise Misconfigured(
                 f"{current} already holds {role} on {name} at {contract.address}",
                 "Somebody else wired this contract; deploy anew.",
             )
         self.unless(
-            current == address,
-            f"{name}.{role} = {known_as}",
+            current == holder.address,
+            f"{name}.{role} = {holder.contract_type.name}",
             contract.set_role,
             role_id(role),
-            address,
+            holder,
         )
 
 
@@ -250,7 +245,23 @@ def build_market(
         distributor=distributor,
         verifier=verifier,
         committee=committee,
-        policy=p.court.model_dump(exclude={"arbiter"}),
+        policy=(
+            p.court.false_attestation_bps,
+            p.court.missed_challenge_bps,
+            p.court.downtime_bps,
+            p.court.fraud_bps,
+            p.court.max_penalty_bps,
+            p.court.daily_cap_bps,
+            p.court.correlation_multiplier,
+            p.court.reporter_bps,
+            p.court.jail,
+            p.court.accusation_bond,
+            p.court.appeal_bond,
+            p.court.answer_period,
+            p.court.verdict_period,
+            p.court.appeal_period,
+            p.court.arbiter_period,
+        ),
     )
 
     # --- who may act on whom ---
@@ -260,10 +271,16 @@ def build_market(
     builder.grant(registry, "COURT", court)
     builder.grant(escrow, "COURT", court)
     builder.grant(distributor, "COURT", court)
+    if p.court.arbiter is not None:
+        builder.unless(
+            court.role_holder(role_id("ARBITER")) == p.court.arbiter,
+            f"SlashingCourt.ARBITER = {p.court.arbiter}",
+            court.set_role,
+            role_id("ARBITER"),
+            p.court.arbiter,
+        )
     builder.grant(controller, "DISTRIBUTOR", distributor)
     builder.grant(controller, "LEDGER", ledger)
-    if p.court.arbiter != ZERO_ADDRESS:
-        builder.grant(court, "ARBITER", p.court.arbiter)
 
     # --- what can be traded ---
     for number, device_class in enumerate(p.registry.classes, start=1):
@@ -311,8 +328,8 @@ def build_market(
             builder.unless(amount <= 0, f"bond of oracle {member}", committee.bond, member, amount)
 
     contracts = (
-        timelock, token, committee, staking, registry, escrow, controller, ledger, distributor,
-        verifier, court,
+        timelock, token, committee, providers, staking, registry, escrow, controller, ledger,
+        distributor, verifier, court,
     )  # fmt: skip
     return {contract.contract_type.name: contract for contract in contracts}
 

@@ -215,43 +215,45 @@ class EmissionParameters(_Section):
     immediate_bps: Bps
 
 
-# what a fault costs
-Penalty = Annotated[Bps, Field(gt=0)]
-# one stage of a case
-Period = Annotated[Seconds, Field(gt=0, le=30 * DAY)]
+CasePeriod = Annotated[Seconds, Field(gt=0, le=30 * DAY)]
 
 
 class CourtParameters(_Section):
-    """SlashingCourt, but `arbiter`: the struct `Policy` of ISlashingCourt, in its order."""
+    """SlashingCourt."""
 
-    false_attestation_bps: Penalty
-    missed_challenge_bps: Penalty
-    downtime_bps: Penalty
-    fraud_bps: Penalty
-    max_penalty_bps: Penalty
-    daily_cap_bps: Penalty
+    # penalties, in bps of the stake behind the provider
+    false_attestation_bps: Annotated[Bps, Field(gt=0)]
+    missed_challenge_bps: Annotated[Bps, Field(gt=0)]
+    downtime_bps: Annotated[Bps, Field(gt=0)]
+    fraud_bps: Annotated[Bps, Field(gt=0)]
+    max_penalty_bps: Annotated[Bps, Field(gt=0)]
+    daily_cap_bps: Annotated[Bps, Field(gt=0)]
     correlation_multiplier: Annotated[int, Field(ge=0, le=100)]
     reporter_bps: Bps
-    jail_seconds: Annotated[Seconds, Field(gt=0, le=365 * DAY)]
-    accusation_bond: Tokens
-    appeal_bond: Tokens
-    answer_period: Period
-    verdict_period: Period
-    appeal_period: Period
-    arbiter_period: Period
-    # decides appeals; the zero address for nobody, and then every verdict stands
-    arbiter: Account
+    jail: Annotated[Seconds, Field(gt=0, le=365 * DAY)]
+    # bonds of accusers and of whoever appeals
+    accusation_bond: Annotated[Tokens, Field(gt=0)]
+    appeal_bond: Annotated[Tokens, Field(gt=0)]
+    answer_period: CasePeriod
+    verdict_period: CasePeriod
+    appeal_period: CasePeriod
+    arbiter_period: CasePeriod
+    # decides appeals; null means nobody: the committee's verdicts stand
+    arbiter: Account | None
 
     @model_validator(mode="after")
-    def _within_the_largest_penalty(self) -> Self:
-        for kind in ("false_attestation", "missed_challenge", "downtime", "fraud"):
-            if getattr(self, f"{kind}_bps") > self.max_penalty_bps:
-                raise ValueError(f"{kind}_bps is more than max_penalty_bps")
+    def _no_penalty_over_the_largest(self) -> Self:
+        shares = (
+            self.false_attestation_bps, self.missed_challenge_bps, self.downtime_bps,
+            self.fraud_bps,
+        )  # fmt: skip
+        if max(shares) > self.max_penalty_bps:
+            raise ValueError("max_penalty_bps must be at least every other penalty")
         return self
 
     @property
     def longest_case(self) -> int:
-        """Seconds from an accusation to its execution at most."""
+        """Seconds from an accusation to the end of its last period."""
         return self.answer_period + self.verdict_period + self.appeal_period + self.arbiter_period
 
 
@@ -275,10 +277,14 @@ class Parameters(_Section):
                 "role_change_delay must be longer than staking.unbonding_period, so that "
                 "everybody can leave before a role that reaches their stake changes hands"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _cases_end_before_the_court_can_be_replaced(self) -> Self:
         if self.role_change_delay < self.court.longest_case:
             raise ValueError(
-                "role_change_delay must be as long as all periods of the court together, so "
-                "that a case ends before the court or its arbiter changes"
+                "role_change_delay must be at least the sum of the court's four periods, so "
+                "that no case outlives the court that heard it"
             )
         return self
 

@@ -85,6 +85,8 @@ def test_the_source_checks_are_found() -> None:
         "release": "LOCKER",
         "seize": "LOCKER",
         "slash": "SLASHER",
+        "hold": "SLASHER",
+        "drop": "SLASHER",
         "jail": "SLASHER",
         "fail_job": "COURT",
         "list_asset": "owner",

@@ -33,6 +33,8 @@ VALID_UNTIL_SHIFT: constant(uint256) = 32
 KEY_SHIFT: constant(uint256) = 96
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_64: constant(uint256) = 2**64 - 1
+# before the first key: valid for ever, of no member
+NO_KEY: constant(uint256) = MASK_64 << VALID_UNTIL_SHIFT
 # behind the last key; greater than any word of a key
 END: constant(uint256) = max_value(uint256)
 
@@ -72,13 +74,3 @@ def _write(config: bytes32, threshold: uint256, keys: DynArray[uint256, MAX_KEYS
         if len(words) % CHUNK == 0:
             break
     return raw_create(concat(INIT_CODE, abi_encode(words)))
-
-
-@internal
-@view
-def _chunk(roster: address, first_word: uint256) -> Bytes[CHUNK_BYTES]:
-    """
-    @param roster contract made by `_write`
-    @param first_word number of a word, a multiple of `CHUNK`
-    """
-    return slice(roster.code, ABI_HEADER_BYTES + 32 * first_word, CHUNK_BYTES)

@@ -10,27 +10,35 @@
      never owes more than it holds, and its share price falls by a slash only.
 
      Two guards keep the price within reach of both ends:
-     - Every deposit mints MIN_SHARES at least, and a pool left with fewer starts anew. One
-       share can then never be worth more than a billionth of what somebody put in, so no
-       donation and no tiny remainder makes a later owner lose more than that to rounding.
+     - Every deposit mints MIN_SHARES at least. One share is then never worth more than a
+       billionth of what somebody puts in, so no donation and no tiny remainder makes a later
+       owner lose more than that to rounding; where shares are dear, deposits have to be large.
      - Where a slash brings the price under a billionth of a token per share, all shares are
-       divided by RESCALE, each holder's when it is next looked at. So the shares of any
-       amount of tokens fit 128 bits, a pool can be refilled after whatever slash, and a
-       holder loses less than one new share, which is worth at most one base unit then.
+       divided by RESCALE until it is above, each holder's when it is next looked at. So the
+       shares of any amount of tokens fit 128 bits and a pool can be refilled after whatever
+       slash. Rounding down costs a holder less than one new share. A rescaled pool has about
+       10**8 shares per base unit or more, and 10**17 in all: a holder loses 10**-8 units, and
+       what nobody owns then is one share per holder out of so many.
 
-     Only a pool that a rescale would leave with fewer than MIN_SHARES starts anew for good:
-     older shares are worth nothing, and what is left, less than MIN_SHARES base units,
-     waits for the next owner.
+     A pool starts anew, older shares are worth nothing, and what is left waits for the next
+     owner only where a slash leaves it fewer than MIN_TOKENS, or where it holds fewer shares
+     and base units than that when somebody has left.
 """
 
 from . import staking_words
 
+# shares a deposit mints at least
 MIN_SHARES: constant(uint256) = 10**9
+# base units under which a slash leaves nothing worth owning
+MIN_TOKENS: constant(uint256) = 10**9
 MAX_SHARES_PER_TOKEN: constant(uint256) = 10**9
-# must not exceed MAX_SHARES_PER_TOKEN, or a rescale could leave fewer shares than tokens
-RESCALE: constant(uint256) = 10**9
-# a pool has at most 2**96 * 10**9 shares, which four of them bring under MIN_SHARES
-MAX_RESCALES: constant(uint256) = 4
+# small, so that a rescale leaves as many shares per token as it can
+RESCALE: constant(uint256) = 10
+# a pool has at most 2**96 * 10**9 shares, which twenty of them bring under the 10**18 that
+# MIN_TOKENS may have
+MAX_RESCALES: constant(uint256) = 20
+# rescales that leave something of 128 bits: 2**128 < 10**39
+MAX_STEPS: constant(uint256) = 38
 
 
 @internal
@@ -42,9 +50,8 @@ def _current(word: uint256, shares: uint256, generation: uint256) -> uint256:
     today: uint256 = staking_words._generation(word)
     if generation == today:
         return shares
-    # after five rescales nothing is left of 128 bits
     steps: uint256 = today - generation
-    if staking_words._life(generation) != staking_words._life(today) or steps > 4:
+    if staking_words._life(generation) != staking_words._life(today) or steps > MAX_STEPS:
         return 0
     return shares // RESCALE**steps
 
@@ -93,7 +100,8 @@ def _redeem(word: uint256, shares: uint256) -> (uint256, uint256):
     pool: staking_words.Pool = staking_words._pool(word)
     pool.tokens -= tokens
     pool.shares -= shares
-    if pool.shares < MIN_SHARES:
+    # what rescaling rounded away belongs to nobody; it must not set the price of a new start
+    if pool.shares < MIN_SHARES and pool.tokens < MIN_TOKENS:
         pool = self._anew(pool)
     return staking_words._pack_pool(pool), tokens
 
@@ -120,15 +128,14 @@ def _scale(word: uint256, tokens: uint256) -> uint256:
     """
     pool: staking_words.Pool = staking_words._pool(word)
     pool.tokens = tokens
-    rescaled: staking_words.Pool = pool
+    if tokens < MIN_TOKENS:
+        pool = self._anew(pool)
     for _: uint256 in range(MAX_RESCALES):
-        if rescaled.shares <= tokens * MAX_SHARES_PER_TOKEN:
+        if pool.shares <= tokens * MAX_SHARES_PER_TOKEN:
             break
-        rescaled.shares //= RESCALE
-        rescaled.generation += 1
-    if rescaled.shares < MIN_SHARES:
-        rescaled = self._anew(pool)
-    return staking_words._pack_pool(rescaled)
+        pool.shares //= RESCALE
+        pool.generation += 1
+    return staking_words._pack_pool(pool)
 
 
 @internal

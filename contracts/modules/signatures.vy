@@ -63,4 +63,4 @@ def _digest(domain_separator: bytes32, struct_hash: bytes32) -> bytes32:
     """
     @notice EIP-712 digest of a struct hash under a domain.
     """
-    return keccak256(concat(x"1901", domain_separator, struct_hash))
+    return keccak256(concat(0x1901, domain_separator, struct_hash))

@@ -137,9 +137,9 @@ def _life(generation: uint256) -> uint256:
 def _pack_pool(pool: Pool) -> uint256:
     """
     @dev `share_pool` never lets a pool have more than 10**9 shares per token, so the shares
-         fit when the tokens do: 2**96 * 10**9 < 2**128. A generation rises only by a slash
-         that takes nearly everything of a pool; nobody pays for 2**12 of them in one life,
-         nor for 2**20 lives.
+         fit when the tokens do: 2**96 * 10**9 < 2**128. A generation rises with every tenfold
+         fall of a price; nobody loses nine tenths of a refilled pool 2**12 times in one life,
+         nor nearly everything in 2**20 lives.
     """
     assert pool.tokens <= MAX_TOKENS, "staking_words: too many tokens"
     return pool.tokens | (pool.shares << TOKENS) | (pool.generation << (TOKENS + SHARES))

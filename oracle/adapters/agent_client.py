@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 
 from oracle.adapters.problem import error_of
-from oracle.api.schemas import JobUsageBody, JobUsageView
+from oracle.api.schemas import FaultBody, JobUsageBody, JobUsageView, WorkBody
+from oracle.domain.execution import Fault, Work
 from oracle.errors import Misconfigured, Transient
 
 CONTROL_FILE = "control.json"
@@ -29,10 +30,25 @@ class AgentClient:
         return self._ask("GET", job, None)
 
     def report(
-        self, job: int, gpu_seconds: int, status: int, telemetry: dict[str, int | None]
+        self,
+        job: int,
+        gpu_seconds: int,
+        status: int,
+        telemetry: dict[str, int | None],
+        work: Work | None = None,
+        fault: Fault | None = None,
     ) -> JobUsageView:
-        """Have cumulative usage signed and sent to all oracles."""
-        body = JobUsageBody(gpu_seconds=gpu_seconds, status=status, telemetry=telemetry)
+        """Have cumulative usage signed and sent to all oracles.
+
+        With a status that ends the job the agent issues its receipt over `work` and `fault`.
+        """
+        body = JobUsageBody(
+            gpu_seconds=gpu_seconds,
+            status=status,
+            telemetry=telemetry,
+            work=None if work is None else WorkBody.of(work),
+            fault=None if fault is None else FaultBody.of(fault),
+        )
         return self._ask("POST", job, body.model_dump_json())
 
     def _ask(self, method: str, job: int, body: str | None) -> JobUsageView:

@@ -37,6 +37,7 @@ from oracle.api.schemas import (
     JobUsageView,
     LeafView,
     Problem,
+    SignedReceiptBody,
     TelemetryView,
     VoucherBody,
 )
@@ -84,6 +85,16 @@ def public_app(agent: Agent, desk: VoucherDesk) -> FastAPI:
         """Hand in a customer's voucher; one that ends the job is settled before the answer."""
         voucher = Voucher(job, body.cumulative_gpu_seconds, body.status)
         desk.take(SignedVoucher(voucher, body.signature))
+
+    @app.get("/v1/jobs/{job}/receipts")
+    def receipts(job: JobNumber) -> list[SignedReceiptBody]:
+        """The execution receipt of a job that has ended: what its customer counter-signs."""
+        return agent.receipts(job)
+
+    @app.post("/v1/jobs/{job}/receipts", status_code=204, responses={401: {"model": Problem}})
+    def take_counter_signature(job: JobNumber, body: SignedReceiptBody) -> None:
+        """Hand in a receipt with its customer's signature; every oracle gets it."""
+        agent.take_counter_signature(job, body)
 
     return app
 

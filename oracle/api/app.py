@@ -25,8 +25,10 @@ from oracle.errors import BadInput, ClearworkError, NotFound
 # entries of a public list per answer
 PAGE = 500
 MAX_BATCH = 1_000
+MAX_RECEIPTS = 100
 
 HashText = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{64}$")]
+JobNumber = Annotated[int, Path(ge=1, lt=2**63)]
 EpochNumber = Annotated[int, Path(ge=0, lt=2**63)]
 After = Annotated[int, Query(ge=0, lt=2**63)]
 _PROBLEMS: dict[int | str, dict[str, object]] = {
@@ -160,6 +162,16 @@ def _agent_routes(app: FastAPI, node: Node) -> None:
         ]
         return [_receipt(*receipt) for receipt in node.ingest.usage(samples)]
 
+    @app.post("/v1/receipts", tags=["agent"])
+    def receipts(bodies: list[schemas.SignedReceiptBody]) -> list[schemas.Receipt]:
+        """Store execution receipts, or new signatures of known ones; one answer each, in order.
+
+        A customer may send its counter-signature itself: the receipt with both signatures.
+        """
+        _check_batch(len(bodies), MAX_RECEIPTS)
+        signed = [body.signed() for body in bodies]
+        return [_receipt(*receipt) for receipt in node.execution.take(signed)]
+
 
 # --- peers ------------------------------------------------------------------------------------
 
@@ -243,6 +255,18 @@ def _public_routes(app: FastAPI, node: Node) -> None:
         last = min(node.market.job_count(), after + PAGE)
         reported = {entry.job: entry for entry in node.store.reported()}
         return [_job_view(node, job, reported.get(job)) for job in range(after + 1, last + 1)]
+
+    @app.get("/v1/jobs/{job}/receipts", tags=["public"])
+    def job_receipts(job: JobNumber) -> list[schemas.FiledReceiptBody]:
+        """Execution receipts of a job with what this oracle makes of them, oldest first."""
+        return [
+            schemas.FiledReceiptBody(
+                **dict(schemas.SignedReceiptBody.of(filed.signed)),
+                state=filed.state.value,
+                reason=filed.reason,
+            )
+            for filed in node.store.receipts(job)
+        ]
 
     @app.get("/v1/commits", tags=["public"])
     def commits(after: After = 0) -> list[schemas.CommitView]:
@@ -362,9 +386,9 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-def _check_batch(size: int) -> None:
-    if not 1 <= size <= MAX_BATCH:
-        raise BadInput(f"a batch of {size}", f"Send 1 to {MAX_BATCH} entries at once.")
+def _check_batch(size: int, most: int = MAX_BATCH) -> None:
+    if not 1 <= size <= most:
+        raise BadInput(f"a batch of {size}", f"Send 1 to {most} entries at once.")
 
 
 def _receipt(state: str, reason: str) -> schemas.Receipt:

@@ -24,6 +24,7 @@ from oracle.domain.attestation import Dims
 from oracle.errors import Misconfigured
 from oracle.services.attest import Attest, AttestationRules
 from oracle.services.close_epoch import CloseEpoch
+from oracle.services.execution import Execution
 from oracle.services.ingest import Ingest
 from oracle.services.membership import Member
 from oracle.services.quorum import Quorum
@@ -80,11 +81,16 @@ class Node:
         )
         shared = (self.store, self.market, self.member, self.peers, self.quorum, self.outbox)
         self.record = Record(*shared, self.attest)
-        self.settle = Settle(*shared, UsageRules(settings.usage_lag, settings.heartbeat_grace))
+        usage_rules = UsageRules(settings.usage_lag, settings.heartbeat_grace)
+        self.settle = Settle(*shared, usage_rules)
+        history = History(chain, self.market)
+        self.execution = Execution(
+            self.store, self.market, history, self.member, self.settle, usage_rules
+        )
         self.close_epoch = CloseEpoch(
             self.store,
             self.market,
-            History(chain, self.market),
+            history,
             self.member,
             self.peers,
             self.quorum,
@@ -100,6 +106,7 @@ class Node:
             self.record,
             self.settle,
             self.close_epoch,
+            self.execution,
             RoundRules(settings.poll_interval, settings.round_interval, settings.leader_delay),
         )
         self._stop = threading.Event()

@@ -10,7 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from oracle.domain import messages, proposals
+from oracle.domain import execution, messages, proposals
+from oracle.domain.canonical import MAX_INTEGER
+from oracle.domain.receipts import JobStatus
+from oracle.errors import BadInput
 
 
 def _parse_hex(value: object) -> object:
@@ -183,6 +186,211 @@ class Receipt(Body):
 
     state: Literal["stored", "duplicate", "quarantined", "refused"]
     reason: str = ""
+
+
+# --- execution receipts -------------------------------------------------------------------------
+
+_HashText = Annotated[str, Field(pattern=execution.HASH_PATTERN)]
+_Digest = Annotated[str, Field(pattern=execution.DIGEST_PATTERN)]
+_Whole = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+# from JSON an enumeration is a string, which strict mode would refuse
+_Layer = Annotated[execution.Layer, Field(strict=False)]
+_Role = Annotated[execution.Role, Field(strict=False)]
+_Status = Literal[
+    "running",
+    "completed",
+    "customer_cancelled",
+    "provider_fault",
+    "capacity_lost",
+    "sla_missed",
+    "infrastructure",
+    "cancelled",
+]
+
+
+class Document(Body):
+    """Base of what is hashed or written to files: nothing is converted, "3" is no number."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class WorkBody(Document):
+    """What ran. What the job did not tell is null or empty."""
+
+    image: _Digest | None = Field(None, description="digest of the container image")
+    command: list[Annotated[str, Field(max_length=execution.MAX_ARGUMENT)]] = Field(
+        default_factory=list, max_length=execution.MAX_ARGUMENTS, description="with its arguments"
+    )
+    input: _Digest | None = Field(None, description="digest of the bytes it read")
+    output: _Digest | None = Field(None, description="digest of the bytes it delivered")
+    exit_code: (
+        Annotated[int, Field(ge=-execution.MAX_EXIT_CODE, le=execution.MAX_EXIT_CODE)] | None
+    ) = Field(None, description="negative: ended by that signal")
+    peak_memory_mb: Annotated[int, Field(ge=0, le=execution.MAX_MEMORY_MB)] | None = Field(
+        None, description="MB of main memory at the highest"
+    )
+
+    @classmethod
+    def of(cls, work: execution.Work) -> "WorkBody":
+        """The body for a domain object."""
+        return cls.model_validate(work.document())
+
+    def work(self) -> execution.Work:
+        """What the body says."""
+        return execution.Work(**{**self.model_dump(), "command": tuple(self.command)})
+
+
+class FaultBody(Document):
+    """Why a job failed."""
+
+    layer: _Layer = Field(description="where, in the order in which a job goes through them")
+    reason: str = Field(
+        min_length=1, max_length=execution.MAX_REASON, description="one sentence for people"
+    )
+    evidence: _HashText | None = Field(
+        None, description="case of the court, or transaction, that proves it"
+    )
+
+    @classmethod
+    def of(cls, fault: execution.Fault) -> "FaultBody":
+        """The body for a domain object."""
+        return cls.model_validate(fault.document())
+
+    def fault(self) -> execution.Fault:
+        """What the body says."""
+        return execution.Fault(self.layer, self.reason, _from_hex(self.evidence))
+
+
+class ExecutionReceiptBody(Document):
+    """What is hashed and signed about one job: keccak of its canonical JSON (RFC 8785)."""
+
+    version: Literal[1] = Field(description="of this format")
+    chain_id: Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+    escrow: Annotated[str, Field(pattern=execution.ADDRESS_PATTERN)] = Field(
+        description="the JobEscrow that holds the job"
+    )
+    job: Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+    provider: Annotated[int, Field(ge=1, le=execution.MAX_PROVIDER)]
+    period: Annotated[int, Field(ge=1, le=execution.MAX_PERIOD)] = Field(
+        description="number of the receipt among those of its job and issuer"
+    )
+    issuer: Literal["provider", "oracle"]
+    devices: list[_HashText] = Field(
+        max_length=execution.MAX_DEVICES,
+        description="ids of the devices that did the work, sorted; empty where unknown",
+    )
+    work: WorkBody | None = Field(description="null where the issuer does not know")
+    gpu_seconds: Annotated[int, Field(ge=0, le=execution.MAX_GPU_SECONDS)] = Field(
+        description="since the job began"
+    )
+    telemetry: _HashText | None = Field(
+        description="keccak of the canonical JSON of the last telemetry"
+    )
+    status: _Status
+    fault: FaultBody | None = Field(description="of failed jobs only")
+    ended_at: _Whole = Field(description="chain time in seconds")
+
+    @classmethod
+    def of(cls, receipt: execution.ExecutionReceipt) -> "ExecutionReceiptBody":
+        """The body for a receipt."""
+        return cls.model_validate(receipt.document())
+
+    def receipt(self) -> execution.ExecutionReceipt:
+        """The receipt in a body; raises `BadInput` for what contradicts itself."""
+        return execution.ExecutionReceipt(
+            chain_id=self.chain_id,
+            escrow=self.escrow,
+            job=self.job,
+            provider=self.provider,
+            period=self.period,
+            issuer=execution.Role(self.issuer),
+            devices=tuple(bytes.fromhex(device[2:]) for device in self.devices),
+            work=None if self.work is None else self.work.work(),
+            gpu_seconds=self.gpu_seconds,
+            telemetry=_from_hex(self.telemetry),
+            status=JobStatus[self.status.upper()],
+            fault=None if self.fault is None else self.fault.fault(),
+            ended_at=self.ended_at,
+        )
+
+
+class ReceiptSignatureBody(Document):
+    """One signature (65 bytes r, s, v) over the EIP-712 digest of a receipt."""
+
+    role: _Role
+    signer: Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
+    signature: Annotated[str, Field(pattern="^0x[0-9a-f]{130}$")]
+
+
+class SignedReceiptBody(Document):
+    """An execution receipt with its signatures: the file that people keep and pass on.
+
+    One of POST /v1/receipts (a list, at most 100). Signed: `messages.ExecutionReceipt`.
+    """
+
+    receipt: ExecutionReceiptBody
+    document: _HashText = Field(description="keccak of the canonical JSON of `receipt`")
+    signatures: list[ReceiptSignatureBody] = Field(max_length=64)
+
+    @classmethod
+    def of(cls, signed: execution.SignedReceipt) -> "SignedReceiptBody":
+        """The body for a signed receipt."""
+        return cls(
+            receipt=ExecutionReceiptBody.of(signed.receipt),
+            document="0x" + signed.receipt.hash.hex(),
+            signatures=[
+                ReceiptSignatureBody(
+                    role=one.role, signer=one.signer, signature="0x" + one.signature.hex()
+                )
+                for one in signed.signatures
+            ],
+        )
+
+    def signed(self) -> execution.SignedReceipt:
+        """The signed receipt in a body.
+
+        Raises `BadInput` for a document hash that is another's, or a receipt that contradicts
+        itself. The signatures are not checked.
+        """
+        receipt = self.receipt.receipt()
+        if self.document != "0x" + receipt.hash.hex():
+            raise BadInput(
+                f"the receipt hashes to 0x{receipt.hash.hex()}, not to {self.document}",
+                "It was changed after it was hashed: ask for the original.",
+            )
+        return execution.SignedReceipt(
+            receipt,
+            tuple(
+                execution.ReceiptSignature(one.role, one.signer, bytes.fromhex(one.signature[2:]))
+                for one in self.signatures
+            ),
+        )
+
+
+class FiledReceiptBody(SignedReceiptBody):
+    """One of GET /v1/jobs/{job}/receipts of an oracle: a receipt, and what it makes of it.
+
+    `state`: `pending` (waits for the chain), `agreed` (counter-signed or issued here),
+    `disputed` (see `reason`), `conflicting` (a second document; kept as evidence only).
+    """
+
+    state: Literal["pending", "agreed", "disputed", "conflicting"]
+    reason: str = ""
+
+
+def receipt_schema() -> dict[str, object]:
+    """JSON Schema (draft 2020-12) of a signed receipt: docs/schemas/execution-receipt.json."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://clearwork.example/schemas/execution-receipt.json",
+        **SignedReceiptBody.model_json_schema(mode="serialization"),
+    }
+
+
+def _from_hex(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text[2:])
 
 
 # --- oracle to oracle -------------------------------------------------------------------------
@@ -464,12 +672,15 @@ class LeafView(Body):
 class JobUsageBody(Body):
     """POST /v1/jobs/{job}/usage of an agent's control interface, on the provider's own machine.
 
-    `gpu_seconds` is cumulative over the life of the job. The agent signs it as `Usage`.
+    `gpu_seconds` is cumulative over the life of the job. The agent signs it as `Usage`. A
+    report that ends the job says what ran, and why it failed: the agent issues its receipt.
     """
 
     gpu_seconds: U40
     status: U8
     telemetry: dict[str, int | None] = Field(default_factory=dict, max_length=64)
+    work: WorkBody | None = None
+    fault: FaultBody | None = None
 
 
 class JobUsageView(Body):

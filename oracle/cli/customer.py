@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -10,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from oracle.adapters.receipt_client import ReceiptClient
+from oracle.api.schemas import SignedReceiptBody
 from oracle.cli.options import (
     AsJson,
     DeploymentFile,
@@ -19,12 +22,16 @@ from oracle.cli.options import (
     open_chain,
     open_signer,
 )
+from oracle.domain.messages import Voucher
 from oracle.domain.receipts import FINAL, JobStatus
-from oracle.errors import BadInput
+from oracle.errors import BadInput, Transient
 from oracle.services.customer import Customer, Order
 
 app = typer.Typer(help="Buy GPU time: open jobs, follow them, co-sign usage.", no_args_is_help=True)
 log = structlog.get_logger()
+
+# times an agent is asked for the receipt of a job that is over
+RECEIPT_TRIES = 5
 
 JobId = Annotated[int, typer.Argument(help="Number of the job.")]
 
@@ -141,11 +148,16 @@ def co_sign(
     keystore: Keystore,
     password_file: PasswordFile,
     interval: Annotated[float, typer.Option(help="Seconds between two vouchers.")] = 2.0,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(help="Also write the execution receipt, counter-signed, to this file."),
+    ] = None,
 ) -> None:
     """Follow a running job and sign vouchers for its usage until it is over.
 
     Each voucher replaces the one before. Nothing is signed that your own clock contradicts:
-    stop this command and the committee's measurements take over.
+    stop this command and the committee's measurements take over. With the last voucher you
+    counter-sign the provider's execution receipt; see `clearwork receipt --help`.
     """
     customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
     url = f"{agent.rstrip('/')}/v1/jobs/{job}"
@@ -165,7 +177,30 @@ def co_sign(
                 log.info("co-signed", job=job, gpu_seconds=cumulative, status=status.name)
                 signed = cumulative
                 if status in FINAL:
-                    return
+                    break
         except (httpx.HTTPError, BadInput) as error:
             log.warning("not co-signed", job=job, reason=str(error))
         time.sleep(interval)
+    _counter_sign(customer, ReceiptClient(agent), voucher.voucher, interval, receipt)
+
+
+def _counter_sign(
+    customer: Customer, agent: ReceiptClient, voucher: Voucher, interval: float, file: Path | None
+) -> None:
+    """Counter-sign the receipt of a job that is over; what can't be signed is logged."""
+    for _ in range(RECEIPT_TRIES):
+        try:
+            for issued in agent.issued(voucher.job):
+                signed = customer.counter_sign(issued.signed(), voucher)
+                body = SignedReceiptBody.of(signed)
+                if file is not None:
+                    file.write_text(body.model_dump_json(indent=2) + "\n")
+                agent.counter_sign(voucher.job, body)
+                log.info("receipt counter-signed", job=voucher.job, document=body.document)
+            return
+        except Transient as error:
+            log.warning("receipt not counter-signed", job=voucher.job, reason=str(error))
+            time.sleep(interval)
+        except BadInput as error:
+            log.warning("receipt refused", job=voucher.job, reason=str(error), remedy=error.remedy)
+            return

@@ -20,6 +20,7 @@ ROLES = {
     "provider": "Offer GPUs: register, stake, accept jobs, be paid.",
     "customer": "Buy GPU time: open jobs, co-sign their usage.",
     "watch": "Recompute what others signed, convict liars, earn.",
+    "receipt": "Read and verify execution receipts: what ran, who signed, what failed.",
     "attest": "Prove and verify chains of matrix products in files.",
     "keys": "Make and show encrypted key files.",
 }

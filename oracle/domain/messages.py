@@ -11,7 +11,8 @@ message               verifying contract
 ====================  =================
 Report, Observation,
 KeyClaim              OracleCommittee
-Voucher, Usage        JobEscrow
+Voucher, Usage,
+ExecutionReceipt      JobEscrow
 Commit, Heartbeat,
 Registration, Ack     DeviceRegistry
 ====================  =================
@@ -212,6 +213,18 @@ class Usage(Message):
     cumulative_gpu_seconds: int
     status: int
     telemetry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionReceipt(Message):
+    """A document about a job (oracle/domain/execution.py), whoever signs it: provider,
+    customer, oracle. `document` is the keccak of its canonical form."""
+
+    TYPE = "ExecutionReceipt(uint64 job,uint40 cumulativeGpuSeconds,uint8 status,bytes32 document)"
+    job: int
+    cumulative_gpu_seconds: int
+    status: int
+    document: bytes
 
 
 # --- devices ------------------------------------------------------------------------------

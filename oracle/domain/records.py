@@ -7,6 +7,7 @@ from typing import Any
 
 from oracle.domain import messages
 from oracle.domain.canonical import Value
+from oracle.domain.execution import SignedReceipt
 from oracle.domain.hashing import keccak
 
 
@@ -129,6 +130,33 @@ class Statement:
     signature: bytes
     # position in the public list, 0 before it is stored
     id: int = 0
+
+
+class ReceiptState(StrEnum):
+    """What this oracle makes of an execution receipt."""
+
+    # waits until the chain has ended the job, or for the usage that goes with it
+    PENDING = "pending"
+    # signed by this oracle: issued here, or in accord with its own metering
+    AGREED = "agreed"
+    # the chain or the metering says otherwise
+    DISPUTED = "disputed"
+    # a second document for one period: kept as evidence against its signer
+    CONFLICTING = "conflicting"
+
+
+@dataclass(frozen=True, slots=True)
+class FiledReceipt:
+    """An execution receipt as it is kept."""
+
+    signed: SignedReceipt
+    state: ReceiptState
+    # why it is disputed
+    reason: str
+    # chain time in seconds
+    arrived_at: int
+    # position in order of arrival
+    id: int
 
 
 class SubmissionState(StrEnum):

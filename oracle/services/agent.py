@@ -41,17 +41,28 @@ from oracle.api.schemas import (
     OpeningsBody,
     Receipt,
     RegistrationBody,
+    SignedReceiptBody,
     TelemetryView,
     UsageBody,
 )
 from oracle.domain.attestation import Dims, device_id, draw_queries, seed_zero
 from oracle.domain.attestation.rate import MAX_QUERIES
 from oracle.domain.canonical import canonical_hash
+from oracle.domain.execution import (
+    FAILED,
+    ExecutionReceipt,
+    Fault,
+    ReceiptSignature,
+    Role,
+    SignedReceipt,
+    usual_layer,
+)
 from oracle.domain.messages import Ack, Commit, Domain, Heartbeat, Registration, Usage
 from oracle.domain.receipts import JobStatus
 from oracle.domain.recovery import recover
 from oracle.errors import BadInput, ClearworkError, Conflict, NotFound, Transient
 from oracle.services.prove import Proof, memory_needed, prove
+from oracle.services.signers import check_role
 
 log = structlog.get_logger()
 
@@ -59,6 +70,7 @@ T = TypeVar("T")
 
 HEARTBEATS = "/v1/heartbeats"
 USAGE = "/v1/usage"
+RECEIPTS = "/v1/receipts"
 BATCH = 100
 # newest messages kept for an oracle that does not answer: a day of heartbeats at one a minute
 KEEP_MESSAGES = 1_440
@@ -181,6 +193,7 @@ class Agent:
                     tasks.create_task(self._attest(oracle))
                     tasks.create_task(self._deliver(oracle, HEARTBEATS))
                     tasks.create_task(self._deliver(oracle, USAGE))
+                    tasks.create_task(self._deliver(oracle, RECEIPTS))
         finally:
             for oracle in self._oracles:
                 await oracle.client.close()
@@ -408,11 +421,17 @@ class Agent:
     def report_usage(self, job: int, report: JobUsageBody) -> JobUsageView:
         """Sign what a job has used so far and put it into every oracle's outbox.
 
-        `report.gpu_seconds` is cumulative. Raises `BadInput` for a status no usage carries and
-        `Conflict` where it falls, or where the job has ended: nothing is signed then.
+        `report.gpu_seconds` is cumulative. A report that ends the job issues its execution
+        receipt. Raises `BadInput` for a status no usage carries, or a fault that does not go
+        with it, and `Conflict` where usage falls, or where the job has ended: nothing is
+        signed then.
         """
         if not JobStatus.RUNNING <= report.status <= JobStatus.INFRASTRUCTURE:
             raise BadInput(f"usage can't carry status {report.status}", "use a status in 3..9")
+        if report.fault is not None and report.status not in FAILED:
+            raise BadInput(
+                f"status {report.status} has no fault", "name a layer at fault for failed jobs only"
+            )
         with self._reporting:
             seconds, status = self.state.job(job)
             if report.gpu_seconds < seconds:
@@ -425,11 +444,14 @@ class Agent:
                 status,
             ):
                 raise Conflict(f"job {job} has ended with status {status}", "open another job")
-            self._sign_usage(job, report)
+            telemetry = self._sign_usage(job, report)
+            if report.status != JobStatus.RUNNING:
+                self._issue_receipt(job, report, telemetry)
             self.state.save_job(job, report.gpu_seconds, report.status)
         return self.job_usage(job)
 
-    def _sign_usage(self, job: int, report: JobUsageBody) -> None:
+    def _sign_usage(self, job: int, report: JobUsageBody) -> bytes:
+        """Sign and post a sample; returns the hash of its telemetry."""
         telemetry = dict(report.telemetry)
         with suppress(Transient):  # a lost card does not unmake what it has done
             telemetry |= self.device.telemetry()
@@ -451,12 +473,84 @@ class Agent:
             signature=self.signer.sign(message.digest(self._escrow)),
         )
         self._post(USAGE, body.model_dump_json())
+        return message.telemetry
 
     def job_usage(self, job: int) -> JobUsageView:
         """What was last reported of a job."""
         seconds, status = self.state.job(job)
         undelivered = self.state.undelivered()
         return JobUsageView(job=job, gpu_seconds=seconds, status=status, undelivered=undelivered)
+
+    # --- execution receipts -----------------------------------------------------------------
+
+    def _issue_receipt(self, job: int, report: JobUsageBody, telemetry: bytes) -> None:
+        """Sign the receipt of a job that has ended, keep it, and post it to every oracle.
+
+        One that is kept is posted again: a second document for one job would convict us of
+        saying two things.
+        """
+        kept = self.receipts(job)
+        if kept:
+            return self._post(RECEIPTS, kept[0].model_dump_json())
+        status = JobStatus(report.status)
+        fault = report.fault.fault() if report.fault is not None else None
+        if fault is None and status in FAILED:
+            fault = Fault(usual_layer(status), "the job did not say more than its status")
+        receipt = ExecutionReceipt(
+            chain_id=self._escrow.chain_id,
+            escrow=self._escrow.verifying_contract.lower(),
+            job=job,
+            provider=self.config.provider,
+            period=1,
+            issuer=Role.PROVIDER,
+            devices=(self.device_id,),
+            work=report.work.work() if report.work is not None else None,
+            gpu_seconds=report.gpu_seconds,
+            telemetry=telemetry,
+            status=status,
+            fault=fault,
+            ended_at=self._clock.now(),
+        )
+        signature = self.signer.sign(receipt.digest())
+        own = ReceiptSignature(Role.PROVIDER, self.signer.address, signature)
+        self._keep_receipt(SignedReceipt(receipt, (own,)))
+        log.info("receipt issued", job=job, document="0x" + receipt.hash.hex())
+        return None
+
+    def receipts(self, job: int) -> list[SignedReceiptBody]:
+        """The receipts of a job; none before it has ended."""
+        return [SignedReceiptBody.model_validate_json(body) for body in self.state.receipts(job)]
+
+    def take_counter_signature(self, job: int, body: SignedReceiptBody) -> None:
+        """Add the customer's signature to a receipt, and post it to every oracle again.
+
+        Raises `NotFound` for a receipt that is not the one issued here, `Unauthorized` for a
+        signer that is not the job's customer.
+        """
+        signed = body.signed()
+        signed.check()
+        known = self._own_receipt(job, signed).signatures
+        for signature in signed.signatures:
+            if signature not in known:
+                check_role(self.chain, signed.receipt, signature)
+        with self._reporting:
+            own = self._own_receipt(job, signed)
+            merged = own.merged(signed)
+            if merged != own:
+                self._keep_receipt(merged)
+
+    def _own_receipt(self, job: int, signed: SignedReceipt) -> SignedReceipt:
+        """Our copy of a receipt. Raises `NotFound` for one that was not issued here."""
+        for body in self.receipts(job):
+            own = body.signed()
+            if own.receipt == signed.receipt:
+                return own
+        raise NotFound(f"no such receipt of job {job}", f"read it with GET /v1/jobs/{job}/receipts")
+
+    def _keep_receipt(self, signed: SignedReceipt) -> None:
+        receipt, body = signed.receipt, SignedReceiptBody.of(signed).model_dump_json()
+        urls = [one.client.url for one in self._oracles]
+        self.state.save_receipt(receipt.job, receipt.period, body, urls, RECEIPTS, KEEP_MESSAGES)
 
     # --- delivery ---------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.signer import Signer
+from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
 from oracle.domain.messages import Domain, Voucher
 from oracle.domain.receipts import FINAL, JobStatus
 from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import BadInput, NotFound
+from oracle.services.signers import check_signers
 
 # GPU-seconds per GPU that a provider's meter may be ahead of the customer's own clock
 CLOCK_SLACK_S = 5
@@ -110,6 +112,25 @@ class Customer:
         voucher = Voucher(job, cumulative_gpu_seconds, status)
         domain = Domain(self._chain.chain_id, self._escrow.address)
         return SignedVoucher(voucher, self._signer.sign(voucher.digest(domain)))
+
+    def counter_sign(self, signed: SignedReceipt, voucher: Voucher) -> SignedReceipt:
+        """Add this customer's signature to the receipt of a job that `voucher` has ended.
+
+        Refuses (`BadInput`, `Unauthorized`) a receipt of another job or provider, one that is
+        not signed by the provider, and one that says something else than the voucher.
+        """
+        receipt = signed.receipt
+        check_signers(self._chain, signed)
+        said = (receipt.job, receipt.gpu_seconds, int(receipt.status))
+        if said != (voucher.job, voucher.cumulative_gpu_seconds, voucher.status):
+            raise BadInput(
+                f"a receipt of job {said[0]} over {said[1]} GPU-seconds with status {said[2]}, "
+                f"but the voucher is {voucher}",
+                "Don't sign: ask the provider which of the two is true.",
+            )
+        signature = self._signer.sign(receipt.digest())
+        own = ReceiptSignature(Role.CUSTOMER, self._signer.address, signature)
+        return signed.merged(SignedReceipt(receipt, (own,)))
 
     def _approve(self, asset: str, amount: int) -> None:
         token = self._chain.w3.eth.contract(

@@ -51,8 +51,12 @@ class Member:
             )
         return member
 
+    def address(self) -> str:
+        """Checksum address of the key. Raises `Misconfigured` for a dry oracle."""
+        return self._key().address
+
     def sign(self, digest: bytes) -> bytes:
-        """Sign a digest that is no report: an acknowledgement or an observation."""
+        """Sign a digest that is no report: an acknowledgement, observation or receipt."""
         return self._key().sign(digest)
 
     def endorse(self, report: Report, proposal: Mapping[str, Any] | None = None) -> Statement:

@@ -16,6 +16,7 @@ from oracle.domain.market import Head
 from oracle.errors import ClearworkError, Fatal
 from oracle.services.attest import Attest
 from oracle.services.close_epoch import CloseEpoch
+from oracle.services.execution import Execution
 from oracle.services.membership import Member
 from oracle.services.record import Record
 from oracle.services.settle import Settle
@@ -76,6 +77,7 @@ class Rounds:
         record: Record,
         settle: Settle,
         close_epoch: CloseEpoch,
+        execution: Execution,
         rules: RoundRules,
     ) -> None:
         self._store = store
@@ -86,6 +88,7 @@ class Rounds:
         self._record = record
         self._settle = settle
         self._close_epoch = close_epoch
+        self._execution = execution
         self._rules = rules
         self._first_seen: dict[tuple[object, ...], int] = {}
         self._settled_round = -1
@@ -119,6 +122,7 @@ class Rounds:
         self._guard("devices", lambda: self._devices(head))
         self._guard("usage", lambda: self._usage(head))
         self._guard("epochs", lambda: self._epochs(head))
+        self._guard("receipts", self._execution.tick)
         self._guard("submit", self._outbox.tick)
 
     def _guard(self, task: str, step: Callable[[], object]) -> bool:

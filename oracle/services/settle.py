@@ -85,6 +85,11 @@ class Settle:
                     observed.append(JobObservation(seconds, reported.status, job.job))
         return observed
 
+    def believed(self, job: Job) -> int:
+        """The cumulative GPU-seconds of a job, over or not, that this oracle vouches for."""
+        reported = self._store.reported(job.job)
+        return self._believable(job, reported[0]) if reported else job.settled
+
     def _believable(self, job: Job, reported: Reported) -> int:
         now = self._market.head.timestamp
         devices = [

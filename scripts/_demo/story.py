@@ -19,8 +19,10 @@ from rich.console import Console
 
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
+from oracle.adapters.receipt_client import ReceiptClient
 from oracle.adapters.signer.keystore import KeystoreSigner
-from oracle.api.schemas import ProofView
+from oracle.api.schemas import ProofView, SignedReceiptBody
+from oracle.domain.execution import SignedReceipt
 from oracle.domain.receipts import FINAL
 from oracle.errors import Conflict, Fatal
 from oracle.services.provider import Provider, Terms
@@ -62,6 +64,7 @@ class Summary:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     attestations: list[dict[str, Any]] = field(default_factory=list)
     convictions: list[dict[str, Any]] = field(default_factory=list)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
     epoch: dict[str, Any] = field(default_factory=dict)
     conservation: dict[str, Any] = field(default_factory=dict)
     accounts: list[dict[str, Any]] = field(default_factory=list)
@@ -112,6 +115,8 @@ class Story:
             self._committee_job()
         with self._step("Job 3: the cheat skipped a tenth of its work and is convicted"):
             self._convict_cheat()
+        with self._step("Every job leaves an execution receipt that anybody can verify"):
+            self._verify_receipts()
         with self._step("The epoch closes under one root, emissions are claimed once"):
             self._claim()
         with self._step("An oracle that signed two roots is convicted by its signatures"):
@@ -363,6 +368,49 @@ class Story:
             _hash(log),
         )
 
+    def _verify_receipts(self) -> None:
+        """Verify all jobs' receipts with the product's command, signatures and roles."""
+        awaited = {
+            "voucher": {"provider", "customer", "oracle"},
+            "committee": {"provider", "oracle"},
+            "cheated": {"oracle"},
+        }
+        files = []
+        for path, roles in awaited.items():
+            job = self._jobs[path]
+            bodies = wait_until(
+                f"receipt of job {job} with the signatures of {', '.join(sorted(roles))}",
+                partial(self._receipts_of, job, roles),
+                self._processes,
+                60,
+            )
+            files.append(self._folder / "receipts" / f"job-{job}.json")
+            files[-1].parent.mkdir(exist_ok=True)
+            files[-1].write_text(json.dumps(bodies, indent=2) + "\n")
+        printed = self._processes.run(
+            "receipt",
+            [*CLEARWORK, "receipt", "verify", *map(str, files), "--json",
+             "--deployment", str(self._deployment), "--rpc", self._rpc],
+        )  # fmt: skip
+        self.summary.receipts = json.loads(printed)["receipts"]
+        for verified in self.summary.receipts:
+            at = f" at layer {verified['layer']}" if verified["layer"] else ""
+            signers = ", ".join(sorted({one["role"] for one in verified["signers"]}))
+            self._say(f"job {verified['job']}: {verified['status']}{at}; signed by {signers}")
+
+    def _receipts_of(self, job: int, roles: set[str]) -> list[dict[str, Any]]:
+        """A job's receipts that some oracle stands by; none until `roles` have signed one."""
+        found: dict[str, SignedReceipt] = {}
+        for url in self.oracle_urls:
+            for filed in ReceiptClient(url).filed(job):
+                if filed.state == "agreed":
+                    signed, known = filed.signed(), found.get(filed.document)
+                    found[filed.document] = known.merged(signed) if known else signed
+        complete = [
+            signed for signed in found.values() if roles <= {one.role for one in signed.signatures}
+        ]
+        return [SignedReceiptBody.of(signed).model_dump(mode="json") for signed in complete]
+
     def _book_convictions(self) -> None:
         """Every false commit is a case of its own: a cheat that goes on is convicted again."""
         for log in self._chain.logs("SlashingCourt", "Convicted"):
@@ -429,7 +477,6 @@ class Story:
         posted = list(self._chain.logs("EpochLedger", "EpochPosted"))
         report = next(log.args for log in reversed(posted) if log.args.reward_root == active[0])
         self.summary.epoch = {
-            "from": report.from_epoch,
             "to": report.to_epoch,
             "root": "0x" + report.reward_root.hex(),
             "budget": self._chain.read("EmissionsController", "cumulative_budget", report.to_epoch),

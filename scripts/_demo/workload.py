@@ -4,8 +4,9 @@
 
 Two interleaved spirals are separated by a multilayer perceptron, trained by full-batch
 gradient descent with momentum for the given wall-clock time. The product's own meter
-measures it and reports to the provider's agent, which signs and forwards the usage; the
-result (epochs, loss, accuracy, hash of the weights) is printed as one line of JSON.
+measures it and reports to the provider's agent, which signs and forwards the usage and, at the
+end, the execution receipt; the result (epochs, loss, accuracy, hash of the weights) is printed
+as one line of JSON.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from oracle.domain.execution import Work
 from oracle.services.meter import JobMeter
 
 Matrix = NDArray[np.float64]
@@ -28,6 +30,7 @@ HIDDEN = 128
 LEARNING_RATE = 0.05
 MOMENTUM = 0.9
 REPORT_EVERY_S = 1.0
+SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def spirals(rng: np.random.Generator) -> tuple[Matrix, Matrix]:
     return points, labels
 
 
-def train(seconds: float, seed: int = 1) -> Outcome:
+def train(seconds: float, seed: int = SEED) -> Outcome:
     """Train for `seconds` of wall-clock time."""
     rng = np.random.default_rng(seed)
     x, y = spirals(rng)
@@ -94,8 +97,15 @@ def main() -> None:
     parser.add_argument("--agent-state", type=Path, required=True, help="the agent's directory")
     parser.add_argument("--seconds", type=float, required=True, help="wall-clock time to train")
     options = parser.parse_args()
-    with JobMeter(options.agent_state, options.job, gpus=1, interval=REPORT_EVERY_S) as meter:
+    points, labels = spirals(np.random.default_rng(SEED))
+    read = hashlib.sha256(points.tobytes() + labels.tobytes()).hexdigest()
+    work = Work(
+        command=("python", "-m", "scripts._demo.workload", "--seconds", str(options.seconds)),
+        input=f"sha256:{read}",
+    )
+    with JobMeter(options.agent_state, options.job, 1, REPORT_EVERY_S, work) as meter:
         outcome = train(options.seconds)
+        meter.output = f"sha256:{outcome.weights}"
     print(json.dumps({**asdict(outcome), "gpu_seconds": meter.gpu_seconds}))
 
 

@@ -357,10 +357,10 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, role_delay
     )
     verifier = deploy("MatmulVerifier")
-    # shares: false attestation, missed challenge, downtime, fraud, largest, daily cap
-    shares = (5_000, 100, 500, 3_000, 9_000, 7_500)
-    # correlation, reporter, jail, bonds, periods
-    policy = (*shares, 3, 1_000, 30 * DAY, 50 * UNIT, 100 * UNIT, HOUR, HOUR, HOUR, HOUR)
+    policy = (
+        *(5_000, 100, 500, 3_000, 9_000, 7_500, 3, 1_000, 30 * DAY, 100 * UNIT, 200 * UNIT),
+        *(2 * DAY, 3 * DAY, 2 * DAY, 5 * DAY),
+    )
     court = deploy(
         "SlashingCourt",
         *(token, staking, registry, escrow, distributor, verifier, committee, policy),

@@ -1,78 +1,108 @@
 """Staking with three providers and everybody who could want something from them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-import boa
 import pytest
 
-from tests.unit.conftest import (  # noqa: F401 - fixtures
+from tests.stateful.evm import Contract, Evm, address_of
+from tests.unit.conftest import (
+    EPOCH_LENGTH,
+    GENESIS_SUPPLY,
+    LOCK_PERIOD,
+    MAX_SUPPLY,
+    MIN_DELEGATION,
+    MIN_SELF_BOND,
+    ROLE_DELAY,
+    ROOT,
+    UNBONDING_PERIOD,
     UNIT,
-    deployer,
     role,
-    staking,
-    token,
 )
 
 PURSE = 60_000 * UNIT
 # bps of a slash that a reporter gets at most, and of emission that the provider keeps
 TERMS = ((5_000, 1_000), (0, 0), (10_000, 10_000))
+DEPLOYER = address_of("deployer")
 
 
 @dataclass
 class World:
     """The contracts, the actors, and a tally of what the machines did."""
 
-    token: Any
-    staking: Any
+    evm: Evm
+    token: Contract
+    providers: Contract
+    staking: Contract
     owners: list[str]
     payouts: list[str]
     delegators: list[str]
-    court: str
-    escrow: str
-    thief: str
-    victim: str
-    reporter: str
+    court: str = address_of("court")
+    escrow: str = address_of("escrow")
+    thief: str = address_of("thief")
+    victim: str = address_of("victim")
+    reporter: str = address_of("reporter")
     steps: int = 0
     longest: int = 0
+    # calls back that a hostile token tried
+    attempts: int = 0
+
+
+def populate(evm: Evm, token: Contract) -> World:
+    """Three providers without stake; provider n belongs to owner n - 1."""
+
+    def deploy(name: str, *arguments: object) -> Contract:
+        return evm.deploy(ROOT / "contracts" / f"{name}.vy", *arguments, sender=DEPLOYER)
+
+    providers = deploy("ProviderRegistry", UNBONDING_PERIOD)
+    staking = deploy(
+        "ProviderStaking",
+        providers,
+        token,
+        evm.timestamp,
+        EPOCH_LENGTH,
+        UNBONDING_PERIOD,
+        LOCK_PERIOD,
+        MIN_SELF_BOND,
+        MIN_DELEGATION,
+        ROLE_DELAY,
+    )
+    world = World(
+        evm=evm,
+        token=token,
+        providers=providers,
+        staking=staking,
+        owners=[address_of(f"owner {i}") for i in range(len(TERMS))],
+        payouts=[address_of(f"payout {i}") for i in range(len(TERMS))],
+        delegators=[address_of(f"delegator {i}") for i in range(5)],
+    )
+    staking.set_role(role("SLASHER"), world.court, sender=DEPLOYER)
+    staking.set_role(role("LOCKER"), world.escrow, sender=DEPLOYER)
+    for owner, payout, (reporter_bps, commission_bps) in zip(
+        world.owners, world.payouts, TERMS, strict=True
+    ):
+        providers.register(
+            "0x" + "00" * 20, payout, commission_bps, 0, reporter_bps, "", sender=owner
+        )
+    for account in (*world.owners, *world.delegators, world.thief):
+        token.transfer(account, PURSE, sender=DEPLOYER)
+        token.approve(staking, 2**256 - 1, sender=account)
+    return world
 
 
 @pytest.fixture(scope="module")
-def world(token: Any, staking: Any) -> Iterator[World]:  # noqa: F811 - fixtures
-    """Three providers without stake; provider n belongs to owner n - 1."""
+def world() -> World:
+    """Everybody around the real token."""
+    evm = Evm()
+    source = ROOT / "contracts" / "WorkToken.vy"
+    genesis = [(DEPLOYER, GENESIS_SUPPLY)]
+    arguments = ("Clearwork", "WORK", MAX_SUPPLY, genesis, ROLE_DELAY)
+    return populate(evm, evm.deploy(source, *arguments, sender=DEPLOYER))
 
-    def actor(name: str) -> str:
-        return str(boa.env.generate_address(name))
 
-    with boa.env.anchor():
-        made = World(
-            token=token,
-            staking=staking,
-            owners=[actor(f"owner {i}") for i in range(len(TERMS))],
-            payouts=[actor(f"payout {i}") for i in range(len(TERMS))],
-            delegators=[actor(f"delegator {i}") for i in range(5)],
-            court=actor("court"),
-            escrow=actor("escrow"),
-            thief=actor("thief"),
-            victim=actor("victim"),
-            reporter=actor("reporter"),
-        )
-        staking.set_role(role("SLASHER"), made.court)
-        staking.set_role(role("LOCKER"), made.escrow)
-        for owner, payout, (reporter_bps, commission_bps) in zip(
-            made.owners, made.payouts, TERMS, strict=True
-        ):
-            staking.register(
-                "0x" + "00" * 20,
-                payout,
-                commission_bps,
-                0,
-                reporter_bps,
-                "https://gpu.example",
-                sender=owner,
-            )
-        for account in (*made.owners, *made.delegators, made.thief):
-            token.transfer(account, PURSE)
-            token.approve(staking, 2**256 - 1, sender=account)
-        yield made
+@pytest.fixture(scope="module")
+def hostile_world() -> World:
+    """Everybody around a token that calls back."""
+    evm = Evm()
+    source = Path(__file__).parent / "contracts" / "hostile_token.vy"
+    return populate(evm, evm.deploy(source, GENESIS_SUPPLY, sender=DEPLOYER))

@@ -96,6 +96,10 @@ class Contract:
             (e["name"], len(e["inputs"])): Function(self._evm, self.address, e) for e in entries
         }
 
+    def encode(self, name: str, *arguments: Any) -> bytes:
+        """The calldata of a call."""
+        return self._functions[name, len(arguments)].encode(arguments)
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         functions = self._functions
 
@@ -119,9 +123,11 @@ class Function:
         signature = f"{entry['name']}({','.join(self._inputs)})"
         self._selector = keccak_256(signature.encode()).digest()[:4]
 
+    def encode(self, arguments: tuple[Any, ...]) -> bytes:
+        return self._selector + encode(self._inputs, [_plain(each) for each in arguments])
+
     def __call__(self, arguments: tuple[Any, ...], sender: str) -> Any:
-        data = self._selector + encode(self._inputs, [_plain(each) for each in arguments])
-        answer = self._evm.call(sender, self._address, data)
+        answer = self._evm.call(sender, self._address, self.encode(arguments))
         values = decode(self._outputs, answer)
         read = [reader(value) for reader, value in zip(self._readers, values, strict=True)]
         return read[0] if len(read) == 1 else tuple(read) or None

@@ -6,7 +6,9 @@ delegations, everything else moves tokens. The contract rounds, so the two drift
 
 - each rounding in a pool moves less than one grain (the price of a share, at least a base
   unit) between holders, which counts twice in the sum;
-- a slash rounds once per tier, and otherwise shrinks the drift or keeps it;
+- a slash rounds once per tier, and otherwise shrinks the drift or keeps it; where it brings
+  the price of a share under a billionth, shares are rescaled, which costs all holders
+  together less than a base unit;
 - rewards of `r` on a pool of `t` tokens grow the drift by 2 r / t at most.
 """
 
@@ -14,8 +16,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-# tokens per share under which a pool counts as wiped out (share_pool.vy)
+# tokens per share under which shares are rescaled, and by how much (share_pool.vy)
 LEAST_PRICE = Fraction(1, 10**9)
+RESCALE = 10
+# base units; a pool starts anew, and its holders forfeit what it holds, only below
+MIN_TOKENS = 10**9
 
 
 @dataclass
@@ -25,7 +30,7 @@ class Pool:
     holdings: dict[Hashable, Fraction] = field(default_factory=dict)
     # left over from holders who were wiped out; the next holder gets it
     orphaned: Fraction = Fraction(0)
-    # tokens per share
+    # tokens per share; an upper bound where the drift hides whether shares were rescaled
     price: Fraction = Fraction(1)
 
     @property
@@ -35,7 +40,7 @@ class Pool:
     @property
     def grain(self) -> Fraction:
         """Base units that one rounding can move, and some for the drift of the price."""
-        return 2 + 2 * self.price
+        return 2 + 2 * max(self.price, Fraction(1))
 
     def of(self, holder: Hashable) -> Fraction:
         return self.holdings.get(holder, Fraction(0))
@@ -58,15 +63,18 @@ class Pool:
         self.orphaned *= factor
         self.price *= factor
 
+    def rescale(self) -> int:
+        """After a slash; returns the base units that it may cost all holders together."""
+        cost = 0
+        while 0 < self.price < 2 * LEAST_PRICE:
+            self.price *= RESCALE
+            cost = 1
+        return cost
+
     def settle(self, wiped: bool, dust: Fraction) -> None:
-        """After a slash: `wiped` says what the contract did; it had no choice beyond dust."""
-        if not self.holdings:
-            return
-        if self.tokens > 2 * dust:
-            drift = self.price * dust / (self.tokens - dust)
-            if abs(self.price - LEAST_PRICE) > drift:
-                assert wiped == (self.price < LEAST_PRICE), "wiped out at the wrong price"
-        if wiped:
+        """`wiped` says that the contract started the pool anew: only dust was left in it."""
+        if wiped and self.holdings:
+            assert self.tokens < MIN_TOKENS + dust, "wiped out too early"
             self.orphaned = self.tokens
             self.holdings.clear()
 
@@ -89,6 +97,11 @@ class Provider:
     # lock window => base units released in it
     released: dict[int, int] = field(default_factory=dict)
     jailed_until: int = 0
+    # base units that open cases hold, and when self-bond last began to leave meanwhile
+    held_by_cases: int = 0
+    exit_at: int = 0
+    # reporter cut that waits for its time, and that time
+    next_reporter_bps: tuple[int, int] | None = None
     thawing: Pool = field(default_factory=Pool)
     requests: list[Request] = field(default_factory=list)
     delegations: Pool = field(default_factory=Pool)
@@ -174,7 +187,7 @@ class Provider:
         if total:
             self.active *= 1 - taken / total
             self.thawing.multiply(1 - taken / total)
-        self.dust += 2
+        self.dust += 2 + self.thawing.rescale()
         return tokens - taken
 
     def slash(self, tokens: Fraction) -> None:
@@ -184,7 +197,7 @@ class Provider:
             factor = 1 - min(rest, total) / total
             self.delegations.multiply(factor)
             self.leaving.multiply(factor)
-        self.dust += 2
+        self.dust += 2 + self.delegations.rescale() + self.leaving.rescale()
 
     def settle(self, thawing: bool, delegations: bool, leaving: bool) -> None:
         """After a slash: which pools the contract started anew."""

@@ -1,6 +1,7 @@
 """What the chain's past says: blocks by time, logs, state at one block. For rebuilding epochs."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ from hexbytes import HexBytes
 from oracle.adapters.chain.client import Block, Chain, explained
 from oracle.adapters.chain.market import Market
 from oracle.domain.epochs import LiveDevice
+from oracle.domain.execution import Case, Ending
+from oracle.domain.market import Job
+from oracle.domain.receipts import JobStatus
 from oracle.errors import NotFound, Transient
 
 
@@ -136,10 +140,68 @@ class History:
                 found = _posted(log)
         return found
 
+    def failures(self, first: int, last: int) -> Iterator[Ending]:
+        """Jobs that failed for good in blocks `first` to `last`, both included: those closed
+        other than completed or ended by their customer, and those nobody accepted."""
+        for log in self._chain.logs("JobEscrow", "JobClosed", first, last):
+            status = JobStatus(log["args"]["status"])
+            if status not in (JobStatus.COMPLETED, JobStatus.CUSTOMER_CANCELLED):
+                yield self._ending(log, status)
+        for log in self._chain.logs("JobEscrow", "JobCancelled", first, last):
+            yield self._ending(log, JobStatus.CANCELLED)
+
+    def status_at_close(self, job: Job) -> JobStatus | None:
+        """What a closed job ended with, None while it is not closed."""
+        first = self.last_block_before(job.accepted_at).number
+        for log in self._chain.logs("JobEscrow", "JobClosed", first, job=job.job):
+            return JobStatus(log["args"]["status"])
+        return None
+
+    def _ending(self, log: Any, status: JobStatus) -> Ending:
+        number, block = log["args"]["job"], log["blockNumber"]
+        info = self._chain.read("JobEscrow", "job_info", number)
+        transaction = bytes(log["transactionHash"])
+        case = None
+        devices: tuple[bytes, ...] = ()
+        if status is JobStatus.PROVIDER_FAULT:
+            case = self._case(number, transaction, block)
+        if case is not None:
+            struck = self._chain.logs(
+                "DeviceRegistry", "DeviceRevoked", block, block, provider=info.provider
+            )
+            devices = tuple(
+                sorted({bytes(one["args"]["device"]) for one in struck if _is_in(one, transaction)})
+            )
+        return Ending(
+            job=number,
+            provider=info.provider,
+            status=status,
+            gpu_seconds=info.settled,
+            ended_at=self._chain.block(block).timestamp,
+            transaction=transaction,
+            case=case,
+            devices=devices,
+        )
+
+    def _case(self, job: int, transaction: bytes, block: int) -> Case | None:
+        """The conviction by which a transaction ended a job, at once or on its customer's call."""
+        for log in self._chain.logs("SlashingCourt", "Convicted", block, block):
+            if _is_in(log, transaction) and log["args"]["job"] == job:
+                return Case(bytes(log["args"]["case_id"]), log["args"]["kind"])
+        for log in self._chain.logs("SlashingCourt", "Compensated", block, block, job=job):
+            case_id = bytes(log["args"]["case_id"])
+            for first in self._chain.logs("SlashingCourt", "Convicted", case_id=case_id):
+                return Case(case_id, first["args"]["kind"])
+        return None
+
     def sender_of(self, transaction: bytes) -> str:
         """The account that sent a transaction."""
         with explained():
             return str(self._chain.w3.eth.get_transaction(HexBytes(transaction))["from"])
+
+
+def _is_in(log: Any, transaction: bytes) -> bool:
+    return bytes(log["transactionHash"]) == transaction
 
 
 def _posted(log: Any) -> Posted:

@@ -1,7 +1,7 @@
 """What a provider's agent must not forget over a restart, in one SQLite file.
 
 Sequence numbers that were used, messages that an oracle has not taken yet, the commits that
-were signed, what was last reported of each job, and the customers' vouchers.
+were signed, what was last reported of each job, its receipt, and the customers' vouchers.
 """
 
 import sqlite3
@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS job (
 CREATE TABLE IF NOT EXISTS voucher (
     job INTEGER PRIMARY KEY, gpu_seconds INTEGER NOT NULL, status INTEGER NOT NULL,
     signature BLOB NOT NULL, settled INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS execution_receipt (
+    job INTEGER NOT NULL, period INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (job, period)
 );
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -93,16 +96,19 @@ class AgentState:
         fill the disk.
         """
         with self._lock, self._db:
-            for oracle in oracles:
-                self._db.execute(
-                    "INSERT INTO outbox (oracle, path, body) VALUES (?, ?, ?)", (oracle, path, body)
-                )
-                self._db.execute(
-                    "DELETE FROM outbox WHERE oracle = ? AND path = ? AND id <= ("
-                    " SELECT id FROM outbox WHERE oracle = ? AND path = ? AND refused IS NULL"
-                    " ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                    (oracle, path, oracle, path, keep),
-                )
+            self._post(oracles, path, body, keep)
+
+    def _post(self, oracles: Iterable[str], path: str, body: str, keep: int) -> None:
+        for oracle in oracles:
+            self._db.execute(
+                "INSERT INTO outbox (oracle, path, body) VALUES (?, ?, ?)", (oracle, path, body)
+            )
+            self._db.execute(
+                "DELETE FROM outbox WHERE oracle = ? AND path = ? AND id <= ("
+                " SELECT id FROM outbox WHERE oracle = ? AND path = ? AND refused IS NULL"
+                " ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (oracle, path, oracle, path, keep),
+            )
 
     def waiting(self, oracle: str, path: str, limit: int) -> list[Letter]:
         """The oldest messages that this oracle has not taken."""
@@ -164,6 +170,33 @@ class AgentState:
             self._db.execute(
                 "INSERT OR REPLACE INTO job VALUES (?, ?, ?)", (job, gpu_seconds, status)
             )
+
+    # --- execution receipts -----------------------------------------------------------------
+
+    def save_receipt(
+        self,
+        job: int,
+        period: int,
+        body: str,
+        oracles: Iterable[str],
+        path: str,
+        keep: int,
+    ) -> None:
+        """Keep a signed receipt (JSON text) in place of an earlier copy, and put it into the
+        outbox of every oracle: both or nothing. `path` and `keep` as in `post`."""
+        with self._lock, self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO execution_receipt VALUES (?, ?, ?)", (job, period, body)
+            )
+            self._post(oracles, path, body, keep)
+
+    def receipts(self, job: int) -> list[str]:
+        """The receipts of a job, by period."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT body FROM execution_receipt WHERE job = ? ORDER BY period", (job,)
+            ).fetchall()
+        return [row[0] for row in rows]
 
     # --- vouchers ---------------------------------------------------------------------------
 

@@ -12,7 +12,10 @@ from sqlalchemy.dialects.sqlite import insert
 
 from oracle.adapters.store import tables
 from oracle.adapters.store.database import Database
+from oracle.api.schemas import ExecutionReceiptBody
 from oracle.domain import messages
+from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
+from oracle.domain.hashing import keccak
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import (
     Attempt,
@@ -21,7 +24,9 @@ from oracle.domain.records import (
     ClosedEpoch,
     Counts,
     Device,
+    FiledReceipt,
     Outcome,
+    ReceiptState,
     Reported,
     Sample,
     Sighting,
@@ -68,6 +73,7 @@ class Store:
             tables.usage,
             tables.statements,
             tables.epochs,
+            tables.execution_receipts,
         )
         state = tables.submissions.c.state
         with self._database.read() as connection:
@@ -278,20 +284,24 @@ class Store:
                 found.setdefault(device, []).append(arrived_at)
         return found
 
-    def last_beat(self, device: bytes) -> int | None:
-        """Chain time at which a device was last heard of."""
+    def last_beat(self, device: bytes, until: int | None = None) -> int | None:
+        """Chain time at which a device was last heard of, at `until` or before."""
         columns = tables.heartbeats.c
         query = select(func.max(columns.arrived_at)).where(columns.device == device)
+        if until is not None:
+            query = query.where(columns.arrived_at <= until)
         with self._database.read() as connection:
             found: int | None = connection.scalar(query)
         return found
 
-    def reported(self) -> list[Reported]:
-        """Per job the sample with the highest sequence number that is not quarantined."""
+    def reported(self, job: int | None = None) -> list[Reported]:
+        """Per job, or of one job, the sample with the highest sequence number that is not
+        quarantined."""
         columns = tables.usage.c
+        wanted = [] if job is None else [columns.job == job]
         newest = (
             select(columns.job, func.max(columns.seq).label("seq"))
-            .where(columns.quarantined.is_(False))
+            .where(columns.quarantined.is_(False), *wanted)
             .group_by(columns.job)
             .subquery()
         )
@@ -325,6 +335,91 @@ class Store:
         with self._database.read() as connection:
             found: int | None = connection.scalar(query)
         return found
+
+    # --- execution receipts -------------------------------------------------------------------
+
+    def file_receipt(self, signed: SignedReceipt, state: ReceiptState, arrived_at: int) -> Outcome:
+        """Store a receipt, or what signatures are new of one that is stored.
+
+        One document per issuer, job and period counts: the first. The second is kept as
+        `CONFLICTING`, because two signed documents prove that the issuer said two things; any
+        further one would prove no more and is not stored. Both give `QUARANTINED`.
+        """
+        receipt = signed.receipt
+        columns = tables.execution_receipts.c
+        key = {"job": receipt.job, "issuer": str(receipt.issuer), "period": receipt.period}
+        query = select(columns.document, columns.state).where(
+            *(columns[name] == value for name, value in key.items())
+        )
+        with self._database.write() as connection:
+            states = {row.document: row.state for row in connection.execute(query)}
+            if receipt.hash not in states:
+                if len(states) > 1:
+                    return Outcome.QUARANTINED
+                state = ReceiptState.CONFLICTING if states else state
+                values = {
+                    **key,
+                    "document": receipt.hash,
+                    "content": receipt.canonical(),
+                    "state": state,
+                    "arrived_at": arrived_at,
+                }
+                connection.execute(insert(tables.execution_receipts).values(values))
+                states[receipt.hash] = state
+            new = sum(_sign_receipt(connection, receipt.hash, one) for one in signed.signatures)
+        if states[receipt.hash] == ReceiptState.CONFLICTING:
+            return Outcome.QUARANTINED
+        return Outcome.STORED if new else Outcome.DUPLICATE
+
+    def judge_receipt(
+        self,
+        document: bytes,
+        state: ReceiptState,
+        reason: str = "",
+        signature: ReceiptSignature | None = None,
+    ) -> None:
+        """Record what this oracle makes of a receipt, with its signature where it agrees."""
+        table = tables.execution_receipts
+        with self._database.write() as connection:
+            connection.execute(
+                update(table).where(table.c.document == document).values(state=state, reason=reason)
+            )
+            if signature is not None:
+                _sign_receipt(connection, document, signature)
+
+    def receipt(self, document: bytes) -> FiledReceipt | None:
+        """A receipt by its hash."""
+        found = self._receipts(tables.execution_receipts.c.document == document)
+        return found[0] if found else None
+
+    def receipts(self, job: int) -> list[FiledReceipt]:
+        """All receipts of a job, in order of arrival."""
+        return self._receipts(tables.execution_receipts.c.job == job)
+
+    def pending_receipts(self, after: int, limit: int) -> list[FiledReceipt]:
+        """Receipts that are not judged yet in order of arrival, those behind position `after`."""
+        columns = tables.execution_receipts.c
+        return self._receipts(
+            and_(columns.state == ReceiptState.PENDING, columns.id > after), limit
+        )
+
+    def _receipts(self, condition: Any, limit: int | None = None) -> list[FiledReceipt]:
+        table = tables.execution_receipts
+        query = select(table).where(condition).order_by(table.c.id).limit(limit)
+        columns = tables.execution_signatures.c
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            documents = [row.document for row in rows]
+            signatures: dict[bytes, list[ReceiptSignature]] = {one: [] for one in documents}
+            for one in connection.execute(
+                select(tables.execution_signatures)
+                .where(columns.document.in_(documents))
+                .order_by(columns.role, columns.signer)
+            ):
+                signatures[one.document].append(
+                    ReceiptSignature(Role(one.role), one.signer, one.signature)
+                )
+        return [_filed_receipt(row, signatures[row.document]) for row in rows]
 
     # --- signatures ---------------------------------------------------------------------------
 
@@ -551,6 +646,29 @@ def _save_once(
         return Outcome.STORED
     connection.execute(update(table).where(same_key).values(quarantined=True))
     return Outcome.QUARANTINED
+
+
+def _sign_receipt(connection: Connection, document: bytes, one: ReceiptSignature) -> int:
+    """Store a signature over a receipt; how many rows that made."""
+    values = {
+        "document": document,
+        "role": str(one.role),
+        "signer": one.signer,
+        "signature": one.signature,
+    }
+    table = tables.execution_signatures
+    return connection.execute(insert(table).values(values).on_conflict_do_nothing()).rowcount
+
+
+def _filed_receipt(row: Row[Any], signatures: Iterable[ReceiptSignature]) -> FiledReceipt:
+    if keccak(row.content) != row.document:
+        raise Fatal(
+            f"execution receipt {row.id} in the database is not what was stored",
+            "Stop, keep the file for an examination, and restore a backup.",
+        )
+    receipt = ExecutionReceiptBody.model_validate_json(row.content).receipt()
+    signed = SignedReceipt(receipt, tuple(signatures))
+    return FiledReceipt(signed, ReceiptState(row.state), row.reason, row.arrived_at, row.id)
 
 
 def _device(row: Row[Any]) -> Device:

@@ -210,3 +210,36 @@ epochs = Table(
     # name of the leaf file in the data directory
     Column("leaf_file", String, nullable=False),
 )
+
+# documents about jobs, and what this oracle makes of them
+execution_receipts = Table(
+    "execution_receipts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    # keccak of the content
+    Column("document", LargeBinary(32), nullable=False, unique=True),
+    Column("job", BigInteger, nullable=False),
+    # provider or oracle
+    Column("issuer", String, nullable=False),
+    Column("period", Integer, nullable=False),
+    # canonical JSON
+    Column("content", LargeBinary, nullable=False),
+    # pending, agreed, disputed, conflicting
+    Column("state", String, nullable=False, index=True),
+    Column("reason", String, nullable=False, server_default=""),
+    # chain time at arrival
+    Column("arrived_at", BigInteger, nullable=False),
+    Index(None, "job", "issuer", "period"),
+)
+
+execution_signatures = Table(
+    "execution_signatures",
+    metadata,
+    Column(
+        "document", LargeBinary(32), ForeignKey("execution_receipts.document"), primary_key=True
+    ),
+    # provider, customer or oracle
+    Column("role", String, primary_key=True),
+    Column("signer", String, primary_key=True),
+    Column("signature", LargeBinary(65), nullable=False),
+)

@@ -38,6 +38,16 @@ def test_the_demo_plays_the_whole_life_of_the_market(tmp_path: Path) -> None:
     assert cheated["paid"] == 0
     assert cheated["refunded"] > 0
     assert cheated["compensated"] > 0
+    receipts = {receipt["job"]: receipt for receipt in summary["receipts"]}
+    assert receipts.keys() == {job["id"] for job in summary["jobs"]}
+    outcomes = [(r["status"], r["layer"], r["issuer"]) for _, r in sorted(receipts.items())]
+    assert outcomes == [
+        ("completed", None, "provider"),
+        ("completed", None, "provider"),
+        ("provider_fault", "execution", "oracle"),
+    ]
+    roles = [{one["role"] for one in receipts[job["id"]]["signers"]} for job in summary["jobs"]]
+    assert roles == [{"provider", "customer", "oracle"}, {"provider", "oracle"}, {"oracle"}]
     for attestation in summary["attestations"]:
         assert attestation["ops_lower_bound"] > 0
         assert attestation["elapsed_ms"] > 0

@@ -32,6 +32,7 @@ from oracle.api.schemas import (
     OpeningsBody,
     Receipt,
     RegistrationBody,
+    SignedReceiptBody,
     UsageBody,
     VerdictView,
 )
@@ -99,6 +100,7 @@ class LocalOracle:
     verdicts: list[VerdictView] = field(default_factory=list)
     heartbeats: list[HeartbeatBody] = field(default_factory=list)
     usage: list[UsageBody] = field(default_factory=list)
+    receipts: list[SignedReceiptBody] = field(default_factory=list)
     known: dict[bytes, RegistrationBody] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -226,7 +228,18 @@ class LocalOracle:
                 return JSONResponse({"title": "malformed", "detail": "mend it"}, 422)
             return [self._take_usage(body) for body in bodies]
 
+        @app.post("/v1/receipts")
+        async def receipts(request: Request, bodies: list[SignedReceiptBody]) -> list[Receipt]:
+            return [self._take_receipt(body) for body in bodies]
+
         return app
+
+    def _take_receipt(self, body: SignedReceiptBody) -> Receipt:
+        body.signed().check()
+        if body in self.receipts:
+            return Receipt(state="duplicate")
+        self.receipts.append(body)
+        return Receipt(state="stored")
 
     def _take_heartbeat(self, body: HeartbeatBody) -> Receipt:
         telemetry = canonical_hash(body.telemetry)

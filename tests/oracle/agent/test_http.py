@@ -15,10 +15,11 @@ from oracle.adapters.agent_client import CONTROL_FILE, AgentClient
 from oracle.api.agent import control_app, public_app
 from oracle.api.schemas import LeafView
 from oracle.domain.attestation import root_of
+from oracle.domain.execution import Layer, Work
 from oracle.domain.receipts import JobStatus
 from oracle.errors import BadInput, Conflict, Transient, Unauthorized
 from oracle.services.agent import Agent
-from oracle.services.meter import JobMeter
+from oracle.services.meter import JobFailure, JobMeter
 from oracle.services.vouchers import VoucherDesk
 
 TOKEN = "token of the test"
@@ -177,6 +178,36 @@ def test_a_failed_job_is_the_providers_fault(agent: Agent, control: Path) -> Non
     with pytest.raises(ZeroDivisionError), JobMeter(control, job=3, gpus=1):
         _ = 1 // 0
     assert agent.state.job(3)[1] == JobStatus.PROVIDER_FAULT
+
+
+def test_the_meter_tells_what_ran(agent: Agent, control: Path) -> None:
+    with JobMeter(control, job=3, gpus=1, work=Work(command=("train", "--fast"))) as meter:
+        meter.output = "sha256:" + "ab" * 32
+    (body,) = agent.receipts(3)
+    assert body.receipt.work is not None
+    assert body.receipt.work.command == ["train", "--fast"]
+    assert body.receipt.work.output == meter.output
+    assert body.receipt.work.exit_code == 0
+    assert (body.receipt.work.peak_memory_mb or 0) > 10
+
+
+def test_a_job_names_the_layer_it_failed_at(agent: Agent, control: Path) -> None:
+    with pytest.raises(JobFailure), JobMeter(control, job=3, gpus=1):
+        raise JobFailure(Layer.OUTPUT, "no space left on device")
+    (body,) = agent.receipts(3)
+    assert body.receipt.status == "provider_fault"
+    assert body.receipt.fault is not None
+    assert body.receipt.fault.layer is Layer.OUTPUT
+    assert body.receipt.work is not None
+    assert body.receipt.work.exit_code == 1
+
+
+def test_an_output_that_is_no_digest_is_the_jobs_own_error(agent: Agent, control: Path) -> None:
+    with pytest.raises(BadInput, match="output"), JobMeter(control, job=3, gpus=1) as meter:
+        meter.output = "weights.bin"
+    (body,) = agent.receipts(3)
+    assert body.receipt.fault is not None
+    assert "BadInput: output" in body.receipt.fault.reason
 
 
 def test_a_resumed_job_goes_on_counting(agent: Agent, control: Path) -> None:

@@ -1,27 +1,36 @@
 """The database: durable, one truth per key, nothing overwritten."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect, update
 
+from oracle.adapters.store import database as database_module
 from oracle.adapters.store import tables
 from oracle.adapters.store.database import Database
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
+from oracle.domain.execution import ExecutionReceipt, ReceiptSignature, Role, SignedReceipt
+from oracle.domain.receipts import JobStatus
 from oracle.domain.records import (
     Beat,
     Challenge,
     Outcome,
+    ReceiptState,
     Sample,
     Sighting,
     Statement,
     StoredCommit,
 )
-from oracle.errors import Misconfigured
+from oracle.errors import Fatal, Misconfigured
 
+MIGRATIONS = Path(database_module.__file__).parent / "migrations"
 CONSUMER = "0x" + "11" * 20
 SIGNATURE = b"\x05" * 65
 
@@ -54,6 +63,26 @@ def commit(final_seed: int = 1, seed: int = 2) -> StoredCommit:
     return StoredCommit(message, (b"\x03" * 32, b"\x04" * 32), SIGNATURE, 50)
 
 
+SIGNED = SignedReceipt(
+    ExecutionReceipt(
+        chain_id=1,
+        escrow=CONSUMER,
+        job=7,
+        provider=2,
+        period=1,
+        issuer=Role.PROVIDER,
+        devices=(),
+        work=None,
+        gpu_seconds=5,
+        telemetry=None,
+        status=JobStatus.COMPLETED,
+        fault=None,
+        ended_at=7,
+    ),
+    (ReceiptSignature(Role.PROVIDER, "0x" + "AA" * 20, SIGNATURE),),
+)
+
+
 # --- schema ---------------------------------------------------------------------------------
 
 
@@ -66,6 +95,34 @@ def test_migrations_build_the_tables_that_the_code_uses(path: Path) -> None:
 def test_migrating_twice_changes_nothing(path: Path, store: Store) -> None:
     store.save_usage([sample(1, 10)], 100)
     assert len(Store(Database(path).migrate()).reported()) == 1
+
+
+def test_a_database_of_the_first_release_gains_receipts_and_loses_nothing(path: Path) -> None:
+    database = Database(path)
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    with database.read() as connection:
+        assert "execution_receipts" not in inspect(connection).get_table_names()
+    Store(database).save_usage([sample(1, 10)], 100)
+    database.close()
+
+    store = Store(Database(path).migrate())
+    assert [entry.cumulative_gpu_seconds for entry in store.reported()] == [10]
+    assert store.file_receipt(SIGNED, ReceiptState.PENDING, 7) is Outcome.STORED
+
+
+def test_the_receipts_migration_can_be_undone(path: Path) -> None:
+    database = Database(path).migrate()
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    with database.read() as connection:
+        assert not [n for n in inspect(connection).get_table_names() if n.startswith("execution")]
 
 
 def test_commits_are_durable_by_configuration(path: Path) -> None:
@@ -208,3 +265,41 @@ def test_statements_are_listed_once_and_in_order(store: Store) -> None:
     listed = store.statements(0, 10)
     assert [s.oracle for s in listed] == [s.oracle for s in statements]
     assert store.statements(listed[1].id, 10) == listed[2:]
+
+
+# --- execution receipts -----------------------------------------------------------------------
+
+
+def test_a_receipt_survives_a_restart_with_its_verdict(path: Path, store: Store) -> None:
+    document = SIGNED.receipt.hash
+    assert store.file_receipt(SIGNED, ReceiptState.PENDING, 7) is Outcome.STORED
+    assert [filed.signed for filed in store.pending_receipts(0, 9)] == [SIGNED]
+    own = ReceiptSignature(Role.ORACLE, "0x" + "BB" * 20, SIGNATURE)
+    store.judge_receipt(document, ReceiptState.AGREED, "", own)
+
+    again = Store(Database(path).migrate())
+    filed = again.receipt(document)
+    assert filed is not None
+    assert (filed.state, filed.arrived_at) == (ReceiptState.AGREED, 7)
+    assert filed.signed == SIGNED.merged(SignedReceipt(SIGNED.receipt, (own,)))
+    assert again.pending_receipts(0, 9) == []
+    assert again.receipts(7) == [filed]
+    assert again.receipts(8) == []
+    assert again.receipt(bytes(32)) is None
+
+
+def test_a_receipt_changed_on_the_disk_is_noticed(path: Path, store: Store) -> None:
+    store.file_receipt(SIGNED, ReceiptState.PENDING, 7)
+    with Database(path).write() as connection:
+        connection.execute(update(tables.execution_receipts).values(content=b"{}"))
+    with pytest.raises(Fatal, match="is not what was stored"):
+        store.receipts(7)
+
+
+def test_pending_receipts_come_in_pages(store: Store) -> None:
+    for period in range(1, 6):
+        receipt = replace(SIGNED.receipt, period=period)
+        store.file_receipt(replace(SIGNED, receipt=receipt), ReceiptState.PENDING, 7)
+    first = store.pending_receipts(0, 3)
+    rest = store.pending_receipts(first[-1].id, 3)
+    assert [filed.signed.receipt.period for filed in first + rest] == [1, 2, 3, 4, 5]

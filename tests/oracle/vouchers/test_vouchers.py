@@ -7,12 +7,14 @@ import pytest
 
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.agent_state import AgentState
+from oracle.domain.execution import ExecutionReceipt, ReceiptSignature, Role, SignedReceipt
 from oracle.domain.messages import Domain, Voucher
 from oracle.domain.receipts import JobStatus
 from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import BadInput, Conflict, NotFound, Unauthorized
 from oracle.services.customer import Customer, Order
 from oracle.services.provider import Provider
+from oracle.services.signers import check_signers
 from oracle.services.vouchers import VoucherDesk
 from tests.oracle.conftest import PRICE, UNIT, attest, step
 
@@ -107,6 +109,77 @@ def test_a_voucher_over_the_deposit_names_the_missing_amount(
 def test_a_status_that_no_voucher_has_is_refused(job: int, customer: Customer) -> None:
     with pytest.raises(BadInput, match="OPEN is for no voucher"):
         customer.co_sign(job, 1, JobStatus.OPEN)
+
+
+# --- the receipt ------------------------------------------------------------------------------
+
+
+def _receipt(live: Any, job: int, provider: int, /, **changes: Any) -> SignedReceipt:
+    """The provider's receipt over 40 GPU-seconds."""
+    values: dict[str, Any] = {
+        "chain_id": live.chain.chain_id,
+        "escrow": live.deployment.address("JobEscrow").lower(),
+        "job": job,
+        "provider": provider,
+        "period": 1,
+        "issuer": Role.PROVIDER,
+        "devices": (),
+        "work": None,
+        "gpu_seconds": 40,
+        "telemetry": None,
+        "status": COMPLETED,
+        "fault": None,
+        "ended_at": live.chain.timestamp(),
+    }
+    receipt = ExecutionReceipt(**{**values, **changes})
+    signature = KeystoreSigner(live.operator).sign(receipt.digest())
+    own = ReceiptSignature(Role.PROVIDER, live.operator.address, signature)
+    return SignedReceipt(receipt, (own,))
+
+
+def test_the_receipt_is_counter_signed_with_the_last_voucher(
+    live: Any, job: int, machine: Any, customer: Customer
+) -> None:
+    signed = customer.counter_sign(
+        _receipt(live, job, machine.provider), customer.co_sign(job, 40, COMPLETED).voucher
+    )
+    check_signers(live.chain, signed)
+    assert {one.role: one.signer for one in signed.signatures} == {
+        Role.PROVIDER: live.operator.address,
+        Role.CUSTOMER: live.customer.address,
+    }
+
+
+@pytest.mark.parametrize(
+    "change", [{"gpu_seconds": 39}, {"gpu_seconds": 41}, {"status": JobStatus.CUSTOMER_CANCELLED}]
+)
+def test_a_receipt_that_is_not_the_vouchers_is_not_signed(
+    live: Any, job: int, machine: Any, customer: Customer, change: dict[str, Any]
+) -> None:
+    voucher = customer.co_sign(job, 40, COMPLETED).voucher
+    with pytest.raises(BadInput, match="but the voucher is"):
+        customer.counter_sign(_receipt(live, job, machine.provider, **change), voucher)
+
+
+@pytest.mark.parametrize("change", [{"chain_id": 1}, {"provider": 9}, {"escrow": "0x" + "33" * 20}])
+def test_a_receipt_of_somebody_else_is_not_signed(
+    live: Any, job: int, machine: Any, customer: Customer, change: dict[str, Any]
+) -> None:
+    voucher = customer.co_sign(job, 40, COMPLETED).voucher
+    with pytest.raises(BadInput):
+        customer.counter_sign(_receipt(live, job, machine.provider, **change), voucher)
+
+
+def test_a_receipt_without_the_providers_key_is_not_signed(
+    live: Any, job: int, machine: Any, customer: Customer
+) -> None:
+    voucher = customer.co_sign(job, 40, COMPLETED).voucher
+    receipt = _receipt(live, job, machine.provider).receipt
+    stranger = KeystoreSigner(live.deployer)
+    forged = ReceiptSignature(Role.PROVIDER, stranger.address, stranger.sign(receipt.digest()))
+    for signatures in ((), (forged,)):
+        with pytest.raises(Unauthorized):
+            customer.counter_sign(SignedReceipt(receipt, signatures), voucher)
 
 
 # --- the desk ---------------------------------------------------------------------------------

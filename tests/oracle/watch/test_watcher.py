@@ -166,6 +166,54 @@ def test_the_customer_of_the_liar_is_refunded_by_the_same_call(
     assert live.read("JobEscrow", "job_info", job).status == JobStatus.CLOSED
 
 
+def test_the_conviction_leaves_a_receipt_that_names_the_layer(
+    live: Any, machine: Any, oracles: Any, watcher: Watcher, publish: Any
+) -> None:
+    live.enter_epoch(1)
+    step(oracles)
+    attest(machine, oracles)
+    step(oracles, 3)
+    job = live.open_job(machine.provider)
+    publish("lazy", epoch=2)
+    assert len(watcher.watch_once()) == 1
+    live.mine(3)
+    step(oracles)
+    (case,) = live.chain.logs("SlashingCourt", "Convicted", provider=machine.provider)
+    views = [oracle.get(f"/v1/jobs/{job}/receipts") for oracle in oracles]
+    assert len({view[0]["document"] for view in views}) == 1
+    receipt = views[0][0]["receipt"]
+    assert (receipt["issuer"], receipt["status"]) == ("oracle", "provider_fault")
+    assert receipt["fault"]["layer"] == "execution"
+    assert receipt["fault"]["evidence"] == "0x" + case.args.case_id.hex()
+    assert receipt["devices"] == ["0x" + machine.device.hex()]
+
+
+def test_a_customer_that_is_compensated_later_has_the_same_evidence(
+    live: Any,
+    machine: Any,
+    oracles: Any,
+    watcher: Watcher,
+    publish: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live.enter_epoch(1)
+    step(oracles)
+    attest(machine, oracles)
+    step(oracles, 3)
+    job = live.open_job(machine.provider)
+    # a watcher that names no job: the customer ends its own
+    monkeypatch.setattr(Watcher, "_victim_job", lambda watcher, provider: 0)
+    publish("lazy", epoch=2)
+    assert len(watcher.watch_once()) == 1
+    (case,) = live.chain.logs("SlashingCourt", "Convicted", provider=machine.provider)
+    live.send(live.customer, "SlashingCourt", "compensate", case.args.case_id, job)
+    live.mine(3)
+    step(oracles)
+    (view,) = oracles[0].get(f"/v1/jobs/{job}/receipts")
+    assert view["receipt"]["fault"]["layer"] == "execution"
+    assert view["receipt"]["fault"]["evidence"] == "0x" + case.args.case_id.hex()
+
+
 def test_a_withheld_leaf_is_asked_for_again(
     live: Any, watcher: Watcher, publish: Any, internet: Internet
 ) -> None:

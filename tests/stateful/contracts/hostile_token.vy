@@ -26,7 +26,7 @@ def __init__(supply: uint256):
 @external
 def arm(target: address, call: Bytes[1_024]):
     """
-    @notice From now on every movement of tokens tries `call` on `target`.
+    @notice From now on every movement of tokens that `target` asks for tries `call` on it.
     """
     self.target = target
     self.call = call
@@ -54,6 +54,17 @@ def transferFrom(owner: address, receiver: address, amount: uint256) -> bool:
 
 
 @external
+def approve(spender: address, amount: uint256) -> bool:
+    return True
+
+
+@external
+@view
+def allowance(owner: address, spender: address) -> uint256:
+    return max_value(uint256)
+
+
+@external
 def burn(amount: uint256):
     self.totalSupply -= amount
     self._move(msg.sender, empty(address), amount)
@@ -63,7 +74,7 @@ def burn(amount: uint256):
 def _move(owner: address, receiver: address, amount: uint256):
     self.balanceOf[owner] -= amount
     self.balanceOf[receiver] += amount
-    if self.target != empty(address):
+    if msg.sender == self.target:
         self.attempts += 1
         if raw_call(self.target, self.call, revert_on_failure=False):
             self.entries += 1

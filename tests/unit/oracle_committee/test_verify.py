@@ -115,7 +115,7 @@ def test_two_hundred_variants_are_refused_at_the_door(
         variant = sign_report([flooder], consumer, payload=i.to_bytes(32, "big"))
         with boa.reverts(COUNT):
             check(variant)
-    with boa.reverts(TWICE):
+    with boa.reverts(ORDERING):
         check(sign_report([flooder] * 5, consumer))
     assert (check(honest), committee.roster(), committee.config_digest()) == before
 
@@ -134,7 +134,7 @@ def test_order_matters(check, sign_report, consumer, oracles):
 
 
 def test_one_signature_twice(check, sign_report, consumer, oracles):
-    with boa.reverts(TWICE):
+    with boa.reverts(ORDERING):
         check(sign_report([*oracles[:4], oracles[3]], consumer))
 
 

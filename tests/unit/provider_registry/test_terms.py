@@ -12,6 +12,20 @@ def elapse_notice(providers):
     boa.env.time_travel(seconds=providers.NOTICE_PERIOD())
 
 
+# --- commission_of ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "bps"), [(EMISSION, 1_000), (JOB, 500)])
+def test_commission_is_told_with_its_receiver(providers, registered, payout, kind, bps):
+    assert providers.commission_of(registered, kind) == (bps, payout)
+
+
+def test_nobody_has_no_commission(providers, registered):
+    for unknown in (0, registered + 1):
+        with boa.reverts("provider_registry: unknown provider"):
+            providers.commission_of(unknown, EMISSION)
+
+
 # --- keys ---------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import boa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 SOURCE = str(Path(__file__).parents[3] / "contracts" / "modules" / "provider_terms.vy")
@@ -23,6 +23,8 @@ def words() -> Any:
     shares=st.tuples(BPS, BPS, BPS),
     raised_at=st.integers(0, 2**48 - 1),
 )
+# every field full
+@example(owner="0x" + "ff" * 20, shares=(2**16 - 1,) * 3, raised_at=2**48 - 1)
 def test_terms(words, owner, shares, raised_at):
     word = words._pack((owner, *shares, raised_at))
     assert words._owner(word).lower() == owner

@@ -74,13 +74,13 @@ def test_request_slashed_to_dust_reverts_but_can_be_withdrawn(
     staking, provider, deployer, alice, slash, refused
 ):
     staking.delegate(provider, 100 * UNIT, 0, sender=alice)
-    staking.undelegate(provider, 10**9, sender=alice)
+    staking.undelegate(provider, 2 * 10**9, sender=alice)
     slash(provider, 1_050 * UNIT)
     staking.add_rewards(provider, 60 * UNIT, EMISSION, sender=deployer)
     with refused("share_pool: amount too small"):
         staking.cancel_undelegation(provider, 0, 0, sender=alice)
     boa.env.time_travel(seconds=staking.UNBONDING_PERIOD())
-    assert staking.withdraw_delegation(provider, 1, sender=alice) == 10**9 // 2
+    assert staking.withdraw_delegation(provider, 1, sender=alice) == 10**9
 
 
 def test_request_alone_is_a_whole_delegation_or_stays(staking, provider, alice, refused):

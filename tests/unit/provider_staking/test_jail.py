@@ -43,6 +43,44 @@ def test_for_ever(staking, provider, slasher, until):
     assert staking.is_jailed(provider)
 
 
+@pytest.mark.parametrize("shorter", [0, 1, 2**36 - 2])
+def test_nothing_ends_for_ever(staking, provider, owner, slasher, locker, refused, shorter):
+    staking.jail(provider, FOR_EVER, sender=slasher)
+    staking.jail(provider, shorter, sender=slasher)
+    staking.stake(provider, 1_000 * UNIT, sender=owner)
+    assert staking.jailed_until(provider) == FOR_EVER
+    # whatever time it is: it can't take a job, not even one without collateral
+    boa.env.time_travel(seconds=2**35)
+    assert staking.is_jailed(provider)
+    for tokens in (0, 1):
+        with refused("provider_staking: provider is jailed"):
+            staking.lock(provider, tokens, sender=locker)
+
+
+def test_everybody_leaves_who_is_jailed_for_ever(
+    token, providers, staking, provider, owner, payout, alice, slasher, locker, solvent
+):
+    staking.delegate(provider, 100 * UNIT, 0, sender=alice)
+    staking.lock(provider, 200 * UNIT, sender=locker)
+    other = providers.register("0x" + "00" * 20, payout, 0, 0, 0, "", sender=owner)
+    staking.stake(other, 100 * UNIT, sender=owner)
+    staking.jail(provider, FOR_EVER, sender=slasher)
+    # its jobs end as any other's, and what they locked is free after
+    staking.release(provider, 200 * UNIT, sender=locker)
+    boa.env.time_travel(seconds=2 * staking.LOCK_PERIOD())
+    staking.unbond(provider, 1_000 * UNIT, sender=owner)
+    staking.undelegate(provider, 40 * UNIT, sender=alice)
+    staking.undelegate(provider, 60 * UNIT, sender=alice)
+    boa.env.time_travel(seconds=staking.UNBONDING_PERIOD())
+    had = token.balanceOf(payout)
+    assert staking.withdraw(provider, 32, sender=owner) == 1_000 * UNIT
+    assert token.balanceOf(payout) - had == 1_000 * UNIT
+    assert staking.withdraw_delegation(provider, 1, sender=alice) == 60 * UNIT
+    assert staking.move(provider, other, 32, 0, sender=alice) == 40 * UNIT
+    assert staking.slashable(provider) == 0
+    assert solvent()
+
+
 def test_last_term_that_ends(staking, provider, slasher):
     staking.jail(provider, 2**36 - 2, sender=slasher)
     assert staking.jailed_until(provider) == 2**36 - 2

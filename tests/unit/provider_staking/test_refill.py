@@ -4,6 +4,8 @@ import boa
 import pytest
 
 UNIT = 10**18
+GWEI = 10**9
+EMISSION = 1
 
 
 def mature(staking):
@@ -12,18 +14,20 @@ def mature(staking):
 
 @pytest.fixture
 def crushed(staking, provider, owner, alice, bob, slash):
-    """Alice delegated 1 100 and bob 11 of which 1 is unbonding; 2 222 base units are left."""
+    """Alice delegated 1 100 and bob 11 of which 1 is unbonding; 2 222 gwei are left."""
     staking.delegate(provider, 1_100 * UNIT, 0, sender=alice)
     staking.delegate(provider, 11 * UNIT, 0, sender=bob)
     staking.undelegate(provider, 1 * UNIT, sender=bob)
-    slash(provider, staking.slashable(provider) - 2_222)
+    slash(provider, staking.slashable(provider) - 2_222 * GWEI)
     staking.stake(provider, 1_000 * UNIT, sender=owner)
     return provider
 
 
 def test_those_who_stayed_share_what_is_left(staking, crushed, alice, bob):
-    assert staking.delegation(crushed, alice)[1] in (2_199, 2_200)
-    assert staking.delegation(crushed, bob)[1] in (19, 20)
+    assert staking.delegation(crushed, alice)[1] == pytest.approx(2_200 * GWEI, abs=1)
+    assert staking.delegation(crushed, bob)[1] == pytest.approx(20 * GWEI, abs=1)
+    (request,) = staking.undelegations(crushed, bob)
+    assert request.tokens == pytest.approx(2 * GWEI, abs=1)
 
 
 def test_refilled_pool_is_not_wiped_by_a_later_slash(
@@ -32,7 +36,7 @@ def test_refilled_pool_is_not_wiped_by_a_later_slash(
     """Whoever delegates after the fall loses what is slashed then, and nothing for the past."""
     staking.delegate(crushed, 400 * UNIT, 0, sender=bob)
     slash(crushed, 1_000 * UNIT + 200 * UNIT)
-    assert staking.delegation(crushed, bob)[1] == pytest.approx(200 * UNIT, abs=10**4)
+    assert staking.delegation(crushed, bob)[1] == pytest.approx(200 * UNIT, abs=2_222 * GWEI)
     assert solvent()
 
 
@@ -41,8 +45,8 @@ def test_it_can_fall_again_and_again(staking, crushed, owner, alice, bob, slash,
         staking.delegate(crushed, 400 * UNIT, 0, sender=bob)
         before = staking.delegation(crushed, bob)[1]
         assert before >= 400 * UNIT - 10**4
-        slash(crushed, staking.slashable(crushed) - 10**9)
-        assert 0 < staking.delegation(crushed, bob)[1] <= 10**9
+        slash(crushed, staking.slashable(crushed) - 10**10)
+        assert 0 < staking.delegation(crushed, bob)[1] <= 10**10
         staking.stake(crushed, 1_000 * UNIT, sender=owner)
         assert solvent()
 
@@ -92,3 +96,55 @@ def test_requests_of_a_wiped_pool_do_not_take_up_places(staking, provider, owner
     assert [r.tokens for r in staking.unbondings(provider)] == [UNIT] * 32
     with boa.reverts("provider_staking: too many open requests"):
         staking.unbond(provider, UNIT, sender=owner)
+
+
+def test_last_one_of_a_fallen_pool_keeps_its_part(
+    staking, provider, owner, deployer, alice, bob, slash, solvent
+):
+    """However few shares a fall left a delegator with, others can't leave with its tokens."""
+    staking.delegate(provider, 2 * UNIT, 0, sender=alice)
+    staking.add_rewards(provider, 2 * UNIT, EMISSION, sender=deployer)
+    staking.delegate(provider, 1 * UNIT, 0, sender=bob)
+    slash(provider, staking.slashable(provider) - 2 * 10**9)
+    staking.stake(provider, 1_000 * UNIT, sender=owner)
+    staking.add_rewards(provider, 1_000 * UNIT, EMISSION, sender=deployer)
+    before = staking.delegation(provider, bob)[1]
+    assert before > 100 * UNIT
+    staking.undelegate(provider, staking.delegation(provider, alice)[0], sender=alice)
+    assert staking.delegation(provider, bob)[1] >= before
+    assert solvent()
+
+
+def test_nobody_owns_a_fallen_pool_that_all_have_left(
+    token, staking, provider, owner, payout, deployer, slash, solvent
+):
+    """What rescaling rounds away must not earn, nor make shares too dear for who comes next."""
+    delegators = [str(boa.env.generate_address(f"delegator {i}")) for i in range(40)]
+    for number, delegator in enumerate(delegators):
+        tokens = UNIT + number * 12_345_678_901_234_567
+        token.transfer(delegator, tokens)
+        token.approve(staking, tokens, sender=delegator)
+        staking.delegate(provider, tokens, 0, sender=delegator)
+    slash(provider, staking.slashable(provider) - 2 * GWEI)
+    staking.stake(provider, 1_000 * UNIT, sender=owner)
+    held = [staking.delegation(provider, each)[0] for each in delegators]
+    assert 0 < staking.delegation_pool(provider).shares - sum(held) < len(delegators)
+    staking.add_rewards(provider, 1_000 * UNIT, EMISSION, sender=deployer)
+    for delegator, shares in zip(delegators, held, strict=True):
+        staking.undelegate(provider, shares, sender=delegator)
+    assert staking.delegation_pool(provider).shares == 0
+    assert staking.delegation_pool(provider).tokens < GWEI
+    before = token.balanceOf(payout)
+    staking.add_rewards(provider, 100 * UNIT, EMISSION, sender=deployer)
+    assert token.balanceOf(payout) - before == 100 * UNIT
+    assert staking.delegate(provider, UNIT, 0, sender=owner) == UNIT
+    assert solvent()
+
+
+@pytest.mark.parametrize(("left", "owned"), [(GWEI - 1, 0), (GWEI, GWEI)])
+def test_less_than_a_gwei_starts_the_pool_anew(staking, provider, alice, slash, left, owned):
+    staking.delegate(provider, 100 * UNIT, 0, sender=alice)
+    slash(provider, staking.slashable(provider) - left)
+    shares, worth = staking.delegation(provider, alice)
+    assert (shares > 0, worth) == (owned > 0, owned)
+    assert staking.delegation_pool(provider).tokens == left

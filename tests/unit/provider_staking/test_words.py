@@ -1,11 +1,14 @@
-"""The packed words of ProviderStaking: what goes in comes out, and nothing spills over."""
+"""The packed words of ProviderStaking: what goes in comes out, and nothing spills over.
+
+The example of each has every field full.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import boa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 SOURCE = str(Path(__file__).parents[3] / "contracts" / "modules" / "staking_words.vy")
@@ -24,6 +27,7 @@ def words() -> Any:
 
 @settings(max_examples=50, deadline=None)
 @given(fields=st.tuples(TOKENS, SHARES, GENERATION))
+@example(fields=(2**96 - 1, 2**128 - 1, 2**32 - 1))
 def test_pool(words, fields):
     word = words._pack_pool(fields)
     assert words._pool(word) == fields
@@ -33,30 +37,35 @@ def test_pool(words, fields):
 
 @settings(max_examples=50, deadline=None)
 @given(fields=st.tuples(TOKENS, TOKENS, st.integers(0, 2**36 - 1), LIFE, REQUESTS))
+@example(fields=(2**96 - 1, 2**96 - 1, 2**36 - 1, 2**20 - 1, 2**8 - 1))
 def test_bond(words, fields):
     assert words._bond(words._pack_bond(fields)) == fields
 
 
 @settings(max_examples=50, deadline=None)
 @given(fields=st.tuples(SHARES, GENERATION, GENERATION, REQUESTS))
+@example(fields=(2**128 - 1, 2**32 - 1, 2**32 - 1, 2**64 - 1))
 def test_position(words, fields):
     assert words._position(words._pack_position(fields)) == fields
 
 
 @settings(max_examples=50, deadline=None)
 @given(fields=st.tuples(SHARES, GENERATION, st.integers(0, 2**64 - 1)))
+@example(fields=(2**128 - 1, 2**32 - 1, 2**96 - 1))
 def test_request(words, fields):
     assert words._request(words._pack_request(fields)) == fields
 
 
 @settings(max_examples=50, deadline=None)
 @given(fields=st.tuples(TOKENS, TOKENS, st.integers(0, 2**40 - 1)))
+@example(fields=(2**96 - 1, 2**96 - 1, 2**64 - 1))
 def test_cooling(words, fields):
     assert words._cooling(words._pack_cooling(fields)) == fields
 
 
 @settings(max_examples=50, deadline=None)
 @given(fields=st.tuples(TOKENS, st.integers(0, 2**64 - 1)))
+@example(fields=(2**96 - 1, 2**160 - 1))
 def test_held(words, fields):
     assert words._held(words._pack_held(fields)) == fields
 

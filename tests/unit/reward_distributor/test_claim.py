@@ -349,11 +349,23 @@ def test_a_jailed_providers_claim_waits_and_loses_nothing(
     assert rewards.token.balanceOf(payout) == 350
 
 
+def test_a_provider_jailed_for_ever_is_never_paid(
+    rewards: RewardMarket, provider: int, jail: Callable[[int, int], None]
+):
+    rewards.close([provider_leaf(provider, 1_000)])
+    jail(provider, 2**64 - 1)
+    before = held(rewards)
+    boa.env.time_travel(seconds=2**35)
+    with boa.reverts("reward_distributor: provider is jailed"):
+        rewards.claim(provider_leaf(provider, 1_000))
+    assert held(rewards) == before
+
+
 def test_a_provider_nobody_registered(rewards: RewardMarket):
     leaf = provider_leaf(77, 1_000)
     rewards.close([leaf])
     before = held(rewards)
-    with boa.reverts("provider_staking: unknown provider"):
+    with boa.reverts("provider_registry: unknown provider"):
         rewards.claim(leaf)
     assert held(rewards) == before
 
@@ -363,7 +375,7 @@ def test_one_failing_claim_does_not_block_another(
 ):
     good = account_leaf(oracles[0], 5)
     rewards.close([provider_leaf(77, 1_000), good, provider_leaf(provider, 100)])
-    with boa.reverts("provider_staking: unknown provider"):
+    with boa.reverts("provider_registry: unknown provider"):
         rewards.claim(provider_leaf(77, 1_000))
     assert rewards.claim(good) == 5
     assert rewards.claim(provider_leaf(provider, 100)) == 25

@@ -1,0 +1,25 @@
+"""The unit tests' market and their staking and committee fixtures, for the tests here."""
+
+from tests.unit.conftest import *  # noqa: F403 - fixtures
+from tests.unit.conftest import _isolated  # noqa: F401 - a fixture
+from tests.unit.oracle_committee.conftest import (  # noqa: F401 - fixtures
+    check,
+    consumer,
+    deploy_committee,
+    sign_report,
+)
+from tests.unit.provider_staking.conftest import (  # noqa: F401 - fixtures
+    alice,
+    bob,
+    owner,
+    provider,
+    purses,
+    refused,
+    registered,
+    reporter,
+    slash,
+    slasher,
+    solvent,
+    state,
+    victim,
+)
