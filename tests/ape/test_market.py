@@ -43,6 +43,12 @@ def test_roles_are_wired(market: Market, contract: str, role: str, holder: str) 
     assert market[contract].role_holder(role_id(role)) == market[holder].address
 
 
+def test_the_arbiter_is_the_parameters(market: Market, parameters: Parameters) -> None:
+    court = market["SlashingCourt"]
+    assert court.role_holder(role_id("ARBITER")) == parameters.court.arbiter
+    assert court.POLICY().fraud_bps == parameters.court.fraud_bps
+
+
 def test_classes_and_service_levels_are_the_parameters(
     market: Market, parameters: Parameters
 ) -> None:

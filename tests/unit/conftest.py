@@ -5,6 +5,7 @@ runs inside a chain snapshot, so tests can't see each other.
 """
 
 from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,14 @@ def role(name: str) -> bytes:
     return keccak_256(name.encode()).digest()
 
 
+@cache
+def _compiled(name: str) -> Any:
+    return boa.load_partial(str(ROOT / "contracts" / f"{name}.vy"))
+
+
 def load(name: str, *args: Any, **kwargs: Any) -> Any:
     """Deploy contracts/<name>.vy."""
-    return boa.load_partial(str(ROOT / "contracts" / f"{name}.vy")).deploy(*args, **kwargs)
+    return _compiled(name).deploy(*args, **kwargs)
 
 
 def sign(key: LocalAccount, message: Message, domain: Domain) -> bytes:
