@@ -62,9 +62,20 @@ class Mutant:
     replacement: str
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        """What identifies the mutant as long as the statement stays as it is."""
-        return self.file, self.function, self.before, self.after
+    def id(self) -> str:
+        """What names the change among all of a source."""
+        return f"{self.file}:{self.start}:{self.replacement}"
+
+    def described(self) -> dict[str, str | int]:
+        """The mutant for people and reports."""
+        return {
+            "id": self.id,
+            "file": self.file,
+            "function": self.function,
+            "line": self.line,
+            "before": self.before,
+            "after": self.after,
+        }
 
     def apply(self, source: str) -> str:
         return source[: self.start] + self.replacement + source[self.end :]

@@ -45,13 +45,18 @@ HEADER = (
 )
 @click.option("--seed", default=1, show_default=True, help="Which of them.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
+@click.option("--resume", is_flag=True, help="Try survivors again; other verdicts stay.")
 @click.option("--docs", is_flag=True, help="Put the row into docs/benchmarks.md.")
-def main(contract: str, sample: int, seed: int, jobs: int, docs: bool) -> None:
+def main(contract: str, sample: int, seed: int, jobs: int, resume: bool, docs: bool) -> None:
     """Mutate CONTRACT and write build/mutation/CONTRACT.json."""
     # JobEscrow => job_escrow
     folder = "tests/unit/" + re.sub(r"(?<!^)(?=[A-Z])", "_", contract).lower()
     if not (ROOT / folder).is_dir():
         raise click.BadParameter(f"{contract} has no {folder}")
+    OUT.mkdir(parents=True, exist_ok=True)
+    journal = OUT / f"{contract}.jsonl"
+    if not resume:
+        journal.write_text("")
     console = Console()
     columns = (TextColumn(contract), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
@@ -59,27 +64,31 @@ def main(contract: str, sample: int, seed: int, jobs: int, docs: bool) -> None:
         ThreadPoolExecutor(jobs) as pool,
     ):
         bar = progress.add_task("starting", total=None)
-        results: list[dict[str, Any]] = []
+        survived = 0
 
         def work(job: int) -> None:
-            for line in worker(contract, folder, seed, sample, job, jobs):
-                if line["kind"] == "broken":
-                    raise click.ClickException(f"fails without a mutant: {line['test']}")
-                if line["kind"] == "baseline":
+            nonlocal survived
+            for line in worker(contract, folder, seed, sample, job, jobs, journal):
+                if "broken" in line:
+                    raise click.ClickException(f"fails without a mutant: {line['broken']}")
+                if "mutants" in line:
                     progress.update(bar, total=min(sample, line["mutants"]), description="")
                     continue
-                results.append(line)
-                if counts(line):
-                    survived = sum(r["verdict"] == "survived" for r in results)
+                with journal.open("a") as verdicts:
+                    verdicts.write(json.dumps(line) + "\n")
+                survived += line["verdict"] == "survived"
+                if line["verdict"] not in ("uncompilable", "identical"):
                     progress.update(bar, advance=1, description=f"{survived} survived")
 
         for done in [pool.submit(work, job) for job in range(jobs)]:
             done.result()
-    report(console, contract, sorted(results, key=lambda r: (r["file"], r["start"])), docs)
+    # a mutant that was tried again has its last verdict
+    results = {line["id"]: line for line in map(json.loads, journal.read_text().splitlines())}
+    report(console, contract, sorted(results.values(), key=lambda r: (r["file"], r["line"])), docs)
 
 
 def worker(
-    contract: str, folder: str, seed: int, sample: int, job: int, jobs: int
+    contract: str, folder: str, seed: int, sample: int, job: int, jobs: int, journal: Path
 ) -> Iterator[dict[str, Any]]:
     """The lines that a worker in a copy of the tree reports."""
     tree = OUT / f"{contract}-{job}"
@@ -92,7 +101,7 @@ def worker(
             shutil.copy(source, target)
     reading, writing = os.pipe()
     share = sample // jobs + (job < sample % jobs)
-    arguments = [contract, folder, seed, f"{job}/{jobs}", share, writing]
+    arguments = [contract, folder, seed, f"{job}/{jobs}", share, journal, writing]
     with tree.with_suffix(".log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "tests/mutation/worker.py", *map(str, arguments)],
@@ -110,10 +119,6 @@ def worker(
             raise click.ClickException(f"worker failed, see {log.name}")
     finally:
         process.kill()
-
-
-def counts(result: dict[str, Any]) -> bool:
-    return result["verdict"] not in ("uncompilable", "identical")
 
 
 def equivalents() -> set[tuple[str, ...]]:

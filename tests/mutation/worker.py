@@ -1,8 +1,9 @@
 """Runs one contract's unit tests against mutants, each in a process forked from this one.
 
-`python worker.py CONTRACT TESTS SEED PART SAMPLE REPORT` in a copy of the repository: Python,
-pytest and the tests are loaded once, a mutant is written over the copy's source, and lines of
-JSON go to the file descriptor REPORT.
+`python worker.py CONTRACT TESTS SEED PART SAMPLE JOURNAL REPORT` in a copy of the repository:
+Python, pytest and the tests are loaded once, a mutant is written over the copy's source, and
+lines of JSON go to the file descriptor REPORT. What JOURNAL has a verdict on is not tried again,
+unless it survived.
 """
 
 import json
@@ -13,7 +14,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,9 @@ class Cache:
 class Mutation:
     """A pytest plugin that takes over the loop over the collected tests."""
 
-    def __init__(self, contract: str, seed: int, part: str, sample: int, report: int) -> None:
+    def __init__(
+        self, contract: str, seed: int, part: str, sample: int, journal: Path, report: int
+    ) -> None:
         self.contract = f"{contract}.vy"
         self.report = report
         self.sample = sample
@@ -70,6 +72,8 @@ class Mutation:
         # "1/4": every fourth, from the second on
         first, step = map(int, part.split("/"))
         self.part = self.all[first::step]
+        verdicts = map(json.loads, journal.read_text().splitlines())
+        self.known = {v["id"]: v["verdict"] for v in verdicts}
         self.cache = Cache(set(self.files))
         self.durations: dict[str, float] = {}
         self.failed = ""
@@ -87,16 +91,20 @@ class Mutation:
         boa.interpret._disk_cache = self.cache
         original, seconds = self.forked(lambda: self.examine(session), 600)
         if original["verdict"] != "survived":
-            self.emit(kind="broken", test=original.get("failed", original["verdict"]))
+            self.emit(broken=original.get("failed", original["verdict"]))
             return True
         session.items.sort(key=lambda item: original["durations"][item.nodeid])
-        self.emit(kind="baseline", mutants=len(self.all), seconds=seconds)
+        self.emit(mutants=len(self.all), seconds=seconds)
 
         limit = max(LEAST_SECONDS, PATIENCE * seconds)
         counted = 0
         for mutant in self.part:
             if counted == self.sample:
                 break
+            known = self.known.get(mutant.id, "survived")
+            if known not in ("survived", "crashed"):
+                counted += known not in ("uncompilable", "identical")
+                continue
             result, seconds = self.forked(
                 lambda mutant=mutant: self.examine(session, mutant, original["code"]), limit
             )
@@ -104,8 +112,7 @@ class Mutation:
             session.items.sort(key=lambda item: item.nodeid != result.get("failed"))
             counted += result["verdict"] not in ("uncompilable", "identical")
             self.emit(
-                kind="mutant",
-                **asdict(mutant),
+                **mutant.described(),
                 verdict=result["verdict"],
                 killed_by=result.get("failed", ""),
                 seconds=round(seconds, 2),
@@ -180,11 +187,11 @@ class Mutation:
 
 
 def main() -> int:
-    contract, tests, seed, part, sample, report = sys.argv[1:]
+    contract, tests, seed, part, sample, journal, report = sys.argv[1:]
     # no test may fail for being slow, or for an example that another mutant was killed by
     settings.register_profile("mutation", deadline=None, derandomize=True, database=None)
     settings.load_profile("mutation")
-    plugin = Mutation(contract, int(seed), part, int(sample), int(report))
+    plugin = Mutation(contract, int(seed), part, int(sample), Path(journal), int(report))
     options = ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:xdist", "-s"]
     return int(pytest.main([*options, "-m", "not slow", tests], plugins=[plugin]))
 
