@@ -130,8 +130,9 @@ coverage: setup ## branch coverage of the contracts by their unit tests
 	  --cov=contracts --cov-config=tests/unit/contracts.coveragerc --cov-report=term
 
 .PHONY: mutate
-mutate: setup ## mutate a contract and run its unit tests (CONTRACT=OracleCommittee SAMPLE=150 JOBS=2)
-	@python tests/mutation/run.py $(CONTRACT) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(JOBS),--jobs $(JOBS))
+mutate: setup ## mutate a contract, run its unit tests (CONTRACT=OracleCommittee SAMPLE=150 JOBS=2 RESUME=1 DOCS=1)
+	@python tests/mutation/run.py $(CONTRACT) $(if $(SAMPLE),--sample $(SAMPLE)) \
+	  $(if $(JOBS),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(DOCS),--docs)
 
 .PHONY: bench
 bench: setup ## measure gas from anvil receipts, print it beside the budgets

@@ -2,6 +2,8 @@
 
 import boa
 import pytest
+from coincurve import PrivateKey
+from eth_account import Account
 
 from oracle.domain.messages import Domain, Report
 
@@ -168,6 +170,33 @@ def test_high_s(check, sign_report, consumer, oracles):
         changed[place] = malleable_twin(honest[place])
         with boa.reverts(MALLEABLE):
             check(b"".join(changed))
+
+
+def test_largest_low_s(committee, check, sign_report, consumer, oracles, rotate):
+    """The bound itself is no malleable signature, one above is.
+
+    Nobody's signature has that s by chance, so the key is made for it: for a nonce and an s it
+    is what the signing equation is solved for. A rotation leaves the digest as it was.
+    """
+    digest = int.from_bytes(
+        committee.report_digest(consumer.address, SUBJECT, ROUND, PAYLOAD), "big"
+    )
+    nonce = PrivateKey(b"\x01" * 32)
+    x, y = nonce.public_key.point()
+    largest = ORDER // 2
+    for s in (largest, largest + 1):
+        secret = (s * nonce.to_int() - digest) * pow(x, -1, ORDER) % ORDER
+        made = Account.from_key(secret.to_bytes(32, "big"))
+        rotate(oracles[0], made)
+        signature = x.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + y % 2])
+        by_key = {o.address: sign_report([o], consumer) for o in oracles[1:5]}
+        by_key[made.address] = signature
+        joined = b"".join(by_key[key] for key in sorted(by_key, key=lambda key: int(key, 16)))
+        if s == largest:
+            assert check(joined) == 0b0011111
+        else:
+            with boa.reverts(MALLEABLE):
+                check(joined)
 
 
 # --- over what ----------------------------------------------------------------------------
