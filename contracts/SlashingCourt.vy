@@ -90,6 +90,12 @@ exports: (
 )
 
 
+# of modules/delayed_roles.vy, on the staking contract
+interface Roles:
+    def ROLE_CHANGE_DELAY() -> uint256: view
+    def pending_role(role: bytes32) -> delayed_roles.PendingRole: view
+
+
 # what is done about a fault
 struct Sentence:
     case_id: bytes32
@@ -229,9 +235,7 @@ def __init__(
     ]:
         assert period != 0 and period <= MAX_PERIOD, "slashing_court: period out of bounds"
         longest += period
-    role_delay: uint256 = staticcall delayed_roles.__interface__(
-        staking.address
-    ).ROLE_CHANGE_DELAY()
+    role_delay: uint256 = staticcall Roles(staking.address).ROLE_CHANGE_DELAY()
     assert role_delay >= longest, "slashing_court: case outlives the role delay"
     ownable.__init__()
     ownable_2step.__init__()
@@ -560,7 +564,7 @@ def accuse(provider: uint24, kind: uint8, job: uint64, evidence_hash: bytes32) -
         assert details.provider == provider, "slashing_court: job of another provider"
         assert self._is_live(details), "slashing_court: job is not live"
     assert (
-        staticcall delayed_roles.__interface__(STAKING.address).pending_role(SLASHER)
+        staticcall Roles(STAKING.address).pending_role(SLASHER)
     ).ready_at == 0, "slashing_court: court is being replaced"
     case_id: bytes32 = keccak256(abi_encode(msg.sender, provider, kind, job, evidence_hash))
     assert self.parties[case_id] == 0, "slashing_court: accused before"
