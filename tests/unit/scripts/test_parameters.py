@@ -34,6 +34,11 @@ UPPER_BOUNDS = [
     ("court.max_penalty_bps", "SlashingCourt", "BPS"),
     ("court.daily_cap_bps", "SlashingCourt", "BPS"),
     ("court.correlation_multiplier", "SlashingCourt", "MAX_MULTIPLIER"),
+    ("court.reporter_bps", "SlashingCourt", "BPS"),
+    ("court.answer_period", "SlashingCourt", "MAX_PERIOD"),
+    ("court.verdict_period", "SlashingCourt", "MAX_PERIOD"),
+    ("court.appeal_period", "SlashingCourt", "MAX_PERIOD"),
+    ("court.arbiter_period", "SlashingCourt", "MAX_PERIOD"),
 ]
 POSITIVE = [
     "staking.unbonding_period",
@@ -45,9 +50,16 @@ POSITIVE = [
     "emissions.vesting_period",
     "court.jail",
     "court.false_attestation_bps",
+    "court.missed_challenge_bps",
+    "court.downtime_bps",
+    "court.fraud_bps",
     "court.daily_cap_bps",
     "court.accusation_bond",
+    "court.appeal_bond",
     "court.answer_period",
+    "court.verdict_period",
+    "court.appeal_period",
+    "court.arbiter_period",
 ]
 
 
