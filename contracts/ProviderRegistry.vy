@@ -52,7 +52,7 @@ provider_of_operator: public(HashMap[address, uint24])
 # provider => where commission, job income and withdrawn self-bond go
 payouts: HashMap[uint24, address]
 # provider => who may become its owner, the zero address for nobody
-pending_owner: public(HashMap[uint24, address])
+offered_to: public(HashMap[uint24, address])
 # provider => chain time in seconds at which its owner took it over, 0 while the first has it
 owner_since: public(HashMap[uint24, uint256])
 # provider => lower reporter cut that waits for its delay
@@ -287,7 +287,7 @@ def transfer_provider(provider: uint24, next_owner: address):
     @param next_owner who may accept; the zero address takes an offer back
     """
     self._owned_terms(provider)
-    self.pending_owner[provider] = next_owner
+    self.offered_to[provider] = next_owner
     log IProviderRegistry.ProviderOffered(
         provider=provider, owner=msg.sender, next_owner=next_owner
     )
@@ -304,7 +304,7 @@ def accept_provider(provider: uint24):
     @param provider which one
     """
     assert (
-        msg.sender == self.pending_owner[provider]
+        msg.sender == self.offered_to[provider]
     ), "provider_registry: caller was not offered the provider"
     terms: provider_terms.Terms = provider_terms._terms(self.terms[provider])
     log IProviderRegistry.ProviderTransferred(
@@ -312,7 +312,7 @@ def accept_provider(provider: uint24):
     )
     terms.owner = msg.sender
     self.terms[provider] = provider_terms._pack(terms)
-    self.pending_owner[provider] = empty(address)
+    self.offered_to[provider] = empty(address)
     self.owner_since[provider] = block.timestamp
 
 

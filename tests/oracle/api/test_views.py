@@ -18,7 +18,9 @@ def attested(live: Live, oracles: list[Oracle], machine: Machine) -> Oracle:
 
 def test_everything_public_is_served(attested: Oracle, machine: Machine, live: Live) -> None:
     status = attested.get("/v1/status")
-    assert (status["chain_id"], status["epoch"], status["threshold"]) == (31337, 1, 3)
+    assert (status["chain_id"], status["threshold"]) == (31337, 3)
+    # chain time goes on with the clock
+    assert status["epoch"] >= 1
     (device,) = attested.get("/v1/devices")
     assert device == attested.get(f"/v1/devices/0x{machine.device.hex()}")
     assert (device["device_class"], device["provider"]) == (1, machine.provider)

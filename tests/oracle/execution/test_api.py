@@ -184,7 +184,7 @@ def test_a_dropped_operator_key_speaks_no_more(
 ) -> None:
     live.send(
         live.provider_owner,
-        "ProviderStaking",
+        "ProviderRegistry",
         "set_operator",
         receipt.provider,
         live.deployer.address,

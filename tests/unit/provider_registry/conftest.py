@@ -40,7 +40,7 @@ def refused(providers: Any) -> Callable[[str], AbstractContextManager[None]]:
             (
                 providers.provider_info(p),
                 providers.pending_reporter_cut(p),
-                providers.pending_owner(p),
+                providers.offered_to(p),
             )
             for p in ids
         ]

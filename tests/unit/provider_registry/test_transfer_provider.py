@@ -19,7 +19,7 @@ def test_ownership_passes_when_it_is_accepted(
     (entry,) = providers.get_logs()
     assert (entry.provider, entry.previous, entry.current) == (registered, owner, alice)
     assert providers.owner_of(registered) == alice
-    assert providers.pending_owner(registered) == ZERO
+    assert providers.offered_to(registered) == ZERO
     # keys and terms stay
     assert providers.provider_info(registered)[1:] == before[1:]
     assert before.operator == operator.address
