@@ -43,9 +43,9 @@ def unpack(word: int) -> tuple[int, int, int]:
 
 
 @st.composite
-def pools(draw: st.DrawFn) -> tuple[int, int]:
+def pools(draw: st.DrawFn, least: int = 1) -> tuple[int, int]:
     """Tokens and shares of any pool that deposits, rewards and slashes can lead to."""
-    tokens = draw(st.integers(1, 2**90))
+    tokens = draw(st.integers(least, 2**90))
     shares = draw(st.integers(MIN_SHARES, max(MIN_SHARES, tokens * MAX_SHARES_PER_TOKEN)))
     assume(shares <= tokens * MAX_SHARES_PER_TOKEN)
     return tokens, shares
@@ -134,13 +134,12 @@ def test_slash_leaves_owners_shares_that_fit(arithmetic, pool, left, generation)
 
 @settings(max_examples=200, deadline=None)
 @given(
-    pool=pools(),
+    pool=pools(least=MIN_TOKENS),
     left=st.integers(MIN_TOKENS, 10**19),
     parts=st.lists(st.fractions(0, 1), min_size=1, max_size=4),
 )
 def test_rescale_costs_a_holder_no_base_unit(arithmetic, pool, left, parts):
     tokens, shares = pool
-    assume(tokens >= MIN_TOKENS)
     left = min(left, tokens)
     word = arithmetic._scale(pack(tokens, shares), left)
     _, kept, now = unpack(word)
