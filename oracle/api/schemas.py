@@ -6,11 +6,12 @@ signatures as 65 bytes r, s, v. What a signature covers is a struct of
 """
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from oracle.domain import execution, messages, proposals
+from oracle.domain.attestation import Opening
 from oracle.domain.canonical import MAX_INTEGER
 from oracle.domain.receipts import JobStatus
 from oracle.errors import BadInput
@@ -140,6 +141,14 @@ class OpeningBody(Body):
     j: U32
     leaf: Leaf
     path: list[Hash] = Field(max_length=32)
+
+    @classmethod
+    def of(cls, opening: Opening) -> Self:
+        """An opening as it travels."""
+        query = opening.query
+        return cls(
+            round=query.round, i=query.i, j=query.j, leaf=opening.leaf, path=list(opening.path)
+        )
 
 
 class OpeningsBody(Body):

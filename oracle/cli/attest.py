@@ -94,13 +94,7 @@ def prove(
         secret=drawn_by or None,
         queries=queries,
         openings=[
-            OpeningBody(
-                round=opening.query.round,
-                i=opening.query.i,
-                j=opening.query.j,
-                leaf=opening.leaf,
-                path=list(opening.path),
-            )
+            OpeningBody.of(opening)
             for opening in proof.answer(
                 draw_queries(proof.final_seed, drawn_by, queries, dims) if drawn_by else []
             )

@@ -243,16 +243,7 @@ class Agent:
         commit = signed.commit.struct_hash()
         self._check_ack(ack, commit)
         asked = draw_queries(signed.commit.final_seed, ack.secret, ack.queries, dims)
-        openings = [
-            OpeningBody(
-                round=opening.query.round,
-                i=opening.query.i,
-                j=opening.query.j,
-                leaf=opening.leaf,
-                path=list(opening.path),
-            )
-            for opening in signed.proof.answer(asked)
-        ]
+        openings = [OpeningBody.of(opening) for opening in signed.proof.answer(asked)]
         verdict = await oracle.client.open(OpeningsBody(commit=commit, openings=openings))
         oracle.finished = view.epoch
         oracle.last_notice = ""

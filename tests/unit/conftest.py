@@ -4,6 +4,8 @@ Everything is deployed as the deploy script does it: real contracts, real wiring
 runs inside a chain snapshot, so tests can't see each other.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
@@ -338,6 +340,20 @@ def market(
 
 
 # --- helpers as fixtures --------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(state: Callable[[], Any]) -> Callable[[str], AbstractContextManager[None]]:
+    """Expect a revert with this reason that changes nothing of a folder's `state`."""
+
+    @contextmanager
+    def _refused(reason: str) -> Iterator[None]:
+        before = state()
+        with boa.reverts(reason):
+            yield
+        assert state() == before
+
+    return _refused
 
 
 @pytest.fixture(scope="session")

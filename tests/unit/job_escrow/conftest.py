@@ -3,8 +3,8 @@
 Each test file sets the market up once; its tests can't see each other.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -341,17 +341,3 @@ def state(
 
 def jobs(escrow: Any) -> int:
     return int(escrow.job_count())
-
-
-@pytest.fixture
-def refused(state: State) -> Refused:
-    """Expect a revert with this reason that changes nothing."""
-
-    @contextmanager
-    def _refused(reason: str) -> Iterator[None]:
-        before = state()
-        with boa.reverts(reason):
-            yield
-        assert state() == before
-
-    return _refused

@@ -11,11 +11,10 @@ from typing import Any
 
 import boa
 import pytest
-from eth_abi import encode
 from eth_account.signers.local import LocalAccount
 
 from oracle.domain.hashing import keccak
-from oracle.domain.messages import EpochReport, Result
+from oracle.domain.messages import EpochReport, Result, Verdict
 from oracle.domain.receipts import JobStatus, Receipt, pack
 from tests.unit.conftest import HOUR
 
@@ -143,24 +142,26 @@ def attestation_result(registry, provider, device_class) -> Case:
 
 
 @pytest.fixture
-def verdict(court) -> Case:
-    """The verdict on an accusation. A report binds the address of its consumer and asks no more
-    of it, so a verdict convicts whatever the court does with it."""
-    case_id = keccak(b"case")
-    type_hash = keccak(b"Verdict(bytes32 caseId,bool guilty,uint96 loss)")
+def verdict(market, court, token, policy, provider, operator) -> Case:
+    """The ruling on an accusation that the provider has answered."""
+    token.approve(court, policy.accusation_bond)
+    case_id = bytes(court.accuse(provider, court.FRAUD(), 0, TERMS))
+    court.answer(case_id, TERMS, sender=operator.address)
     guilty, innocent = (
-        keccak(encode(["bytes32", "bytes32", "bool", "uint96"], [type_hash, case_id, *ruling]))
-        for ruling in ((True, 5 * UNIT), (False, 0))
+        Verdict(case_id, *ruling).struct_hash() for ruling in ((True, 5 * UNIT), (False, 0))
+    )
+    return Case(
+        court,
+        case_id,
+        0,
+        guilty,
+        innocent,
+        lambda signatures: court.rule(case_id, True, 5 * UNIT, signatures),
+        lambda: court.accusations(case_id),
     )
 
-    def submit(_signatures: bytes) -> None:
-        raise NotImplementedError
 
-    return Case(court, case_id, 0, guilty, innocent, submit, lambda: None)
-
-
-CONSUMERS = ["usage_batch", "epoch_root", "attestation_result"]
-EVERY_DOMAIN = pytest.mark.parametrize("case", [*CONSUMERS, "verdict"], indirect=True)
+CONSUMERS = ["usage_batch", "epoch_root", "attestation_result", "verdict"]
 
 
 @pytest.fixture(params=CONSUMERS)
@@ -322,76 +323,66 @@ def test_member_convicted(case, signed, committee, oracles, sign_report, consume
 # --- equivocation ---------------------------------------------------------------------------
 
 
-@EVERY_DOMAIN
-def test_two_truths_cost_the_bond(case, committee, token, oracles, sign_report, reporter):
-    """In every domain that members sign in, with the payloads that are signed there."""
-    payloads = case.payload, case.other_payload
-    signatures = [
-        sign_report(
-            [oracles[3]], case.consumer, subject=case.subject, epoch=case.epoch, payload=payload
+@pytest.fixture
+def prove(case: Case, committee) -> Callable[..., None]:
+    """Submit a member's two signatures for the case's two payloads."""
+
+    def _prove(config: bytes, signatures: tuple[bytes, bytes], **options: Any) -> None:
+        first, second = signatures
+        committee.prove_equivocation(
+            config,
+            case.consumer.address,
+            case.subject,
+            case.epoch,
+            case.payload,
+            first,
+            case.other_payload,
+            second,
+            **options,
         )
-        for payload in payloads
-    ]
+
+    return _prove
+
+
+@pytest.fixture
+def both(case: Case, sign_report) -> Callable[[LocalAccount], tuple[bytes, bytes]]:
+    """A member signs both payloads of the case."""
+
+    def _both(member: LocalAccount) -> tuple[bytes, bytes]:
+        of_case = {"subject": case.subject, "epoch": case.epoch}
+        return tuple(
+            sign_report([member], case.consumer, payload=payload, **of_case)
+            for payload in (case.payload, case.other_payload)
+        )
+
+    return _both
+
+
+def test_two_truths_cost_the_bond(committee, token, oracles, both, prove, reporter):
+    """In every domain that members sign in, with the payloads that are signed there."""
     supply, member = token.totalSupply(), oracles[3].address
-    committee.prove_equivocation(
-        committee.config_digest(),
-        case.consumer.address,
-        case.subject,
-        case.epoch,
-        payloads[0],
-        signatures[0],
-        payloads[1],
-        signatures[1],
-        sender=reporter,
-    )
+    prove(committee.config_digest(), both(oracles[3]), sender=reporter)
     reward = MIN_BOND * REPORTER_BPS // 10_000
     assert (committee.bond_of(member), committee.retired(member)) == (0, True)
     assert token.balanceOf(reporter) == reward
     assert token.totalSupply() == supply - (MIN_BOND - reward)
 
 
-@EVERY_DOMAIN
-def test_signing_a_round_anew_is_no_equivocation(case, committee, oracles, sign_report):
+def test_signing_a_round_anew_is_no_equivocation(committee, oracles, both, prove):
     """After `configure` members sign the round again; if they know better by then, they may."""
-    of_case = {"subject": case.subject, "epoch": case.epoch}
     old = committee.config_digest()
-    before = sign_report([oracles[3]], case.consumer, payload=case.payload, **of_case)
+    before, _ = both(oracles[3])
     committee.configure([oracle.address for oracle in oracles], 6, 1)
-    after = sign_report([oracles[3]], case.consumer, payload=case.other_payload, **of_case)
+    _, after = both(oracles[3])
     for config in (old, committee.config_digest()):
         with boa.reverts("oracle_committee: not a member's signature"):
-            committee.prove_equivocation(
-                config,
-                case.consumer.address,
-                case.subject,
-                case.epoch,
-                case.payload,
-                before,
-                case.other_payload,
-                after,
-            )
+            prove(config, (before, after))
 
 
-@EVERY_DOMAIN
-def test_removal_is_no_way_out(case, committee, oracles, sign_report):
+def test_removal_is_no_way_out(committee, oracles, both, prove):
     """A member dropped after it signed two truths pays for them until its bond is free."""
-    old, payloads = committee.config_digest(), (case.payload, case.other_payload)
-    signatures = [
-        sign_report(
-            [oracles[0]], case.consumer, subject=case.subject, epoch=case.epoch, payload=payload
-        )
-        for payload in payloads
-    ]
+    old, signatures = committee.config_digest(), both(oracles[0])
     committee.configure([oracle.address for oracle in oracles[1:]], 5, 1)
     boa.env.time_travel(seconds=BOND_DELAY - 1)
-    committee.prove_equivocation(
-        old,
-        case.consumer.address,
-        case.subject,
-        case.epoch,
-        payloads[0],
-        signatures[0],
-        payloads[1],
-        signatures[1],
-    )
+    prove(old, signatures)
     assert committee.bond_of(oracles[0].address) == 0

@@ -1,7 +1,6 @@
 """Staking alone: one provider with self-bond, people with tokens, holders of both roles."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import boa
@@ -123,22 +122,6 @@ def state(
         )
 
     return _state
-
-
-@pytest.fixture
-def refused(
-    state: Callable[[], tuple[Any, ...]],
-) -> Callable[[str], AbstractContextManager[None]]:
-    """Expect a revert with this reason that changes nothing."""
-
-    @contextmanager
-    def _refused(reason: str) -> Iterator[None]:
-        before = state()
-        with boa.reverts(reason):
-            yield
-        assert state() == before
-
-    return _refused
 
 
 @pytest.fixture

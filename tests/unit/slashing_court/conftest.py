@@ -499,22 +499,6 @@ def state(
 
 
 @pytest.fixture
-def refused(
-    state: Callable[[], tuple[Any, ...]],
-) -> Callable[[str], AbstractContextManager[None]]:
-    """Expect a revert with this reason that changes nothing."""
-
-    @contextmanager
-    def _refused(reason: str) -> Iterator[None]:
-        before = state()
-        with boa.reverts(reason):
-            yield
-        assert state() == before
-
-    return _refused
-
-
-@pytest.fixture
 def conserved(
     token: Any, holders: list[Any], docket: Docket
 ) -> Callable[[], AbstractContextManager[None]]:
