@@ -18,13 +18,15 @@
      holder bears a slash rounded up; the dust stays in the pool for those who remain.
 
      Trust: the SLASHER may take any stake, but only to burn it or to pay a victim and, up to
-     the share the provider signed, a reporter; the LOCKER may keep self-bond from leaving
-     and pay victims out of what it locked. Both are contracts; the owner names them, and
+     the share the provider signed, a reporter, and keep stake from being paid out while a
+     case is open; the LOCKER may keep self-bond from leaving and pay victims out of what it
+     locked. Both are contracts; the owner names them, and
      renames them only after a delay longer than the unbonding period, so whoever disagrees
      is out before. Nobody can move a holder's stake, timers or terms but the holder; a third
      party can only add tokens.
 @custom:security security@clearwork.example
-@custom:kill There is no pause: everyone can always leave. The owner empties LOCKER and
+@custom:kill There is no pause: everyone can always leave, but for what open cases hold until
+             they end. The owner empties LOCKER and
              SLASHER, which ends new jobs and all slashing after the role delay; a successor
              is a new deployment that holders move to by themselves.
 """
@@ -102,7 +104,7 @@ bond_thawing: HashMap[uint24, uint256]
 # provider => word of self-bond released from locks not long ago
 cooling: HashMap[uint24, uint256]
 # provider => word of what open cases keep from leaving
-held: HashMap[uint24, uint256]
+disputed: HashMap[uint24, uint256]
 # provider => word of its delegation pool
 pools: HashMap[uint24, uint256]
 # provider => word of the thawing pool of its delegations
@@ -485,7 +487,7 @@ def _take_matured(provider: uint24, max_requests: uint256) -> uint256:
     )
     self.pool_thawing[provider] = thawing
     self.positions[provider][msg.sender] = staking_words._pack_position(position)
-    self._check_held(provider)
+    self._check_disputed(provider)
     return tokens
 
 
@@ -545,13 +547,13 @@ def _redeem_matured(
 
 @internal
 @view
-def _check_held(provider: uint24):
+def _check_disputed(provider: uint24):
     """
     @notice What is left after a payment must cover every open case.
     """
-    held: uint256 = staking_words._held(self.held[provider]).tokens
-    if held != 0:
-        assert self._slashable(provider) >= held, "provider_staking: stake is held by a case"
+    tokens: uint256 = staking_words._disputed(self.disputed[provider]).tokens
+    if tokens != 0:
+        assert self._slashable(provider) >= tokens, "provider_staking: stake is held by a case"
 
 
 @internal
@@ -619,10 +621,10 @@ def unbond(provider: uint24, tokens: uint256):
     bond.thawing_life = staking_words._life(staking_words._generation(thawing))
     self.bonds[provider] = staking_words._pack_bond(bond)
     self.bond_thawing[provider] = thawing
-    held: staking_words.Held = staking_words._held(self.held[provider])
-    if held.tokens != 0:
-        held.exit_at = block.timestamp
-        self.held[provider] = staking_words._pack_held(held)
+    disputed: staking_words.Disputed = staking_words._disputed(self.disputed[provider])
+    if disputed.tokens != 0:
+        disputed.exit_at = block.timestamp
+        self.disputed[provider] = staking_words._pack_disputed(disputed)
     log IProviderStaking.UnbondingStarted(provider=provider, tokens=tokens, ready_at=ready_at)
 
 
@@ -710,7 +712,7 @@ def withdraw(provider: uint24, max_requests: uint256) -> uint256:
     )
     self.bonds[provider] = staking_words._pack_bond(bond)
     self.bond_thawing[provider] = thawing
-    self._check_held(provider)
+    self._check_disputed(provider)
     receiver: address = staticcall PROVIDERS.payout_of(provider)
     self._pay(receiver, tokens)
     log IProviderStaking.Withdrawn(provider=provider, receiver=receiver, tokens=tokens)
@@ -907,9 +909,9 @@ def hold(provider: uint24, tokens: uint256):
     @param tokens base units, also more than there are
     """
     delayed_roles._check_role(SLASHER)
-    held: staking_words.Held = staking_words._held(self.held[provider])
-    held.tokens += tokens
-    self.held[provider] = staking_words._pack_held(held)
+    disputed: staking_words.Disputed = staking_words._disputed(self.disputed[provider])
+    disputed.tokens += tokens
+    self.disputed[provider] = staking_words._pack_disputed(disputed)
 
 
 @external
@@ -920,10 +922,10 @@ def drop(provider: uint24, tokens: uint256):
     @param tokens base units that its `hold` named
     """
     delayed_roles._check_role(SLASHER)
-    held: staking_words.Held = staking_words._held(self.held[provider])
-    assert tokens <= held.tokens, "provider_staking: more than cases hold"
-    held.tokens -= tokens
-    self.held[provider] = staking_words._pack_held(held)
+    disputed: staking_words.Disputed = staking_words._disputed(self.disputed[provider])
+    assert tokens <= disputed.tokens, "provider_staking: more than cases hold"
+    disputed.tokens -= tokens
+    self.disputed[provider] = staking_words._pack_disputed(disputed)
 
 
 @external
@@ -1002,8 +1004,8 @@ def held_by_cases(provider: uint24) -> (uint256, uint256):
     @return exit_at chain time in seconds at which self-bond last began to leave while a case
             was open, 0 for never
     """
-    held: staking_words.Held = staking_words._held(self.held[provider])
-    return held.tokens, held.exit_at
+    disputed: staking_words.Disputed = staking_words._disputed(self.disputed[provider])
+    return disputed.tokens, disputed.exit_at
 
 
 @external

@@ -79,7 +79,7 @@ struct Cooling:
 
 
 # tokens 96 | exit_at 160
-struct Held:
+struct Disputed:
     # base units that open cases against the provider keep from being paid out
     tokens: uint256
     # chain time in seconds at which self-bond last began to leave while a case was open
@@ -246,15 +246,15 @@ def _pack_cooling(cooling: Cooling) -> uint256:
 
 @internal
 @pure
-def _held(word: uint256) -> Held:
-    return Held(tokens=word & MAX_TOKENS, exit_at=word >> TOKENS)
+def _disputed(word: uint256) -> Disputed:
+    return Disputed(tokens=word & MAX_TOKENS, exit_at=word >> TOKENS)
 
 
 @internal
 @pure
-def _pack_held(held: Held) -> uint256:
+def _pack_disputed(disputed: Disputed) -> uint256:
     """
     @dev Chain time fits 160 bits.
     """
-    assert held.tokens <= MAX_TOKENS, "staking_words: too much held"
-    return held.tokens | (held.exit_at << TOKENS)
+    assert disputed.tokens <= MAX_TOKENS, "staking_words: too much held"
+    return disputed.tokens | (disputed.exit_at << TOKENS)

@@ -66,8 +66,8 @@ def test_cooling(words, fields):
 @settings(max_examples=50, deadline=None)
 @given(fields=st.tuples(TOKENS, st.integers(0, 2**64 - 1)))
 @example(fields=(2**96 - 1, 2**160 - 1))
-def test_held(words, fields):
-    assert words._held(words._pack_held(fields)) == fields
+def test_disputed(words, fields):
+    assert words._disputed(words._pack_disputed(fields)) == fields
 
 
 @pytest.mark.parametrize("tokens", [2**96, 2**128, 2**256 - 1])
@@ -77,4 +77,4 @@ def test_tokens_that_do_not_fit_revert(words, tokens):
     with boa.reverts("staking_words: too much self-bond"):
         words._pack_bond((tokens, 0, 0, 0, 0))
     with boa.reverts("staking_words: too much held"):
-        words._pack_held((tokens, 0))
+        words._pack_disputed((tokens, 0))
