@@ -14,7 +14,6 @@ from tests.unit.provider_staking.conftest import (  # noqa: F401 - fixtures
     owner,
     provider,
     purses,
-    refused,
     registered,
     reporter,
     slash,
