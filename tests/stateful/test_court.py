@@ -21,8 +21,16 @@ from tests.stateful.evm import Reverted, reverts
 from tests.stateful.law import FOR_EVER, Accusation, Conviction, Law, Sentence, Stakes
 from tests.stateful.market import CLASS, DEPOSIT, LEVELS, PRICE, Market, open_market
 from tests.stateful.model import MIN_TOKENS
-from tests.stateful.test_staking import StakingMachine, parts, people, play, providers
-from tests.unit.conftest import GENESIS_SUPPLY, HOUR, LOCK_PERIOD, MIN_SELF_BOND, ROLE_DELAY, UNIT
+from tests.stateful.test_staking import MAX, StakingMachine, parts, people, play, providers
+from tests.unit.conftest import (
+    GENESIS_SUPPLY,
+    HOUR,
+    LOCK_PERIOD,
+    MIN_SELF_BOND,
+    ROLE_DELAY,
+    UNBONDING_PERIOD,
+    UNIT,
+)
 from tests.unit.slashing_court.conftest import (
     APPEALED,
     CLOSED,
@@ -521,12 +529,15 @@ class CourtMachine(StakingMachine):
         self.begin(case.provider)
         return case_id, case
 
-    @rule(number=numbers, part=parts)
+    @rule(number=numbers, part=parts, patient=st.booleans())
     @precondition(lambda self: self.law.accusations)
-    def flee(self, number, part):
-        """The accused begins to take self-bond out."""
-        _, case = self.begin_case(number, OPEN)
+    def flee(self, number, part, patient):
+        """The accused takes self-bond out, as far as its cases let it go."""
+        _, case = self.begin_case(number, OPEN, RULED)
         self.unbond(case.provider, part)
+        if patient:
+            self.evm.time_travel(UNBONDING_PERIOD)
+            self.withdraw(case.provider, MAX)
 
     def any_case(self, *stages: int) -> bool:
         return any(case.stage in stages for case in self.law.accusations.values())
