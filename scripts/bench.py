@@ -137,7 +137,8 @@ def cells(row: Row, figure: Measurement) -> tuple[str, ...]:
 def update_docs(path: Path, figures: dict[str, Measurement]) -> None:
     """Replace the table between the marks."""
     before, rest = path.read_text().split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
+    # other tables have the same end
+    after = rest.split(MARKS[1], 1)[1]
     lines = [
         f"| {' | '.join(COLUMNS)} |",
         f"|---|{'---:|' * (len(COLUMNS) - 1)}",
