@@ -336,6 +336,30 @@ def active_epoch() -> (uint64, bool):
 
 @external
 @view
+def active_report(
+    reports: DynArray[IEpochLedger.EpochReport, MAX_PENDING + 1],
+) -> IEpochLedger.EpochReport:
+    """
+    @notice The newest active report, proved by its struct hash: the roots and the hash that
+            the ledger keeps in no slot of their own, for whoever wants to rely on them.
+    @dev Costs posting nothing, because every report names the one below it.
+    @param reports what was posted, from `head` down to the newest active report: that one
+           alone where nothing is pending
+    """
+    cursor: uint256 = self._advanced(self._tip)
+    pending: uint256 = ledger_words._pending(cursor)
+    assert ledger_words._reports(cursor) != pending, "epoch_ledger: no report is active"
+    assert len(reports) > pending, "epoch_ledger: last report given is still pending"
+    assert len(reports) == pending + 1, "epoch_ledger: reports below the newest active one"
+    expected: bytes32 = self.head
+    for report: IEpochLedger.EpochReport in reports:
+        assert self._struct_hash(report) == expected, "epoch_ledger: reports do not lead from head"
+        expected = report.previous
+    return reports[pending]
+
+
+@external
+@view
 def last_epoch() -> (uint64, bool):
     """
     @notice Last epoch of the report on top, and whether there is one.
