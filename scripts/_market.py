@@ -195,6 +195,11 @@ def build_market(
         class_delay=p.registry.class_delay,
         role_change_delay=role_delay,
     )
+    offers = builder.contract(
+        "OfferBook",
+        providers=providers,
+        role_change_delay=role_delay,
+    )
     escrow = builder.contract(
         "JobEscrow",
         work_token=token,
@@ -268,6 +273,7 @@ def build_market(
     builder.grant(token, "MINTER", controller)
     builder.grant(staking, "SLASHER", court)
     builder.grant(staking, "LOCKER", escrow)
+    builder.grant(offers, "ESCROW", escrow)
     builder.grant(registry, "COURT", court)
     builder.grant(escrow, "COURT", court)
     builder.grant(distributor, "COURT", court)
@@ -328,8 +334,8 @@ def build_market(
             builder.unless(amount <= 0, f"bond of oracle {member}", committee.bond, member, amount)
 
     contracts = (
-        timelock, token, committee, providers, staking, registry, escrow, controller, ledger,
-        distributor, verifier, court,
+        timelock, token, committee, providers, staking, registry, offers, escrow, controller,
+        ledger, distributor, verifier, court,
     )  # fmt: skip
     return {contract.contract_type.name: contract for contract in contracts}
 

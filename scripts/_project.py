@@ -27,6 +27,7 @@ CONTRACTS = (
     "ProviderRegistry",
     "ProviderStaking",
     "DeviceRegistry",
+    "OfferBook",
     "JobEscrow",
     "EmissionsController",
     "EpochLedger",

@@ -23,6 +23,7 @@ HOLDERS = [
     ("WorkToken", "MINTER", "EmissionsController"),
     ("ProviderStaking", "SLASHER", "SlashingCourt"),
     ("ProviderStaking", "LOCKER", "JobEscrow"),
+    ("OfferBook", "ESCROW", "JobEscrow"),
     ("DeviceRegistry", "COURT", "SlashingCourt"),
     ("JobEscrow", "COURT", "SlashingCourt"),
     ("RewardDistributor", "COURT", "SlashingCourt"),

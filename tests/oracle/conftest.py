@@ -347,6 +347,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         "ProviderStaking", providers, token, *clock, 14 * DAY, DAY, 100 * UNIT, UNIT, role_delay
     )
     registry = deploy("DeviceRegistry", committee, staking, DAY, DAY, role_delay)
+    deploy("OfferBook", providers, role_delay)
     fees = (300, 5_000, treasury, guardian, role_delay)
     escrow = deploy("JobEscrow", token, staking, registry, committee, 20, 2 * DAY, *fees)
     controller = deploy(
@@ -369,6 +370,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         (controller, "WorkToken", "MINTER"),
         (court, "ProviderStaking", "SLASHER"),
         (escrow, "ProviderStaking", "LOCKER"),
+        (escrow, "OfferBook", "ESCROW"),
         (court, "DeviceRegistry", "COURT"),
         (court, "JobEscrow", "COURT"),
         (court, "RewardDistributor", "COURT"),

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from typing import Any, TypeVar
 
 from oracle.adapters.chain.client import Block, Chain
@@ -14,7 +15,8 @@ from oracle.domain.market import (
     Job,
     Provider,
 )
-from oracle.domain.messages import Domain
+from oracle.domain.messages import Domain, Offer
+from oracle.domain.offers import SignedOffer
 from oracle.errors import NotFound
 
 T = TypeVar("T")
@@ -185,6 +187,39 @@ class Market:
         first = max(0, last - 2 * self.epoch_length)
         found = self.chain.logs("JobEscrow", "BatchSettled", first, last, epoch=epoch)
         return [int(log["args"]["index"]) for log in found]
+
+    # --- offers -------------------------------------------------------------------------------
+
+    def offered_gpus(self, offer: Offer) -> int:
+        """GPUs of an offer that nobody has taken; 0 where it is revoked or has expired."""
+        return int(self._read("OfferBook", "available", astuple(offer)))
+
+    def is_signed(self, signed: SignedOffer) -> bool:
+        """Whether an offer's signer speaks for its provider, and has signed it."""
+        return bool(
+            self.chain.read(
+                "OfferBook", "is_signed", astuple(signed.offer), signed.signer, signed.signature
+            )
+        )
+
+    def attested_gpus(self, provider: int, device_class: int) -> int:
+        """Live devices of a provider in a class."""
+        return int(self._read("DeviceRegistry", "capacity", provider, device_class))
+
+    def free_gpus(self, provider: int, device_class: int) -> int:
+        """Those of them that no job has."""
+        committed = int(self._read("JobEscrow", "committed_gpus", provider, device_class))
+        return max(0, self.attested_gpus(provider, device_class) - committed)
+
+    def is_listed(self, asset: str) -> bool:
+        """Whether the escrow takes deposits of a token."""
+        return bool(self._read("JobEscrow", "asset_id", asset))
+
+    def sla_count(self) -> int:
+        """Number of the newest service level; the first is 1, and 0 promises nothing."""
+        return int(self._read("JobEscrow", "sla_count"))
+
+    # --- epochs -------------------------------------------------------------------------------
 
     def reclaimable(self, block: Block | None) -> int:
         """Base units of the work token that no leaf of the active report took."""
