@@ -168,9 +168,7 @@ def _set_joined(cluster: uint24, index: uint256, joined: bool) -> uint24:
     assert index < cluster_words._count(head), "cluster_registry: no such member"
     provider: uint24 = self._member(cluster, index).provider
     self._check_speaker(provider)
-    assert (
-        cluster_words._has_joined(head, index) != joined
-    ), "cluster_registry: nothing to change"
+    assert (cluster_words._has_joined(head, index) != joined), "cluster_registry: nothing to change"
     self.heads[cluster] = cluster_words._with_joined(head, index, joined)
     return provider
 
@@ -259,10 +257,7 @@ def _share(cluster: uint24, asset: address, member: IClusterRegistry.Member) -> 
     """
     @return earned base units of a member over all time, rounded down
     """
-    return (
-        self.shared[cluster][asset]
-        * convert(member.gpus, uint256) // self.total_gpus[cluster]
-    )
+    return (self.shared[cluster][asset] * convert(member.gpus, uint256) // self.total_gpus[cluster])
 
 
 # --- views ----------------------------------------------------------------------------------

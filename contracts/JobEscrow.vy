@@ -341,7 +341,9 @@ def _use_permit(asset: IERC20, permit: Permit):
                 permit.v,
                 permit.r,
                 permit.s,
-                method_id=method_id("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"),
+                method_id=method_id(
+                    "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"
+                ),
             ),
             revert_on_failure=False,
         )
@@ -1017,9 +1019,7 @@ def list_asset(asset: IERC20, subnet: uint16 = 0) -> uint8:
 
     held: uint256 = self._balance(asset, self)
     owned: uint256 = self._balance(asset, msg.sender)
-    assert (
-        self._pull(convert(market, uint256), PROBE, 0) == PROBE
-    ), "job_escrow: fee on transfer"
+    assert (self._pull(convert(market, uint256), PROBE, 0) == PROBE), "job_escrow: fee on transfer"
     self._push(asset.address, msg.sender, PROBE)
     assert (
         self._balance(asset, self) == held and self._balance(asset, msg.sender) == owned

@@ -5,8 +5,8 @@
 @license Apache-2.0
 @author Clearwork
 @notice Counts what was sold of the offers that providers sign. An offer is signed outside the
-        chain and costs nothing until somebody takes it: the escrow then opens, funds and
-        accepts a job in one transaction, and this contract says whether the provider really
+        chain and costs nothing until somebody takes it: the job is then opened, funded and
+        accepted in one transaction, and this contract says whether the provider really
         offers that and has so many GPUs left.
 
         Many may take parts of one offer, up to its GPUs in all. The count belongs to the
@@ -16,10 +16,10 @@
      nonce. An offer binds as long as its signer speaks for the provider, so a rotated
      operator key revokes all that it signed, and binds again if it is ever the owner.
 
-     Trust: the ESCROW role, to take only for customers who pay; nobody else. The owner fills
+     Trust: the JOBS role, to take only for customers who pay; nobody else. The owner fills
      that role and, once it is held, changes it only after `ROLE_CHANGE_DELAY`.
 @custom:security security@clearwork.example
-@custom:kill The owner empties ESCROW, and after the delay nothing can be taken. Every provider
+@custom:kill The owner empties JOBS, and after the delay nothing can be taken. Every provider
              revokes its own offers at once.
 """
 
@@ -57,7 +57,7 @@ exports: (
 )
 
 # role that may take offers
-ESCROW: public(constant(bytes32)) = keccak256("ESCROW")
+JOBS: public(constant(bytes32)) = keccak256("JOBS")
 
 OFFER_TYPE_HASH: constant(bytes32) = keccak256(
     "Offer(uint24 provider,uint16 deviceClass,uint16 gpus,uint16 sla,uint32 minSeconds,uint32 maxSeconds,uint64 expiresAt,uint64 nonce,address asset,uint256 pricePerGpuHour,bytes32 terms)"
@@ -91,7 +91,7 @@ def __init__(providers: IProviderRegistry, role_change_delay: uint256):
     PROVIDERS = providers
 
 
-# --- the escrow -----------------------------------------------------------------------------
+# --- the job registry -----------------------------------------------------------------------
 
 
 @external
@@ -104,7 +104,7 @@ def take(
     run_seconds: uint32,
 ):
     """
-    @notice ESCROW: count GPUs of an offer as sold.
+    @notice JOBS: count GPUs of an offer as sold.
     @param customer who takes them; for the log
     @param offer what the provider signed
     @param signer who signed it: the provider's owner or its present operator key
@@ -112,7 +112,7 @@ def take(
     @param gpus GPUs to take, at least 1
     @param run_seconds seconds that the customer pays in advance
     """
-    delayed_roles._check_role(ESCROW)
+    delayed_roles._check_role(JOBS)
     assert gpus != 0, "offer_book: no gpus"
     assert (
         run_seconds >= offer.min_seconds and run_seconds <= offer.max_seconds

@@ -386,9 +386,7 @@ def note_capacity(provider: uint24, device_class: uint16) -> uint256:
     elif since == 0:
         since = block.timestamp
     self.short_since[provider][device_class] = since
-    log IServiceBonds.CapacityNoted(
-        provider=provider, device_class=device_class, short_since=since
-    )
+    log IServiceBonds.CapacityNoted(provider=provider, device_class=device_class, short_since=since)
     return since
 
 
@@ -425,7 +423,10 @@ def blame(job: uint64, epoch: uint64, mask: uint64, signatures: Bytes[MAX_SIGNAT
 
 @external
 def add_sla(
-    collateral_per_gpu: uint128, compensation_bps: uint16, uptime_bps: uint16, capacity_grace: uint32
+    collateral_per_gpu: uint128,
+    compensation_bps: uint16,
+    uptime_bps: uint16,
+    capacity_grace: uint32,
 ) -> uint16:
     """
     @notice Add a service level that jobs may name. It never changes afterwards.

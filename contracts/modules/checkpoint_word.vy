@@ -37,10 +37,7 @@ def _mark(word: uint256, settled: uint256, window: uint256) -> uint256:
     if newer_window != 0 and window < newer_window + MATURE_AFTER:
         return word
     return (
-        settled << NEWER_SHIFT
-        | window << NEWER_WINDOW_SHIFT
-        | newer << OLDER_SHIFT
-        | newer_window
+        settled << NEWER_SHIFT | window << NEWER_WINDOW_SHIFT | newer << OLDER_SHIFT | newer_window
     )
 
 

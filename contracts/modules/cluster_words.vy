@@ -102,9 +102,9 @@ def _place(index: uint256, member: IClusterRegistry.Member) -> uint256:
     """
     @return bits of a member at its place in its word
     """
-    return (
-        convert(member.provider, uint256) << GPUS_BITS | convert(member.gpus, uint256)
-    ) << (index % PER_WORD * MEMBER_BITS)
+    return (convert(member.provider, uint256) << GPUS_BITS | convert(member.gpus, uint256)) << (
+        index % PER_WORD * MEMBER_BITS
+    )
 
 
 @internal

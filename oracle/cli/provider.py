@@ -283,5 +283,5 @@ def close(
     """Close a job that is over: frees your GPUs and your collateral."""
     chain = open_chain(rpc, deployment)
     Provider(chain, open_signer(keystore, password_file)).close(job)
-    status = JobStatus(chain.read("JobEscrow", "job_info", job).status)
+    status = JobStatus(chain.read("JobRegistry", "job_info", job).status)
     print(f"Job {job} is {status.name.lower()}.")

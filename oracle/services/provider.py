@@ -41,6 +41,7 @@ class Provider:
         self._signer = signer
         self._staking = chain.contract("ProviderStaking")
         self._escrow = chain.contract("JobEscrow")
+        self._jobs = chain.contract("JobRegistry")
 
     def register(self, terms: Terms) -> int:
         """Register a provider owned by this key; returns its id."""
@@ -71,7 +72,7 @@ class Provider:
 
     def accept(self, job: int) -> Any:
         """Take an open job; locks the collateral of its service level. Returns the receipt."""
-        return self._chain.transact(self._signer, self._escrow.functions.accept(job))
+        return self._chain.transact(self._signer, self._jobs.functions.accept(job))
 
     def sign(self, offer: Offer) -> SignedOffer:
         """Sign an offer; whoever holds it can then take it.
@@ -111,7 +112,7 @@ class Provider:
 
     def close(self, job: int) -> Any:
         """Close a job that is over: frees GPUs and collateral. Returns the receipt."""
-        return self._chain.transact(self._signer, self._escrow.functions.close(job))
+        return self._chain.transact(self._signer, self._jobs.functions.close(job))
 
     def withdraw(self, provider: int, asset: str) -> Any:
         """Send a provider's matured income in `asset` to its payout address."""

@@ -103,7 +103,7 @@ class Live:
         terms = (provider, token, 1, 1, PRICE, deposit, 0, bytes(32))
         self.send(self.customer, "JobEscrow", "open_job", *terms)
         job = int(self.read("JobEscrow", "job_count"))
-        self.send(self.operator, "JobEscrow", "accept", job)
+        self.send(self.operator, "JobRegistry", "accept", job)
         return job
 
 

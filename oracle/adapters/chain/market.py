@@ -172,7 +172,7 @@ class Market:
 
     def job_at(self, job: int, block: Block | None) -> Job:
         """The same at a block."""
-        info = self.chain.read("JobEscrow", "job_info", job, block=block)
+        info = self.chain.read("JobRegistry", "job_info", job, block=block)
         if info.customer == NOBODY:
             raise NotFound(f"there is no job {job}", "Open one with JobEscrow.open_job.")
         return _job(job, info)
@@ -208,16 +208,16 @@ class Market:
 
     def free_gpus(self, provider: int, device_class: int) -> int:
         """Those of them that no job has."""
-        committed = int(self._read("JobEscrow", "committed_gpus", provider, device_class))
+        committed = int(self._read("ServiceBonds", "committed_gpus", provider, device_class))
         return max(0, self.attested_gpus(provider, device_class) - committed)
 
     def is_listed(self, asset: str) -> bool:
         """Whether the escrow takes deposits of a token."""
-        return bool(self._read("JobEscrow", "asset_id", asset))
+        return bool(self._read("JobEscrow", "market_of", asset, 0))
 
     def sla_count(self) -> int:
         """Number of the newest service level; the first is 1, and 0 promises nothing."""
-        return int(self._read("JobEscrow", "sla_count"))
+        return int(self._read("ServiceBonds", "sla_count"))
 
     # --- epochs -------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Market:
         """All jobs at a block, by number."""
         count = int(self.chain.read("JobEscrow", "job_count", block=block))
         return {
-            job: _job(job, self.chain.read("JobEscrow", "job_info", job, block=block))
+            job: _job(job, self.chain.read("JobRegistry", "job_info", job, block=block))
             for job in range(1, count + 1)
         }
 

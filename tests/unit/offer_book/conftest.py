@@ -22,7 +22,7 @@ Take = Callable[..., None]
 def book(providers: Any, escrow_account: str) -> Any:
     """An offer book whose escrow is named."""
     book = load("OfferBook", providers, ROLE_DELAY)
-    book.set_role(role("ESCROW"), escrow_account)
+    book.set_role(role("JOBS"), escrow_account)
     return book
 
 
@@ -111,7 +111,7 @@ def state(book: Any, provider: int) -> Callable[[], Any]:
         return (
             [[book.taken(p, nonce) for nonce in nonces] for p in providers],
             [book.lowest_nonce(p) for p in providers],
-            book.role_holder(role("ESCROW")),
+            book.role_holder(role("JOBS")),
         )
 
     return _state

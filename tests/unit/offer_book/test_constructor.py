@@ -12,8 +12,8 @@ def test_parameters_are_kept(providers, deployer):
     assert book.PROVIDERS() == providers.address
     assert book.ROLE_CHANGE_DELAY() == ROLE_DELAY
     assert book.owner() == deployer
-    assert book.ESCROW() == role("ESCROW")
-    assert book.role_holder(role("ESCROW")) == ZERO
+    assert book.JOBS() == role("JOBS")
+    assert book.role_holder(role("JOBS")) == ZERO
 
 
 def test_a_book_without_registry_reverts():
@@ -29,13 +29,13 @@ def test_the_domain_is_published(book, here):
 
 
 def test_a_held_role_changes_after_its_delay(book, escrow_account, take, stranger, refused):
-    book.set_role(role("ESCROW"), stranger)
+    book.set_role(role("JOBS"), stranger)
     boa.env.time_travel(seconds=ROLE_DELAY - 1)
     with refused("roles: change not ready"):
-        book.apply_role(role("ESCROW"))
+        book.apply_role(role("JOBS"))
     boa.env.time_travel(seconds=1)
-    book.apply_role(role("ESCROW"))
-    assert book.role_holder(role("ESCROW")) == stranger
+    book.apply_role(role("JOBS"))
+    assert book.role_holder(role("JOBS")) == stranger
     with refused("roles: caller lacks the role"):
         take()
 
@@ -43,4 +43,4 @@ def test_a_held_role_changes_after_its_delay(book, escrow_account, take, strange
 def test_only_the_owner_fills_roles(book, escrow_account, stranger, refused):
     for caller in (stranger, escrow_account):
         with refused("ownable: caller is not the owner"):
-            book.set_role(role("ESCROW"), stranger, sender=caller)
+            book.set_role(role("JOBS"), stranger, sender=caller)

@@ -304,4 +304,4 @@ def test_a_book_without_escrow_sells_nothing(providers, offer, here, operator, b
     book = load("OfferBook", providers, 0)
     with boa.reverts("roles: caller lacks the role"):
         book.take(buyer, astuple(offer), operator.address, b"", 1, HOUR, sender=buyer)
-    assert book.role_holder(role("ESCROW")) == ZERO
+    assert book.role_holder(role("JOBS")) == ZERO
