@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, func, or_, select, update
+from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from oracle.adapters.store import tables
@@ -16,6 +16,7 @@ from oracle.api.schemas import ExecutionReceiptBody
 from oracle.domain import messages
 from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
 from oracle.domain.hashing import keccak
+from oracle.domain.proposals import SignedBatch
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import (
     Attempt,
@@ -500,6 +501,38 @@ class Store:
                 )
                 for row in connection.execute(query)
             ]
+
+    # --- batches left for the root --------------------------------------------------------------
+
+    def keep_batch(self, batch: SignedBatch) -> None:
+        """Keep a signed batch; one of the same number is replaced."""
+        values = {
+            "epoch": batch.epoch,
+            "number": batch.index,
+            "receipts": batch.receipts,
+            "signatures": batch.signatures,
+        }
+        with self._database.write() as connection:
+            connection.execute(
+                insert(tables.batches)
+                .values(values)
+                .on_conflict_do_update(["epoch", "number"], set_=values)
+            )
+
+    def batches(self, until: int) -> list[SignedBatch]:
+        """The kept batches of the epochs up to `until`."""
+        columns = tables.batches.c
+        query = select(tables.batches).where(columns.epoch <= until)
+        with self._database.read() as connection:
+            return [
+                SignedBatch(row.epoch, row.number, row.receipts, row.signatures)
+                for row in connection.execute(query)
+            ]
+
+    def forget_batches(self, until: int) -> None:
+        """Drop the kept batches of the epochs up to `until`."""
+        with self._database.write() as connection:
+            connection.execute(delete(tables.batches).where(tables.batches.c.epoch <= until))
 
     # --- submissions --------------------------------------------------------------------------
 
