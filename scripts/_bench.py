@@ -261,11 +261,16 @@ class Bench:
             data_hash=keccak(tree.root),
             rules_version=1,
         )
+        return self.post(report)
+
+    def post(self, report: EpochReport) -> Sent:
+        """Have the committee sign a report, and post it."""
         self._previous_report = report.struct_hash()
         signatures = self.committee_signs(
             "EpochLedger", bytes(32), report.to_epoch, self._previous_report
         )
-        return self.send(OPERATOR, ledger.post_epoch(astuple(report), signatures))
+        post = self["EpochLedger"].functions.post_epoch(astuple(report), signatures)
+        return self.send(OPERATOR, post)
 
     def claim(self, tree: MerkleTree, leaf: Leaf) -> Sent:
         """Claim a leaf of the active root."""

@@ -110,7 +110,7 @@ class Settle:
             for device in self._store.devices(job.provider)
             if self._attested(device.device, job)
         ]
-        beats = self._store.beats(devices, job.accepted_at)
+        beats = self._store.beats(devices, since=job.accepted_at)
         covered = sum(
             covered_seconds(times, job.accepted_at, now, self._rules.grace)
             for times in beats.values()
