@@ -325,6 +325,7 @@ def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
     """Open, fund and settle jobs."""
     staking = bench["ProviderStaking"].functions
     escrow = bench["JobEscrow"].functions
+    accept = bench["JobRegistry"].functions.accept
     bench.send(OWNER, staking.stake(provider, 50_000 * UNIT))
 
     bench.open_job(provider)
@@ -332,7 +333,7 @@ def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
     for number in range(JOBS):
         bench.attest(provider, number, epoch=1)
         job, opened = bench.open_job(provider)
-        bench.send(OPERATOR, escrow.accept(job))
+        bench.send(OPERATOR, accept(job))
         jobs.append(job)
     yield bench.measured("device_renewal", bench.attest(provider, 0, epoch=2))
     yield bench.measured("open_job", opened)

@@ -20,11 +20,14 @@ from oracle.domain.attestation import Opening
 from oracle.domain.attestation import Query as Entry
 from oracle.domain.canonical import canonical_hash
 from oracle.domain.epochs import LeafKind
+from oracle.domain.offers import ListedOffer
 from oracle.domain.records import Beat, Device, Reported, Sample, Statement, StoredCommit
 from oracle.errors import BadInput, ClearworkError, NotFound
 
 # entries of a public list per answer
 PAGE = 500
+# offers per answer: each is asked of the chain
+OFFERS = 100
 MAX_BATCH = 1_000
 MAX_RECEIPTS = 100
 
@@ -173,6 +176,11 @@ def _agent_routes(app: FastAPI, node: Node) -> None:
         signed = [body.signed() for body in bodies]
         return [_receipt(*receipt) for receipt in node.execution.take(signed)]
 
+    @app.post("/v1/offers", tags=["agent"])
+    def offer(body: schemas.OfferBody) -> schemas.OfferView:
+        """Publish a signed offer; the same one again changes nothing."""
+        return _offer_view(node.offers.publish(body.signed()))
+
 
 # --- peers ------------------------------------------------------------------------------------
 
@@ -256,6 +264,15 @@ def _public_routes(app: FastAPI, node: Node) -> None:
         last = min(node.market.job_count(), after + PAGE)
         reported = {entry.job: entry for entry in node.store.reported()}
         return [_job_view(node, job, reported.get(job)) for job in range(after + 1, last + 1)]
+
+    @app.get("/v1/offers", tags=["public"])
+    def offers(wanted: Annotated[schemas.OfferQuery, Query()]) -> list[schemas.OfferView]:
+        """Offers that can be taken now, the cheapest first.
+
+        The next page is behind the last one's `id`; the last page is an empty one.
+        """
+        listed = node.offers.listed(wanted.wanted(), wanted.after, OFFERS)
+        return [_offer_view(one) for one in listed]
 
     @app.get("/v1/jobs/{job}/receipts", tags=["public"])
     def job_receipts(job: JobNumber) -> list[schemas.FiledReceiptBody]:
@@ -422,6 +439,10 @@ def _device_view(node: Node, device: Device) -> schemas.DeviceView:
         ops_per_second=entry.ops_per_second if entry else None,
         attested_until=entry.attested_until if entry else None,
     )
+
+
+def _offer_view(listed: ListedOffer) -> schemas.OfferView:
+    return schemas.OfferView.of(listed.signed, id=listed.id, available=listed.available)
 
 
 def _job_view(node: Node, number: int, reported: Reported | None) -> schemas.JobView:

@@ -27,6 +27,7 @@ from oracle.services.close_epoch import CloseEpoch
 from oracle.services.execution import Execution
 from oracle.services.ingest import Ingest
 from oracle.services.membership import Member
+from oracle.services.offers import Offers
 from oracle.services.quorum import Quorum
 from oracle.services.record import Record
 from oracle.services.rounds import RoundRules, Rounds
@@ -71,6 +72,7 @@ class Node:
             self.store, self.market, Sender(chain, signer, cap) if signer else None
         )
         self.ingest = Ingest(self.store, self.market)
+        self.offers = Offers(self.store, self.market)
         self.attest = Attest(
             self.store,
             self.market,

@@ -6,14 +6,23 @@ signatures as 65 bytes r, s, v. What a signature covers is a struct of
 """
 
 from dataclasses import asdict
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from oracle.domain import execution, messages, proposals
 from oracle.domain.attestation import Opening
 from oracle.domain.canonical import MAX_INTEGER
+from oracle.domain.offers import MAX_PRICE, SignedOffer, Wanted
 from oracle.domain.receipts import JobStatus, unpack
+from oracle.domain.recovery import checksum
 from oracle.errors import BadInput
 
 
@@ -34,6 +43,13 @@ Hash = Annotated[bytes, *_Hex, Field(min_length=32, max_length=32)]
 Leaf = Annotated[bytes, *_Hex, Field(min_length=128, max_length=128)]
 Signature = Annotated[bytes, *_Hex, Field(min_length=65, max_length=65)]
 Address = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
+# up to what a job can have, 2^80 - 1; as a decimal string, because readers of JSON round it
+Price = Annotated[
+    int,
+    PlainSerializer(str, return_type=str, when_used="json"),
+    Field(ge=0, le=MAX_PRICE),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,25}$"}),
+]
 Packed = Annotated[bytes, *_Hex, Field(max_length=8_192)]
 
 U8 = Annotated[int, Field(ge=0, lt=2**8)]
@@ -398,8 +414,81 @@ def receipt_schema() -> dict[str, object]:
     }
 
 
+def _checksum(address: str) -> str:
+    return checksum(bytes.fromhex(address[2:]))
+
+
 def _from_hex(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text[2:])
+
+
+# --- offers ---------------------------------------------------------------------------------
+
+
+class OfferBody(Body):
+    """POST /v1/offers; answered with `OfferView`. Signed: `messages.Offer`.
+
+    Every reader of JSON keeps all of its numbers exactly, so that anybody can hand it to the
+    escrow as it was signed. The signature of a contract (ERC-1271) may be longer than 65 bytes.
+    """
+
+    provider: U24
+    device_class: U16
+    gpus: U16
+    sla: U16
+    min_seconds: U32
+    max_seconds: U32
+    # chain time in seconds
+    expires_at: _Whole
+    nonce: _Whole
+    asset: Address
+    # base units of `asset`, as a decimal string
+    price_per_gpu_hour: Price
+    terms: Hash
+    signer: Address
+    signature: Annotated[bytes, *_Hex, Field(max_length=1_024)]
+
+    @classmethod
+    def of(cls, signed: SignedOffer, **more: Any) -> Self:
+        """The body for a signed offer; `more` are the fields of a view."""
+        return cls(**asdict(signed.offer), signer=signed.signer, signature=signed.signature, **more)
+
+    def signed(self) -> SignedOffer:
+        """The signed offer in a body; its signature is not checked."""
+        fields = {name: getattr(self, name) for name in messages.Offer.__slots__}
+        offer = messages.Offer(**{**fields, "asset": _checksum(self.asset)})
+        return SignedOffer(offer, _checksum(self.signer), self.signature)
+
+
+class OfferQuery(Body):
+    """What GET /v1/offers is asked for; absent means any."""
+
+    provider: U24 | None = None
+    device_class: U16 | None = None
+    asset: Address | None = None
+    # base units of `asset` for one GPU for one hour
+    max_price: Price | None = None
+    min_gpus: Annotated[int, Field(ge=1, lt=2**16)] = 1
+    # `id` of the last offer of the page before
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    def wanted(self) -> Wanted:
+        """The question, without the page."""
+        return Wanted(
+            provider=self.provider,
+            device_class=self.device_class,
+            asset=None if self.asset is None else _checksum(self.asset),
+            max_price=self.max_price,
+            min_gpus=self.min_gpus,
+        )
+
+
+class OfferView(OfferBody):
+    """One of GET /v1/offers: an offer that can be taken now."""
+
+    id: int
+    # GPUs that can be taken: neither sold nor busy with other jobs
+    available: U16
 
 
 # --- oracle to oracle -------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from oracle.cli.options import (
     RpcUrls,
     open_chain,
     open_signer,
+    parse_hash,
 )
 from oracle.domain.messages import Voucher
 from oracle.domain.receipts import FINAL, JobStatus
@@ -57,12 +58,7 @@ def open_job(
     Example: clearwork customer open --provider 1 --asset 0x.. --price 3600000000000000000
     --deposit 5000000000000000000 --sla 1
     """
-    try:
-        terms_hash = bytes.fromhex(terms.removeprefix("0x"))
-    except ValueError:
-        raise BadInput(f"{terms} is no hex number", "Pass 32 bytes behind 0x.") from None
-    if len(terms_hash) != 32:
-        raise BadInput(f"{terms} is not 32 bytes", "Pass 32 bytes behind 0x.")
+    terms_hash = parse_hash(terms)
     chain = open_chain(rpc, deployment)
     order = Order(
         provider=provider,

@@ -9,6 +9,7 @@ from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.signer import Signer
 from oracle.adapters.signer.keystore import KeystoreSigner
+from oracle.errors import BadInput
 
 DeploymentFile = Annotated[
     Path,
@@ -39,6 +40,17 @@ PasswordFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def parse_hash(text: str) -> bytes:
+    """The 32 bytes behind an option; `BadInput` for anything else."""
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise BadInput(f"{text} is no hex number", "Pass 32 bytes behind 0x.") from None
+    if len(found) != 32:
+        raise BadInput(f"{text} is not 32 bytes", "Pass 32 bytes behind 0x.")
+    return found
 
 
 def open_chain(rpc: list[str], deployment: Path) -> Chain:

@@ -39,6 +39,7 @@ class Customer:
         self._chain = chain
         self._signer = signer
         self._escrow = chain.contract("JobEscrow")
+        self._jobs = chain.contract("JobRegistry")
 
     def open_job(self, order: Order) -> int:
         """Approve what is missing, open and fund a job; returns its number."""
@@ -56,7 +57,7 @@ class Customer:
                 order.terms,
             ),
         )
-        job: int = self._chain.event(receipt, "JobEscrow", "JobOpened").job
+        job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
         return job
 
     def top_up(self, job: int, amount: int) -> None:
@@ -66,18 +67,18 @@ class Customer:
 
     def cancel(self, job: int) -> None:
         """Take back a job that its provider has not accepted."""
-        self._chain.transact(self._signer, self._escrow.functions.cancel(job))
+        self._chain.transact(self._signer, self._jobs.functions.cancel(job))
 
     def job(self, job: int) -> Any:
         """The job as the chain has it. Raises `NotFound` for an unknown number."""
-        found = self._chain.read("JobEscrow", "job_info", job)
+        found = self._chain.read("JobRegistry", "job_info", job)
         if not found.status:
             raise NotFound(f"no job {job}", "List your jobs with `clearwork customer jobs`.")
         return found
 
     def jobs(self) -> Iterator[tuple[int, Any]]:
         """Number and state of all jobs this customer opened, oldest first."""
-        logs = self._chain.logs("JobEscrow", "JobOpened", customer=self._signer.address)
+        logs = self._chain.logs("JobRegistry", "JobOpened", customer=self._signer.address)
         for log in logs:
             yield log.args.job, self.job(log.args.job)
 

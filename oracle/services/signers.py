@@ -23,7 +23,7 @@ def check_place(chain: Chain, receipt: ExecutionReceipt) -> None:
     Raises `BadInput` for another chain, escrow or provider, `NotFound` for an unknown job.
     """
     check_escrow(chain.deployment, receipt)
-    job = chain.read("JobEscrow", "job_info", receipt.job)
+    job = chain.read("JobRegistry", "job_info", receipt.job)
     if job.customer == NOBODY:
         raise NotFound(f"there is no job {receipt.job}", "Open one with JobEscrow.open_job.")
     if job.provider != receipt.provider:
@@ -46,7 +46,7 @@ def check_role(chain: Chain, receipt: ExecutionReceipt, signature: ReceiptSignat
             holds = number == receipt.provider
             owner = f"an operator key of provider {receipt.provider}"
         case Role.CUSTOMER:
-            customer = chain.read("JobEscrow", "job_info", receipt.job).customer
+            customer = chain.read("JobRegistry", "job_info", receipt.job).customer
             holds = customer == signer
             owner = f"the customer of job {receipt.job}, {customer}"
         case Role.ORACLE:

@@ -43,7 +43,7 @@ class VoucherDesk:
         one that says less than what is stored.
         """
         voucher = signed.voucher
-        job = self.chain.read("JobEscrow", "job_info", voucher.job)
+        job = self.chain.read("JobRegistry", "job_info", voucher.job)
         if job.provider != self.provider:
             raise NotFound(
                 f"job {voucher.job} is not one of provider {self.provider}",
@@ -70,7 +70,7 @@ class VoucherDesk:
             signed = self.state.voucher(job)
             if signed is None:
                 return
-            found = self.chain.read("JobEscrow", "job_info", job)
+            found = self.chain.read("JobRegistry", "job_info", job)
             ends = signed.voucher.status in FINAL and found.status not in FINAL
             if signed.voucher.cumulative_gpu_seconds > found.settled or ends:
                 receipt = Provider(self.chain, self.signer).settle(signed)

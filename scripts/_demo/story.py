@@ -331,7 +331,7 @@ class Story:
         found = self._job(job)
         paid = found.settled * found.price_per_gpu_hour // 3_600
         receipt = self._provider("honest").close(job)
-        closed = self._chain.event(receipt, "JobEscrow", "JobClosed")
+        closed = self._chain.event(receipt, "JobRegistry", "JobClosed")
         self._accounts.book("customer", -paid, f"job {job}, {path}", transaction)
         self._enter_job(job, path, found.settled, paid, closed.refunded, closed.compensated)
         self._say(f"{found.settled} GPU-seconds, {paid / WORK:.2f} WORK paid", transaction)
@@ -656,7 +656,7 @@ class Story:
         )
 
     def _job(self, job: int) -> Any:
-        return self._chain.read("JobEscrow", "job_info", job)
+        return self._chain.read("JobRegistry", "job_info", job)
 
 
 def _hash(log: Any) -> str:

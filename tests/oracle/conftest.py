@@ -103,7 +103,7 @@ class Live:
         terms = (provider, token, 1, 1, PRICE, deposit, 0, bytes(32))
         self.send(self.customer, "JobEscrow", "open_job", *terms)
         job = int(self.read("JobEscrow", "job_count"))
-        self.send(self.operator, "JobEscrow", "accept", job)
+        self.send(self.operator, "JobRegistry", "accept", job)
         return job
 
 
@@ -347,6 +347,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         "ProviderStaking", providers, token, *clock, 14 * DAY, DAY, 100 * UNIT, UNIT, role_delay
     )
     registry = deploy("DeviceRegistry", committee, staking, DAY, DAY, role_delay)
+    deploy("OfferBook", providers, role_delay)
     fees = (300, 5_000, treasury, guardian, role_delay)
     escrow = deploy("JobEscrow", token, staking, registry, committee, 20, 2 * DAY, *fees)
     controller = deploy(
@@ -369,6 +370,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         (controller, "WorkToken", "MINTER"),
         (court, "ProviderStaking", "SLASHER"),
         (escrow, "ProviderStaking", "LOCKER"),
+        (escrow, "OfferBook", "ESCROW"),
         (court, "DeviceRegistry", "COURT"),
         (court, "JobEscrow", "COURT"),
         (court, "RewardDistributor", "COURT"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from tests.stateful.conftest import World
-from tests.stateful.test_staking import EMISSION, MAX, StakingMachine, play
+from tests.stateful.test_staking import EMISSION, MAX, RoleMachine, play
 from tests.unit.conftest import UNBONDING_PERIOD, UNIT
 
 # the token's own provider: the machine plays with the first three
@@ -54,8 +54,8 @@ def invested(hostile_world: World) -> World:
     return world
 
 
-class ReentrancyMachine(StakingMachine):
-    """Everything that StakingMachine does, while the token calls back."""
+class ReentrancyMachine(RoleMachine):
+    """Everything that RoleMachine does, while the token calls back."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

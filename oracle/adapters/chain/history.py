@@ -135,23 +135,23 @@ class History:
     def failures(self, first: int, last: int) -> Iterator[Ending]:
         """Jobs that failed for good in blocks `first` to `last`, both included: those closed
         other than completed or ended by their customer, and those nobody accepted."""
-        for log in self._chain.logs("JobEscrow", "JobClosed", first, last):
+        for log in self._chain.logs("JobRegistry", "JobClosed", first, last):
             status = JobStatus(log["args"]["status"])
             if status not in (JobStatus.COMPLETED, JobStatus.CUSTOMER_CANCELLED):
                 yield self._ending(log, status)
-        for log in self._chain.logs("JobEscrow", "JobCancelled", first, last):
+        for log in self._chain.logs("JobRegistry", "JobCancelled", first, last):
             yield self._ending(log, JobStatus.CANCELLED)
 
     def status_at_close(self, job: Job) -> JobStatus | None:
         """What a closed job ended with, None while it is not closed."""
         first = self.last_block_before(job.accepted_at).number
-        for log in self._chain.logs("JobEscrow", "JobClosed", first, job=job.job):
+        for log in self._chain.logs("JobRegistry", "JobClosed", first, job=job.job):
             return JobStatus(log["args"]["status"])
         return None
 
     def _ending(self, log: Any, status: JobStatus) -> Ending:
         number, block = log["args"]["job"], log["blockNumber"]
-        info = self._chain.read("JobEscrow", "job_info", number)
+        info = self._chain.read("JobRegistry", "job_info", number)
         transaction = bytes(log["transactionHash"])
         case = None
         devices: tuple[bytes, ...] = ()

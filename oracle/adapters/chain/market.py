@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from typing import Any, TypeVar
 
 from oracle.adapters.chain.client import Block, Chain
@@ -15,7 +16,8 @@ from oracle.domain.market import (
     Job,
     Provider,
 )
-from oracle.domain.messages import Domain
+from oracle.domain.messages import Domain, Offer
+from oracle.domain.offers import SignedOffer
 from oracle.domain.proposals import SignedBatch
 from oracle.errors import Conflict, NotFound
 
@@ -172,7 +174,7 @@ class Market:
 
     def job_at(self, job: int, block: Block | None) -> Job:
         """The same at a block."""
-        info = self.chain.read("JobEscrow", "job_info", job, block=block)
+        info = self.chain.read("JobRegistry", "job_info", job, block=block)
         if info.customer == NOBODY:
             raise NotFound(f"there is no job {job}", "Open one with JobEscrow.open_job.")
         return _job(job, info)
@@ -205,6 +207,39 @@ class Market:
             return False
         return True
 
+    # --- offers -------------------------------------------------------------------------------
+
+    def offered_gpus(self, offer: Offer) -> int:
+        """GPUs of an offer that nobody has taken; 0 where it is revoked or has expired."""
+        return int(self._read("OfferBook", "available", astuple(offer)))
+
+    def is_signed(self, signed: SignedOffer) -> bool:
+        """Whether an offer's signer speaks for its provider, and has signed it."""
+        return bool(
+            self.chain.read(
+                "OfferBook", "is_signed", astuple(signed.offer), signed.signer, signed.signature
+            )
+        )
+
+    def attested_gpus(self, provider: int, device_class: int) -> int:
+        """Live devices of a provider in a class."""
+        return int(self._read("DeviceRegistry", "capacity", provider, device_class))
+
+    def free_gpus(self, provider: int, device_class: int) -> int:
+        """Those of them that no job has."""
+        committed = int(self._read("ServiceBonds", "committed_gpus", provider, device_class))
+        return max(0, self.attested_gpus(provider, device_class) - committed)
+
+    def is_listed(self, asset: str) -> bool:
+        """Whether the escrow takes deposits of a token."""
+        return bool(self._read("JobEscrow", "market_of", asset, 0))
+
+    def sla_count(self) -> int:
+        """Number of the newest service level; the first is 1, and 0 promises nothing."""
+        return int(self._read("ServiceBonds", "sla_count"))
+
+    # --- epochs -------------------------------------------------------------------------------
+
     def reclaimable(self, block: Block | None) -> int:
         """Base units of the work token that no leaf of the active report took."""
         active, is_active = self.chain.read("EpochLedger", "active_epoch", block=block)
@@ -219,7 +254,7 @@ class Market:
         """All jobs at a block, by number."""
         count = int(self.chain.read("JobEscrow", "job_count", block=block))
         return {
-            job: _job(job, self.chain.read("JobEscrow", "job_info", job, block=block))
+            job: _job(job, self.chain.read("JobRegistry", "job_info", job, block=block))
             for job in range(1, count + 1)
         }
 

@@ -254,3 +254,32 @@ execution_signatures = Table(
     Column("signer", String, primary_key=True),
     Column("signature", LargeBinary(65), nullable=False),
 )
+
+# what providers sell; of several with one nonce the last to arrive counts
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    # the OfferBook that it was signed for
+    Column("book", String, nullable=False),
+    # struct hash of the message
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("provider", Integer, nullable=False),
+    Column("device_class", Integer, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("sla", Integer, nullable=False),
+    Column("min_seconds", BigInteger, nullable=False),
+    Column("max_seconds", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("nonce", BigInteger, nullable=False),
+    Column("asset", String, nullable=False),
+    # big endian, so that bytes compare as the numbers do
+    Column("price", LargeBinary(32), nullable=False),
+    Column("terms", LargeBinary(32), nullable=False),
+    Column("signer", String, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    UniqueConstraint("book", "hash"),
+    Index(None, "provider", "nonce"),
+    Index(None, "price", "id"),
+    sqlite_autoincrement=True,
+)

@@ -36,7 +36,7 @@ def report(
 
 
 def settled(live: Live, job: int) -> int:
-    return int(live.read("JobEscrow", "job_info", job)[9])
+    return int(live.read("JobRegistry", "job_info", job)[9])
 
 
 def test_silent_customer_is_settled(
@@ -52,7 +52,7 @@ def test_final_status_reaches_the_escrow(
 ) -> None:
     work(live, oracles, machine, 20)
     report(oracles, machine, job, 15, JobStatus.COMPLETED)
-    step_until(oracles, lambda: live.read("JobEscrow", "job_info", job)[6] == JobStatus.COMPLETED)
+    step_until(oracles, lambda: live.read("JobRegistry", "job_info", job)[6] == JobStatus.COMPLETED)
 
 
 def test_exaggeration_is_cut_to_elapsed_time(
@@ -62,7 +62,7 @@ def test_exaggeration_is_cut_to_elapsed_time(
     report(oracles, machine, job, 10_000)
     step_until(oracles, lambda: settled(live, job) > 0)
     now = live.chain.timestamp()
-    accepted_at = live.read("JobEscrow", "job_info", job)[11]
+    accepted_at = live.read("JobRegistry", "job_info", job)[11]
     assert 15 <= settled(live, job) <= now - accepted_at
 
 

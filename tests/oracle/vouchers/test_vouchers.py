@@ -51,7 +51,7 @@ def desk(live: Any, machine: Any, state: AgentState) -> VoucherDesk:
 
 
 def _settled(live: Any, job: int) -> int:
-    return int(live.read("JobEscrow", "job_info", job).settled)
+    return int(live.read("JobRegistry", "job_info", job).settled)
 
 
 def _paid(seconds: int) -> int:

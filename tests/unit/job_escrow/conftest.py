@@ -52,6 +52,10 @@ def market(
     token: Any,
     staking: Any,
     registry: Any,
+    clusters: Any,
+    bonds: Any,
+    offers: Any,
+    jobs: Any,
     escrow: Any,
     controller: Any,
     ledger: Any,
@@ -59,7 +63,20 @@ def market(
     court: Any,
 ) -> None:
     """All contracts, wired to each other for the tests of one file."""
-    wire(token, staking, registry, escrow, controller, ledger, distributor, court)
+    wire(
+        token,
+        staking,
+        registry,
+        clusters,
+        bonds,
+        offers,
+        jobs,
+        escrow,
+        controller,
+        ledger,
+        distributor,
+        court,
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -173,8 +190,8 @@ def odd_token(escrow: Any, payer: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def sla(escrow: Any) -> int:
-    return int(escrow.add_sla(COLLATERAL_PER_GPU, COMPENSATION_BPS))
+def sla(escrow: Any, bonds: Any) -> int:
+    return int(bonds.add_sla(COLLATERAL_PER_GPU, COMPENSATION_BPS, 0, 0))
 
 
 @pytest.fixture
@@ -204,13 +221,13 @@ def open_job(
 
 @pytest.fixture
 def accepted_job(
-    escrow: Any, open_job: Callable[..., int], operator: LocalAccount
+    escrow: Any, jobs: Any, open_job: Callable[..., int], operator: LocalAccount
 ) -> Callable[..., int]:
     """A job that its provider has accepted."""
 
     def _accepted_job(**kwargs: Any) -> int:
         job = open_job(**kwargs)
-        escrow.accept(job, sender=operator.address)
+        jobs.accept(job, sender=operator.address)
         return job
 
     return _accepted_job
@@ -302,6 +319,8 @@ def state(
     token: Any,
     staking: Any,
     escrow: Any,
+    bonds: Any,
+    jobs: Any,
     owner: str,
     payer: str,
     payout: str,
@@ -313,25 +332,25 @@ def state(
 
     def _state() -> tuple[Any, ...]:
         holders = (payer, payout, treasury, stranger, deployer, escrow.address, staking.address)
-        assets = [escrow.asset_of(i) for i in range(1, escrow.asset_count() + 1)]
+        assets = [escrow.asset_of(i) for i in range(1, escrow.market_count() + 1)]
         ids = range(1, providers.provider_count() + 1)
         return (
             token.totalSupply(),
             [token.balanceOf(holder) for holder in holders],
             [staking.self_bond(p) for p in ids],
-            [escrow.committed_gpus(p, 1) for p in ids],
-            [(escrow.job_info(j), escrow.reclaim_request(j)) for j in range(1, jobs(escrow) + 1)],
+            [bonds.committed_gpus(p, 1) for p in ids],
+            [(jobs.job_info(j), jobs.reclaim_request(j)) for j in range(1, job_total(escrow) + 1)],
             [
                 (
                     escrow.fees(a),
-                    escrow.asset_id(a),
-                    escrow.inflow_asset(escrow.asset_id(a)),
+                    escrow.market_of(a, 0),
+                    escrow.inflow_asset(escrow.market_of(a, 0)),
                     escrow.owed_refund(payer, a),
                     [escrow.income(p, a) for p in ids],
                 )
                 for a in assets
             ],
-            [escrow.sla_terms(i) for i in range(1, escrow.sla_count() + 1)],
+            [bonds.sla_terms(i) for i in range(1, bonds.sla_count() + 1)],
             (escrow.fee_bps(), escrow.burn_bps(), escrow.pending_fee()),
             (escrow.treasury(), escrow.guardian()),
         )
@@ -339,5 +358,5 @@ def state(
     return _state
 
 
-def jobs(escrow: Any) -> int:
+def job_total(escrow: Any) -> int:
     return int(escrow.job_count())

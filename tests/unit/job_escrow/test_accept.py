@@ -17,55 +17,57 @@ from tests.unit.job_escrow.conftest import (
 
 
 def test_promises_devices_and_locks_collateral(
-    escrow, staking, open_job, provider, device_class, operator
+    escrow, bonds, jobs, staking, open_job, provider, device_class, operator
 ):
     job = open_job(gpus=3)
-    escrow.accept(job, sender=operator.address)
+    jobs.accept(job, sender=operator.address)
     assert logs(escrow, "JobAccepted") == [(job, 3 * COLLATERAL_PER_GPU)]
-    info = escrow.job_info(job)
+    info = jobs.job_info(job)
     assert info.status == JobStatus.ACCEPTED
     assert info.accepted_at == boa.env.evm.patch.timestamp
     assert info.collateral == 3 * COLLATERAL_PER_GPU
-    assert escrow.committed_gpus(provider, device_class) == 3
+    assert bonds.committed_gpus(provider, device_class) == 3
     assert staking.free_self_bond(provider) == SELF_BOND - 3 * COLLATERAL_PER_GPU
 
 
-def test_the_owner_may_accept(escrow, open_job, owner):
+def test_the_owner_may_accept(escrow, jobs, open_job, owner):
     job = open_job()
-    escrow.accept(job, sender=owner)
-    assert escrow.job_info(job).status == JobStatus.ACCEPTED
+    jobs.accept(job, sender=owner)
+    assert jobs.job_info(job).status == JobStatus.ACCEPTED
 
 
-def test_no_sla_locks_nothing(escrow, staking, open_job, provider, operator):
+def test_no_sla_locks_nothing(escrow, jobs, staking, open_job, provider, operator):
     job = open_job(level=0)
-    escrow.accept(job, sender=operator.address)
-    assert escrow.job_info(job).collateral == 0
+    jobs.accept(job, sender=operator.address)
+    assert jobs.job_info(job).collateral == 0
     assert staking.free_self_bond(provider) == SELF_BOND
 
 
-def test_every_device_once(escrow, open_job, provider, device_class, operator, refused):
+def test_every_device_once(
+    escrow, bonds, jobs, open_job, provider, device_class, operator, refused
+):
     first, second = open_job(gpus=DEVICES - 1), open_job(gpus=2)
     third = open_job(gpus=1)
-    escrow.accept(first, sender=operator.address)
+    jobs.accept(first, sender=operator.address)
     with refused("job_escrow: not enough devices"):
-        escrow.accept(second, sender=operator.address)
-    escrow.accept(third, sender=operator.address)
-    assert escrow.committed_gpus(provider, device_class) == DEVICES
+        jobs.accept(second, sender=operator.address)
+    jobs.accept(third, sender=operator.address)
+    assert bonds.committed_gpus(provider, device_class) == DEVICES
 
 
 def test_devices_of_another_class_do_not_count(
-    escrow, registry, asset, open_job, operator, refused
+    escrow, jobs, registry, asset, open_job, operator, refused
 ):
     registry.add_class(1, 1, UNIT)
     job = escrow.open_job(
-        1, asset, 1, 2, 1, DEPOSIT, 0, bytes(32), sender=escrow.job_info(open_job()).customer
+        1, asset, 1, 2, 1, DEPOSIT, 0, bytes(32), sender=jobs.job_info(open_job()).customer
     )
     with refused("job_escrow: not enough devices"):
-        escrow.accept(job, sender=operator.address)
+        jobs.accept(job, sender=operator.address)
 
 
 def test_less_stake_than_the_devices_need_reverts(
-    escrow, staking, open_job, provider, owner, court, operator, refused
+    escrow, jobs, staking, open_job, provider, owner, court, operator, refused
 ):
     job = open_job(level=0)
     zero = "0x" + "00" * 20
@@ -73,67 +75,71 @@ def test_less_stake_than_the_devices_need_reverts(
         provider, (SELF_BOND - DEVICES * UNIT + 1, zero, 0, zero, 0), sender=court.address
     )
     with refused("job_escrow: not enough stake"):
-        escrow.accept(job, sender=operator.address)
+        jobs.accept(job, sender=operator.address)
 
 
-def test_more_collateral_than_is_free_reverts(escrow, open_job, operator, deployer, refused):
-    dear = escrow.add_sla(SELF_BOND + 1, 0)
+def test_more_collateral_than_is_free_reverts(
+    escrow, bonds, jobs, open_job, operator, deployer, refused
+):
+    dear = bonds.add_sla(SELF_BOND + 1, 0, 0, 0)
     job = open_job(level=dear)
     with refused("provider_staking: not enough free self-bond"):
-        escrow.accept(job, sender=operator.address)
+        jobs.accept(job, sender=operator.address)
 
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_a_jailed_provider_reverts(
-    escrow, staking, open_job, provider, operator, court, refused, level
+    escrow, jobs, staking, open_job, provider, operator, court, refused, level
 ):
     job = open_job(level=level)
     until = boa.env.evm.patch.timestamp + DAY
     staking.jail(provider, until, sender=court.address)
     with refused("job_escrow: provider is jailed"):
-        escrow.accept(job, sender=operator.address)
+        jobs.accept(job, sender=operator.address)
     boa.env.time_travel(seconds=DAY)
-    escrow.accept(job, sender=operator.address)
+    jobs.accept(job, sender=operator.address)
 
 
-def test_only_the_provider(escrow, open_job, other_provider, payer, stranger, oracles, refused):
+def test_only_the_provider(
+    escrow, jobs, open_job, other_provider, payer, stranger, oracles, refused
+):
     job = open_job()
     for caller in (payer, stranger, oracles[0].address):
         with refused("job_escrow: not the provider"):
-            escrow.accept(job, sender=caller)
+            jobs.accept(job, sender=caller)
 
 
-def test_only_once(escrow, job, operator, refused):
+def test_only_once(escrow, jobs, job, operator, refused):
     with refused("job_escrow: job is not open"):
-        escrow.accept(job, sender=operator.address)
+        jobs.accept(job, sender=operator.address)
 
 
 @pytest.mark.parametrize("unknown", [0, 99])
-def test_an_unknown_job_reverts(escrow, job, operator, refused, unknown):
+def test_an_unknown_job_reverts(escrow, jobs, job, operator, refused, unknown):
     with refused("job_escrow: job is not open"):
-        escrow.accept(unknown, sender=operator.address)
+        jobs.accept(unknown, sender=operator.address)
 
 
 # --- decline --------------------------------------------------------------------------------
 
 
-def test_declining_refunds_the_customer(escrow, asset, open_job, payer, operator, provider):
+def test_declining_refunds_the_customer(escrow, jobs, asset, open_job, payer, operator, provider):
     before = asset.balanceOf(payer)
     job = open_job()
-    escrow.decline(job, sender=operator.address)
+    jobs.decline(job, sender=operator.address)
     assert logs(escrow, "JobCancelled") == [(job, DEPOSIT)]
-    assert escrow.job_info(job).status == JobStatus.CANCELLED
+    assert jobs.job_info(job).status == JobStatus.CANCELLED
     assert asset.balanceOf(payer) == before
     assert asset.balanceOf(escrow) == 0
 
 
-def test_only_the_provider_may_decline(escrow, open_job, payer, stranger, refused):
+def test_only_the_provider_may_decline(escrow, jobs, open_job, payer, stranger, refused):
     job = open_job()
     for caller in (payer, stranger):
         with refused("job_escrow: not the provider"):
-            escrow.decline(job, sender=caller)
+            jobs.decline(job, sender=caller)
 
 
-def test_what_was_accepted_can_not_be_declined(escrow, job, operator, refused):
+def test_what_was_accepted_can_not_be_declined(escrow, jobs, job, operator, refused):
     with refused("job_escrow: job is not open"):
-        escrow.decline(job, sender=operator.address)
+        jobs.decline(job, sender=operator.address)

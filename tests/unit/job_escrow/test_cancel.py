@@ -6,55 +6,55 @@ from tests.unit.job_escrow.conftest import DEPOSIT, load_odd, logs
 # --- cancel ---------------------------------------------------------------------------------
 
 
-def test_gives_the_whole_deposit_back(escrow, asset, open_job, payer):
+def test_gives_the_whole_deposit_back(escrow, jobs, asset, open_job, payer):
     before = asset.balanceOf(payer)
     job = open_job()
-    escrow.cancel(job, sender=payer)
+    jobs.cancel(job, sender=payer)
     assert logs(escrow, "JobCancelled") == [(job, DEPOSIT)]
     assert asset.balanceOf(payer) == before
     assert asset.balanceOf(escrow) == 0
-    assert escrow.job_info(job).status == JobStatus.CANCELLED
+    assert jobs.job_info(job).status == JobStatus.CANCELLED
 
 
-def test_a_job_without_deposit(escrow, open_job, payer):
+def test_a_job_without_deposit(escrow, jobs, open_job, payer):
     job = open_job(deposit=0)
-    escrow.cancel(job, sender=payer)
+    jobs.cancel(job, sender=payer)
     assert logs(escrow, "JobCancelled") == [(job, 0)]
 
 
-def test_only_the_customer(escrow, open_job, operator, stranger, refused):
+def test_only_the_customer(escrow, jobs, open_job, operator, stranger, refused):
     job = open_job()
     for caller in (operator.address, stranger):
         with refused("job_escrow: not the customer"):
-            escrow.cancel(job, sender=caller)
+            jobs.cancel(job, sender=caller)
 
 
-def test_only_once(escrow, open_job, payer, refused):
+def test_only_once(escrow, jobs, open_job, payer, refused):
     job = open_job()
-    escrow.cancel(job, sender=payer)
+    jobs.cancel(job, sender=payer)
     with refused("job_escrow: job is not open"):
-        escrow.cancel(job, sender=payer)
+        jobs.cancel(job, sender=payer)
 
 
-def test_not_after_acceptance(escrow, job, payer, refused):
+def test_not_after_acceptance(escrow, jobs, job, payer, refused):
     with refused("job_escrow: job is not open"):
-        escrow.cancel(job, sender=payer)
+        jobs.cancel(job, sender=payer)
 
 
-def test_an_unknown_job_reverts(escrow, job, payer, refused):
+def test_an_unknown_job_reverts(escrow, jobs, job, payer, refused):
     with refused("job_escrow: job is not open"):
-        escrow.cancel(99, sender=payer)
+        jobs.cancel(99, sender=payer)
 
 
 # --- claim_refund ---------------------------------------------------------------------------
 
 
-def test_a_refund_that_fails_is_kept(escrow, odd_token, open_job, payer, operator, stranger):
+def test_a_refund_that_fails_is_kept(escrow, jobs, odd_token, open_job, payer, operator, stranger):
     """A blocked customer stops nobody else, and can take the refund elsewhere."""
     job, other = (open_job(paid_in=odd_token, deposit=100) for _ in range(2))
     odd_token.set_blocked(payer, True)
     for each in (job, other):
-        escrow.decline(each, sender=operator.address)
+        jobs.decline(each, sender=operator.address)
         assert logs(escrow, "RefundOwed") == [(payer, odd_token.address, 100)]
     assert escrow.owed_refund(payer, odd_token) == 200
     assert odd_token.balanceOf(escrow) == 200
@@ -65,35 +65,39 @@ def test_a_refund_that_fails_is_kept(escrow, odd_token, open_job, payer, operato
     assert escrow.owed_refund(payer, odd_token) == 0
 
 
-def test_a_refund_that_is_answered_no_is_kept(escrow, open_job, payer, operator, deployer):
+def test_a_refund_that_is_answered_no_is_kept(escrow, jobs, open_job, payer, operator, deployer):
     refusing = load_odd("refusing_token", 10**9)
     escrow.list_asset(refusing)
     refusing.transfer(payer, 100, sender=deployer)
     job = open_job(paid_in=refusing, deposit=100)
     refusing.set_refuses(True)
-    escrow.decline(job, sender=operator.address)
+    jobs.decline(job, sender=operator.address)
     assert escrow.owed_refund(payer, refusing) == 100
     refusing.set_refuses(False)
     escrow.claim_refund(refusing, payer, sender=payer)
     assert refusing.balanceOf(payer) == 100
 
 
-def test_a_claim_that_fails_stays_valid(escrow, odd_token, open_job, payer, operator, refused):
+def test_a_claim_that_fails_stays_valid(
+    escrow, jobs, odd_token, open_job, payer, operator, refused
+):
     job = open_job(paid_in=odd_token, deposit=100)
     odd_token.set_blocked(payer, True)
-    escrow.decline(job, sender=operator.address)
+    jobs.decline(job, sender=operator.address)
     with refused("job_escrow: transfer out failed"):
         escrow.claim_refund(odd_token, payer, sender=payer)
     odd_token.set_blocked(payer, False)
     assert escrow.claim_refund(odd_token, payer, sender=payer) == 100
 
 
-def test_nothing_owed_reverts(escrow, odd_token, open_job, payer, operator, stranger, refused):
+def test_nothing_owed_reverts(
+    escrow, jobs, odd_token, open_job, payer, operator, stranger, refused
+):
     with refused("job_escrow: no refund owed"):
         escrow.claim_refund(odd_token, payer, sender=payer)
     job = open_job(paid_in=odd_token, deposit=100)
     odd_token.set_blocked(payer, True)
-    escrow.decline(job, sender=operator.address)
+    jobs.decline(job, sender=operator.address)
     with refused("job_escrow: no refund owed"):
         escrow.claim_refund(odd_token, stranger, sender=stranger)
     escrow.claim_refund(odd_token, stranger, sender=payer)

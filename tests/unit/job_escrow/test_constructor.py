@@ -31,7 +31,7 @@ def test_keeps_what_it_was_given(contract, arguments, deployer):
         escrow.REGISTRY(),
         escrow.COMMITTEE(),
         escrow.DISPUTE_WINDOW(),
-        escrow.JOB_TIMEOUT(),
+        jobs.JOB_TIMEOUT(),
         escrow.fee_bps(),
         escrow.burn_bps(),
         escrow.treasury(),
@@ -39,7 +39,7 @@ def test_keeps_what_it_was_given(contract, arguments, deployer):
         escrow.ROLE_CHANGE_DELAY(),
     ] == [getattr(argument, "address", argument) for argument in arguments]
     assert escrow.owner() == deployer
-    assert (escrow.job_count(), escrow.asset_count(), escrow.sla_count()) == (0, 0, 0)
+    assert (escrow.job_count(), escrow.market_count(), bonds.sla_count()) == (0, 0, 0)
 
 
 def test_signs_in_its_own_domain(escrow):

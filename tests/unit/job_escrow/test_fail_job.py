@@ -15,6 +15,8 @@ from tests.unit.job_escrow.conftest import (
 @pytest.mark.parametrize("cumulative", [None, 1_000])
 def test_refunds_and_lets_the_collateral_go(
     escrow,
+    bonds,
+    jobs,
     staking,
     asset,
     accepted_job,
@@ -30,55 +32,55 @@ def test_refunds_and_lets_the_collateral_go(
         settle(job, cumulative)
     before = asset.balanceOf(payer)
     refund = DEPOSIT - 2 * (cumulative or 0)
-    harm = escrow.fail_job(job, provider, sender=court.address)
+    harm = jobs.fail_job(job, provider, sender=court.address)
     assert logs(escrow, "JobClosed") == [(job, JobStatus.PROVIDER_FAULT, refund, 0)]
     assert harm == (payer, refund, 2 * COLLATERAL_PER_GPU * COMPENSATION_BPS // 10_000)
     assert asset.balanceOf(payer) - before == refund
-    assert escrow.job_info(job).status == JobStatus.CLOSED
-    assert escrow.committed_gpus(provider, device_class) == 0
+    assert jobs.job_info(job).status == JobStatus.CLOSED
+    assert bonds.committed_gpus(provider, device_class) == 0
     # in reach of the slash that follows, which pays the compensation
     assert staking.self_bond(provider)[:3] == (SELF_BOND, 0, 0)
     assert staking.slashable(provider) == SELF_BOND
 
 
-def test_a_job_without_sla_promises_nothing(escrow, accepted_job, provider, court, payer):
+def test_a_job_without_sla_promises_nothing(escrow, jobs, accepted_job, provider, court, payer):
     job = accepted_job(level=0)
-    assert escrow.fail_job(job, provider, sender=court.address) == (payer, DEPOSIT, 0)
+    assert jobs.fail_job(job, provider, sender=court.address) == (payer, DEPOSIT, 0)
 
 
 def test_a_customer_that_can_not_be_paid_stops_no_conviction(
-    escrow, odd_token, accepted_job, provider, court, payer
+    escrow, jobs, odd_token, accepted_job, provider, court, payer
 ):
     job = accepted_job(paid_in=odd_token, deposit=100)
     odd_token.set_blocked(payer, True)
-    assert escrow.fail_job(job, provider, sender=court.address).refunded == 100
+    assert jobs.fail_job(job, provider, sender=court.address).refunded == 100
     assert escrow.owed_refund(payer, odd_token) == 100
 
 
-def test_only_the_court(escrow, job, provider, deployer, guardian, payer, refused):
+def test_only_the_court(escrow, jobs, job, provider, deployer, guardian, payer, refused):
     for caller in (deployer, guardian, payer):
         with refused("roles: caller lacks the role"):
-            escrow.fail_job(job, provider, sender=caller)
+            jobs.fail_job(job, provider, sender=caller)
 
 
-def test_another_providers_job_reverts(escrow, job, provider, court, refused):
+def test_another_providers_job_reverts(escrow, jobs, job, provider, court, refused):
     with refused("job_escrow: wrong provider"):
-        escrow.fail_job(job, provider + 1, sender=court.address)
+        jobs.fail_job(job, provider + 1, sender=court.address)
 
 
-def test_only_a_job_that_goes_on(escrow, open_job, job, provider, settle, court, refused):
+def test_only_a_job_that_goes_on(escrow, jobs, open_job, job, provider, settle, court, refused):
     for other in (open_job(), 99, 0):
         with refused("job_escrow: job is not active"):
-            escrow.fail_job(other, provider, sender=court.address)
+            jobs.fail_job(other, provider, sender=court.address)
     settle(job, 10, JobStatus.COMPLETED)
     with refused("job_escrow: job is not active"):
-        escrow.fail_job(job, provider, sender=court.address)
-    escrow.close(job)
+        jobs.fail_job(job, provider, sender=court.address)
+    jobs.close(job)
     with refused("job_escrow: job is not active"):
-        escrow.fail_job(job, provider, sender=court.address)
+        jobs.fail_job(job, provider, sender=court.address)
 
 
-def test_only_once(escrow, job, provider, court, refused):
-    escrow.fail_job(job, provider, sender=court.address)
+def test_only_once(escrow, jobs, job, provider, court, refused):
+    jobs.fail_job(job, provider, sender=court.address)
     with refused("job_escrow: job is not active"):
-        escrow.fail_job(job, provider, sender=court.address)
+        jobs.fail_job(job, provider, sender=court.address)

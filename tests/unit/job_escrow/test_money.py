@@ -172,10 +172,10 @@ class Table:
         if job.status in FINAL:
             self.market.refunded[job.asset] += job.unspent
             job.status = JobStatus.CLOSED
-            self.escrow.close(index + 1)
+            self.jobs.close(index + 1)
         else:
             with boa.reverts("job_escrow: status not final"):
-                self.escrow.close(index + 1)
+                self.jobs.close(index + 1)
 
     def withdraw(self, provider: int, asset: int) -> None:
         self.market.mature((provider, asset), self.window)
@@ -208,7 +208,7 @@ class Table:
                 if paid_in == number:
                     assert asset.balanceOf(self.payouts[provider]) == account.paid
         for index, job in enumerate(market.jobs):
-            info = self.escrow.job_info(index + 1)
+            info = self.jobs.job_info(index + 1)
             assert (info.deposit, info.settled, info.status) == (
                 job.deposit,
                 job.settled,
@@ -219,6 +219,7 @@ class Table:
 @pytest.fixture
 def table(
     escrow,
+    jobs,
     asset,
     odd_token,
     provider,
@@ -237,7 +238,7 @@ def table(
         job = open_job(
             price=price, deposit=deposit, of=providers[of], paid_in=assets[paid_in], level=0
         )
-        escrow.accept(job, sender=operators[of])
+        jobs.accept(job, sender=operators[of])
     return lambda: Table(
         escrow,
         assets,

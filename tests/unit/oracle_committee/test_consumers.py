@@ -81,7 +81,7 @@ def device_class(registry) -> int:
 
 @pytest.fixture
 def usage_batch(
-    market, escrow, registry, token, committee_signs, provider, device_class, operator
+    market, escrow, jobs, registry, token, committee_signs, provider, device_class, operator
 ) -> Case:
     """Receipts of one running job."""
     card = result_of(provider, device_class, "card of the job")
@@ -91,7 +91,7 @@ def usage_batch(
     token.approve(escrow, 2**256 - 1)
     escrow.list_asset(token)
     job = int(escrow.open_job(provider, token, 1, device_class, 3_600, 1_000, 0, TERMS))
-    escrow.accept(job, sender=operator.address)
+    jobs.accept(job, sender=operator.address)
     receipts, other = (pack([Receipt(job, used, JobStatus.RUNNING)]) for used in (100, 200))
     return Case(
         escrow,

@@ -117,9 +117,9 @@ def test_a_job_of_another_provider(court, docket, job, reporter, other_provider,
             court.accuse(provider, FRAUD, named, EVIDENCE, sender=reporter)
 
 
-def test_a_job_that_does_not_run(court, docket, escrow, open_job, reporter, victim, refused):
+def test_a_job_that_does_not_run(court, docket, escrow, jobs, open_job, reporter, victim, refused):
     waiting, cancelled = open_job(accept=False), open_job(accept=False)
-    escrow.cancel(cancelled, sender=victim)
+    jobs.cancel(cancelled, sender=victim)
     docket.fund(reporter, docket.policy.accusation_bond)
     for job in (waiting, cancelled):
         with refused("slashing_court: job is not live"):

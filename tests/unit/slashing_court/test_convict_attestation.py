@@ -51,7 +51,7 @@ def test_victim_first_reporter_next_rest_burnt(
 
 
 def test_without_a_job_nobody_is_compensated(
-    court, token, staking, escrow, proof, job, provider, victim, reporter, conserved
+    court, token, staking, escrow, jobs, proof, job, provider, victim, reporter, conserved
 ):
     supply = token.totalSupply()
     with conserved():
@@ -59,7 +59,7 @@ def test_without_a_job_nobody_is_compensated(
     assert token.balanceOf(victim) == 0
     assert token.balanceOf(reporter) == PENALTY // 10
     assert supply - token.totalSupply() == PENALTY - PENALTY // 10
-    assert escrow.job_info(job).status == 2
+    assert jobs.job_info(job).status == 2
 
 
 def test_records_and_logs_the_case(court, proof, job, case_id, provider, victim, reporter, device):
@@ -75,14 +75,14 @@ def test_records_and_logs_the_case(court, proof, job, case_id, provider, victim,
     assert tuple(court.cases(case_id)) == (1, provider, now, PENALTY)
 
 
-def test_jails(court, staking, escrow, proof, open_job, provider, operator, reporter):
+def test_jails(court, staking, escrow, jobs, proof, open_job, provider, operator, reporter):
     waiting = open_job(accept=False)
     court.convict_attestation(proof.struct, 0, sender=reporter)
     assert staking.is_jailed(provider)
     until = boa.env.evm.patch.timestamp + 30 * DAY
     assert staking.jailed_until(provider) == until
     with boa.reverts("job_escrow: provider is jailed"):
-        escrow.accept(waiting, sender=operator.address)
+        jobs.accept(waiting, sender=operator.address)
     boa.env.time_travel(seconds=30 * DAY)
     assert not staking.is_jailed(provider)
 
