@@ -32,6 +32,8 @@ RULES_VERSION = 1
 TELEMETRY = (
     '{"gpu_clock_mhz": 1980, "memory_used_mb": 71234, "power_mw": 612000, "utilisation": 97}'
 )
+# GPU-seconds of every job that the chain has settled before
+SETTLED = 60
 # bytes of a digest and a signature
 NOISE = 32 + 65
 # SQLite's cache while the file is filled, in KiB
@@ -40,16 +42,20 @@ FILL_CACHE = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """How many machines of how many providers, each heard of `beats` times since `start`.
+    """How many machines of how many providers, each heard of `beats` times in an epoch.
 
-    One job runs on every machine. Machines and jobs are numbered from 1; providers own them in
-    turn. `members`: the committee.
+    One job runs on every machine, a minute of it settled before. Machines, jobs and providers
+    are numbered from 1, a provider's machines one after the other. `members`: the committee.
     """
 
     machines: int
     providers: int
     beats: int
+    epoch: int
+    # chain time at which the epoch starts
     start: int
+    # struct hash of the report before
+    previous: bytes
     chain_id: int
     distributor: str
     ledger: str
@@ -67,10 +73,10 @@ class Fleet:
 
     def provider(self, machine: int) -> int:
         """The owner of a machine."""
-        return 1 + machine % self.providers
+        return 1 + (machine - 1) * self.providers // self.machines
 
     def jobs(self) -> dict[int, Job]:
-        """The jobs as the escrow has them at the end of the epoch, nothing settled yet."""
+        """The jobs as the escrow has them at the end of the epoch."""
         return {
             number: Job(
                 job=number,
@@ -80,7 +86,7 @@ class Fleet:
                 status=JobStatus.RUNNING,
                 price_per_gpu_hour=10**18,
                 deposit=10**19,
-                settled=0,
+                settled=SETTLED,
                 accepted_at=self.start,
             )
             for number in range(1, self.machines + 1)
@@ -116,6 +122,8 @@ class Closed:
     aggregate_s: float
     tree_s: float
     proofs_s: float
+    # processor time of the four
+    cpu_s: float
     peak_mb: int
 
 
@@ -186,7 +194,7 @@ def close_fleet(path: Path, fleet: Fleet, wanted: Iterable[tuple[LeafKind, bytes
     jobs, devices = fleet.jobs(), fleet.devices()
     store = Store(Database(path))
 
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     beats = store.beats(since=fleet.start)
     read = time.perf_counter()
     receipts = agree(fleet, jobs, beats)
@@ -197,8 +205,8 @@ def close_fleet(path: Path, fleet: Fleet, wanted: Iterable[tuple[LeafKind, bytes
             chain_id=fleet.chain_id,
             distributor=fleet.distributor,
             ledger=fleet.ledger,
-            from_epoch=0,
-            to_epoch=0,
+            from_epoch=fleet.epoch,
+            to_epoch=fleet.epoch,
             budget=fleet.budget,
             rules=RULES[RULES_VERSION],
             devices=devices,
@@ -207,7 +215,7 @@ def close_fleet(path: Path, fleet: Fleet, wanted: Iterable[tuple[LeafKind, bytes
             signatures=dict.fromkeys(fleet.members, 1),
         )
     )
-    report = leaves.report(previous=bytes(32), rules_version=RULES_VERSION)
+    report = leaves.report(fleet.previous, rules_version=RULES_VERSION)
     built = time.perf_counter()
     trees = (
         (leaves.rewards, leaves.reward_tree),
@@ -219,7 +227,7 @@ def close_fleet(path: Path, fleet: Fleet, wanted: Iterable[tuple[LeafKind, bytes
         for place in range(len(tree)):
             tree.proof(place)
     proved = time.perf_counter()
-    peak = peak_mb()
+    cpu, peak = time.process_time() - processor, peak_mb()
 
     places = {
         (leaf.kind, leaf.key): (leaf, tree, place)
@@ -240,5 +248,6 @@ def close_fleet(path: Path, fleet: Fleet, wanted: Iterable[tuple[LeafKind, bytes
         aggregate_s=aggregated - read,
         tree_s=built - aggregated,
         proofs_s=proved - built,
+        cpu_s=cpu,
         peak_mb=peak,
     )
