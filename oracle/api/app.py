@@ -3,6 +3,7 @@
 import importlib.resources
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path, Query, Response
@@ -307,6 +308,13 @@ def _public_routes(app: FastAPI, node: Node) -> None:
             for seen in node.store.statements(after, PAGE)
         ]
 
+    @app.get("/v1/batches", tags=["public"])
+    def batches(
+        until: Annotated[int, Query(ge=0, lt=2**63)] = 2**63 - 1,
+    ) -> list[schemas.SignedBatch]:
+        """Signed batches of the epochs up to `until` that this oracle left for the root."""
+        return [schemas.SignedBatch(**asdict(kept)) for kept in node.close_epoch.batches(until)]
+
     @app.get("/v1/epochs", tags=["public"])
     def epochs() -> list[schemas.EpochView]:
         """Reports that this oracle has rebuilt, the newest first."""
@@ -338,13 +346,15 @@ def _public_routes(app: FastAPI, node: Node) -> None:
     def proof(kind: LeafKind, key: HashText) -> schemas.ProofView:
         """Leaf, path and ready calldata of a claim against the active report.
 
-        Kind 1: a provider's reward, 2: an account's, 3: settled usage, 4: an attestation.
+        Kind 1: a provider's reward, 2: an account's, 3: settled usage, 4: an attestation,
+        5: a job's receipt, 6: a payee's receipts.
         """
         found = node.close_epoch.proof(kind, _bytes(key))
         return schemas.ProofView(
             kind=int(found.leaf.kind),
             key=found.leaf.key,
             cumulative=found.leaf.value,
+            receipts=found.receipts,
             proof=found.path,
             root=found.root,
             to=found.to,

@@ -17,13 +17,15 @@ from oracle.domain.market import Job
 from oracle.domain.messages import Report
 from oracle.domain.proposals import (
     JobObservation,
+    SignedBatch,
     UsageObservation,
     UsageProposal,
     aggregate_usage,
     usage_message,
 )
-from oracle.domain.receipts import MAX_RECEIPTS, Receipt, pack, unpack
+from oracle.domain.receipts import MAX_RECEIPTS, Receipt, latest, pack, unpack
 from oracle.domain.records import Reported, Statement
+from oracle.domain.settlement import Settlement, cheapest, receipts_in, worth
 from oracle.domain.usage import believable, covered_seconds
 from oracle.errors import BadInput, ClearworkError, NotFound
 from oracle.faults import reach
@@ -48,6 +50,15 @@ class UsageRules:
     grace: int
 
 
+@dataclass(frozen=True, slots=True)
+class SettlementRules:
+    """Which way receipts take. `interval`: chain seconds until a job's usage is due again."""
+
+    way: Settlement
+    interval: int
+    wei_per_gpu_hour: int
+
+
 class Settle:
     """One oracle's side of settlement by receipts."""
 
@@ -60,6 +71,7 @@ class Settle:
         quorum: Quorum,
         outbox: Outbox,
         rules: UsageRules,
+        settlement: SettlementRules,
     ) -> None:
         self._store = store
         self._market = market
@@ -68,6 +80,7 @@ class Settle:
         self._quorum = quorum
         self._outbox = outbox
         self._rules = rules
+        self._settlement = settlement
 
     # --- observing ----------------------------------------------------------------------------
 
@@ -97,7 +110,7 @@ class Settle:
             for device in self._store.devices(job.provider)
             if self._attested(device.device, job)
         ]
-        beats = self._store.beats(devices, job.accepted_at)
+        beats = self._store.beats(devices, since=job.accepted_at)
         covered = sum(
             covered_seconds(times, job.accepted_at, now, self._rules.grace)
             for times in beats.values()
@@ -127,7 +140,10 @@ class Settle:
     # --- leading ------------------------------------------------------------------------------
 
     def lead(self) -> bool:
-        """Gather, aggregate, have it signed and queue the batch; whether one was queued."""
+        """Gather, aggregate, have it signed, and queue the batch or leave it for the root.
+
+        Returns whether there was one.
+        """
         if self._outbox.is_busy("batch/"):
             return False
         epoch = self._market.head.epoch
@@ -139,7 +155,11 @@ class Settle:
             receipt
             for receipt in aggregate_usage(observations, threshold).values()
             if self._is_due(receipt)
-        ][:MAX_RECEIPTS]
+        ]
+        way = self._way(due[:MAX_RECEIPTS])
+        if way is Settlement.ROOT:
+            due = self._unsaid(due)
+        due = due[:MAX_RECEIPTS]
         if not due:
             return False
         packed = pack(due)
@@ -151,16 +171,47 @@ class Settle:
             except BoundElsewhere:
                 continue
             reach("after-quorum")
-            self._outbox.want(
-                f"batch/{epoch}/{attempt}",
-                ESCROW,
-                "settle_batch",
-                [epoch, attempt, packed, signatures],
-                Goal.batch(due),
-            )
-            log.info("batch signed", epoch=epoch, index=attempt, receipts=len(due))
+            if way is Settlement.ROOT:
+                self._store.keep_batch(SignedBatch(epoch, attempt, packed, signatures))
+            else:
+                self._outbox.want(
+                    f"batch/{epoch}/{attempt}",
+                    ESCROW,
+                    "settle_batch",
+                    [epoch, attempt, packed, signatures],
+                    Goal.batch(due),
+                )
+            log.info("batch signed", epoch=epoch, index=attempt, receipts=len(due), way=way)
             return True
         return False
+
+    def _way(self, due: Sequence[Receipt]) -> Settlement:
+        """How to settle what is due."""
+        if self._settlement.way is not Settlement.AUTO or not due:
+            return self._settlement.way
+        jobs = {receipt.job: self._market.job(receipt.job) for receipt in due}
+        head = self._market.head
+        choice = cheapest(
+            receipts=len(due),
+            payees=len({job.provider for job in jobs.values()}),
+            base_fee=self._market.chain.base_fee(),
+            value=worth(due, jobs, self._settlement.wei_per_gpu_hour),
+            seconds_left=self._market.start_of(head.epoch + 1) - head.timestamp,
+            interval=self._settlement.interval,
+        )
+        log.info("settlement chosen", way=choice.way, reason=choice.reason)
+        return choice.way
+
+    def _unsaid(self, due: Sequence[Receipt]) -> list[Receipt]:
+        """What no batch kept here says yet, the longest unsaid first."""
+        said = latest(receipts_in(self._store.batches(self._market.head.epoch)))
+
+        def news(receipt: Receipt) -> int:
+            known = said.get(receipt.job)
+            return receipt.cumulative_gpu_seconds - (known.cumulative_gpu_seconds if known else 0)
+
+        fresh = [r for r in due if r.job not in said or r > said[r.job]]
+        return sorted(fresh, key=news, reverse=True)
 
     def _gather(self, epoch: int) -> list[UsageObservation]:
         """Signed observations of the members that answer, one each, our own included."""

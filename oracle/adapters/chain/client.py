@@ -148,13 +148,30 @@ class Chain:
             )
         return self._contracts[name]
 
-    def read(self, contract: str, function: str, *args: Any, block: Block | None = None) -> Any:
-        """Call a view function, at the head or pinned to the hash of `block`."""
+    def read(
+        self,
+        contract: str,
+        function: str,
+        *args: Any,
+        block: Block | None = None,
+        caller: str | None = None,
+    ) -> Any:
+        """Call a view function, at the head or pinned to the hash of `block`.
+
+        `caller` is the contract that calls, where the answer depends on it.
+        """
         call = self.contract(contract).functions[function](*args)
         # Vyper can't name several results, and web3 would fold unnamed ones into one
         call.decode_tuples = len(call.abi["outputs"]) == 1
         with explained():
-            return call.call(block_identifier=Hash32(block.hash) if block else "latest")
+            return call.call(
+                {"from": Web3.to_checksum_address(caller)} if caller else {},
+                block_identifier=Hash32(block.hash) if block else "latest",
+            )
+
+    def offers(self, contract: str, function: str) -> bool:
+        """Whether a contract of this deployment's release has a function."""
+        return any(entry.get("name") == function for entry in load_abi(contract))
 
     def calldata(self, contract: str, function: str, arguments: Sequence[Any]) -> bytes:
         """The encoded call of a function."""
@@ -178,6 +195,11 @@ class Chain:
     def timestamp(self) -> int:
         """Chain time in seconds: that of the latest block."""
         return self.head().timestamp
+
+    def base_fee(self) -> int:
+        """What the next block asks for a unit of gas at least, about: wei of the latest block."""
+        with explained():
+            return int(self.w3.eth.get_block("latest")["baseFeePerGas"])
 
     def balance(self, address: str) -> int:
         """Native coin of an account, in wei."""

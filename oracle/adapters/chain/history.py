@@ -77,14 +77,6 @@ class History:
             )
         return live
 
-    def settled_usage(self, block: Block) -> dict[int, int]:
-        """Cumulative GPU-seconds settled at `block`, by provider."""
-        usage: Counter[int] = Counter()
-        for job in self._market.jobs(block).values():
-            if job.settled:
-                usage[job.provider] += job.settled
-        return dict(usage)
-
     def signatures(self, after: Block, until: Block) -> dict[str, int]:
         """Reports signed per committee member in the blocks behind `after` up to `until`.
 

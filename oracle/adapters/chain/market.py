@@ -6,6 +6,7 @@ from dataclasses import astuple
 from typing import Any, TypeVar
 
 from oracle.adapters.chain.client import Block, Chain
+from oracle.domain.hashing import keccak
 from oracle.domain.market import (
     NOBODY,
     Committee,
@@ -17,7 +18,8 @@ from oracle.domain.market import (
 )
 from oracle.domain.messages import Domain, Offer
 from oracle.domain.offers import SignedOffer
-from oracle.errors import NotFound
+from oracle.domain.proposals import SignedBatch
+from oracle.errors import Conflict, NotFound
 
 T = TypeVar("T")
 
@@ -187,6 +189,23 @@ class Market:
         first = max(0, last - 2 * self.epoch_length)
         found = self.chain.logs("JobEscrow", "BatchSettled", first, last, epoch=epoch)
         return [int(log["args"]["index"]) for log in found]
+
+    def takes(self, batch: SignedBatch) -> bool:
+        """Whether the escrow would take a batch for the committee's word."""
+        subject = batch.index.to_bytes(32, "big")
+        try:
+            self.chain.read(
+                "OracleCommittee",
+                "verify",
+                subject,
+                batch.epoch,
+                keccak(batch.receipts),
+                batch.signatures,
+                caller=self.chain.deployment.address("JobEscrow"),
+            )
+        except Conflict:
+            return False
+        return True
 
     # --- offers -------------------------------------------------------------------------------
 
