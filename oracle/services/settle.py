@@ -129,7 +129,10 @@ class Settle:
         now = self._market.head.timestamp
         return sum(
             covered_seconds(times, job.accepted_at, now, self._rules.grace)
-            for times in self._store.beats(devices, since=job.accepted_at).values()
+            # one that came just before the acceptance still vouches for what followed
+            for times in self._store.beats(
+                devices, since=job.accepted_at - self._rules.grace
+            ).values()
         )
 
     def _believable(self, job: Job, reported: Reported, covered: int) -> int:

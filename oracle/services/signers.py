@@ -43,7 +43,7 @@ def check_role(chain: Chain, receipt: ExecutionReceipt, signature: ReceiptSignat
     match signature.role:
         case Role.PROVIDER:
             number = chain.read("ProviderRegistry", "provider_of_operator", signer)
-            holds = number == _speaker(chain, receipt.provider)
+            holds = number == speaker(chain, receipt.provider)
             owner = f"an operator key of provider {receipt.provider}"
         case Role.CUSTOMER:
             customer = chain.read("JobRegistry", "job_info", receipt.job).customer
@@ -56,7 +56,7 @@ def check_role(chain: Chain, receipt: ExecutionReceipt, signature: ReceiptSignat
         raise Unauthorized(f"signed as {signature.role} by {signer}", f"That role is for {owner}.")
 
 
-def _speaker(chain: Chain, payee: int) -> int:
+def speaker(chain: Chain, payee: int) -> int:
     """The provider whose keys sign for a payee: itself, or a cluster's lead."""
     if payee < FIRST_CLUSTER:
         return payee
