@@ -135,6 +135,7 @@ def pledge(obligation: IServiceBonds.Obligation) -> uint256:
     @return collateral base units of the staked token locked, all members together
     """
     delayed_roles._check_role(JOBS)
+    assert obligation.sla <= self.sla_count, "service_bonds: unknown sla"
     per_gpu: uint256 = self.sla_terms[obligation.sla].collateral_per_gpu
     if not payees._is_cluster(obligation.payee):
         return self._pledge(obligation.payee, obligation.device_class, obligation.gpus, per_gpu)
