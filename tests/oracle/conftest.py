@@ -347,9 +347,6 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         "ProviderStaking", providers, token, *clock, 14 * DAY, DAY, 100 * UNIT, UNIT, role_delay
     )
     registry = deploy("DeviceRegistry", committee, staking, DAY, DAY, role_delay)
-    deploy("OfferBook", providers, role_delay)
-    fees = (300, 5_000, treasury, guardian, role_delay)
-    escrow = deploy("JobEscrow", token, staking, registry, committee, 20, 2 * DAY, *fees)
     controller = deploy(
         "EmissionsController", token, genesis, EPOCH_LENGTH, UNIT // 2, 12, role_delay
     )
@@ -357,6 +354,12 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     distributor = deploy(
         "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, role_delay
     )
+    clusters = deploy("ClusterRegistry", providers, role_delay)
+    bonds = deploy("ServiceBonds", staking, registry, clusters, committee, role_delay)
+    offers = deploy("OfferBook", providers, role_delay)
+    jobs = deploy("JobRegistry", providers, clusters, bonds, offers, 2 * DAY, role_delay)
+    fees = (300, 5_000, treasury, guardian, role_delay)
+    escrow = deploy("JobEscrow", token, providers, clusters, jobs, committee, ledger, 20, *fees)
     verifier = deploy("MatmulVerifier")
     policy = (
         *(5_000, 100, 500, 3_000, 9_000, 7_500, 3, 1_000, 30 * DAY, 100 * UNIT, 200 * UNIT),
@@ -364,15 +367,18 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     )
     court = deploy(
         "SlashingCourt",
-        *(token, staking, registry, escrow, distributor, verifier, committee, policy),
+        *(token, staking, registry, jobs, distributor, verifier, committee, policy),
     )
     for holder, contract, role in [
         (controller, "WorkToken", "MINTER"),
         (court, "ProviderStaking", "SLASHER"),
-        (escrow, "ProviderStaking", "LOCKER"),
-        (escrow, "OfferBook", "ESCROW"),
+        (bonds, "ProviderStaking", "LOCKER"),
+        (escrow, "ClusterRegistry", "ESCROW"),
+        (jobs, "ServiceBonds", "JOBS"),
+        (jobs, "OfferBook", "JOBS"),
+        (escrow, "JobRegistry", "ESCROW"),
+        (court, "JobRegistry", "COURT"),
         (court, "DeviceRegistry", "COURT"),
-        (court, "JobEscrow", "COURT"),
         (court, "RewardDistributor", "COURT"),
         (distributor, "EmissionsController", "DISTRIBUTOR"),
         (ledger, "EmissionsController", "LEDGER"),

@@ -4,6 +4,7 @@ more than dust against exact arithmetic.
 
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -42,7 +43,10 @@ amounts = st.one_of(
 
 
 class StakingMachine(RuleBasedStateMachine):
-    """Every actor's calls as rules; after each, the contract agrees with the model."""
+    """Every holder's calls as rules; after each, the contract agrees with the model."""
+
+    # what of the machine follows the chain
+    STATE: tuple[str, ...] = ("model", "wallets", "owners", "donated")
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -119,6 +123,16 @@ class StakingMachine(RuleBasedStateMachine):
             delegations=not self.staking.delegation_pool(provider).shares,
             leaving=not any(self.staking.undelegations(provider, d) for d in delegators),
         )
+
+    @contextmanager
+    def what_if(self):
+        """Undo on the way out what happens inside, on the chain and in the model."""
+        before = {name: getattr(self, name) for name in self.STATE}
+        # in one copy, so that what is shared stays shared
+        vars(self).update(deepcopy(before))
+        with self.evm.anchor():
+            yield
+        vars(self).update(before)
 
     # --- providers ------------------------------------------------------------------------
 
@@ -460,10 +474,11 @@ class StakingMachine(RuleBasedStateMachine):
     @rule(provider=providers)
     def everybody_leaves(self, provider):
         """Each request is paid in full when its time has come, whatever the others do."""
-        model = self.begin(provider)
+        self.begin(provider)
         staking, token = self.staking, self.token
         payout = self.world.payouts[provider - 1]
-        with self.evm.anchor():
+        with self.what_if():
+            model = self.model[provider]
             self.evm.time_travel(UNBONDING_PERIOD)
             self.let_go(provider)
             for delegator, requests in model.leavers.items():

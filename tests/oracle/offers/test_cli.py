@@ -127,6 +127,10 @@ def test_what_nobody_could_take_is_not_signed(oracle: Oracle, offer_command: Com
         offer_command("--max-seconds", "60")
     with pytest.raises(BadInput, match="is not 32 bytes"):
         offer_command("--terms", "0x12")
+    with pytest.raises(BadInput, match="is not 20 bytes"):
+        offer_command("--asset", "0x12")
+    with pytest.raises(BadInput, match="a price of"):
+        offer_command("--price", str(2**80))
     assert listed(oracle) == []
 
 
