@@ -23,6 +23,7 @@ from oracle.domain.epochs import LeafKind
 from oracle.domain.offers import ListedOffer
 from oracle.domain.records import Beat, Device, Reported, Sample, Statement, StoredCommit
 from oracle.errors import BadInput, ClearworkError, NotFound
+from oracle.services.close_epoch import Call
 
 # entries of a public list per answer
 PAGE = 500
@@ -357,8 +358,8 @@ def _public_routes(app: FastAPI, node: Node) -> None:
             receipts=found.receipts,
             proof=found.path,
             root=found.root,
-            to=found.to,
-            calldata="0x" + found.calldata.hex(),
+            before=[_call_view(call) for call in found.before],
+            **dict(_call_view(found.call)),
         )
 
 
@@ -383,6 +384,10 @@ def _operator_routes(app: FastAPI, node: Node) -> None:
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)
     def page() -> str:
         return importlib.resources.files("oracle.api").joinpath("status.html").read_text()
+
+
+def _call_view(call: Call) -> schemas.CallView:
+    return schemas.CallView(to=call.to, calldata="0x" + call.calldata.hex())
 
 
 def health_view(node: Node) -> schemas.HealthView:

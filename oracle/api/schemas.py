@@ -745,11 +745,18 @@ class StatementView(Body):
     signature: Signature
 
 
+class CallView(Body):
+    """A transaction that anyone may send."""
+
+    to: str
+    calldata: str
+
+
 class ProofView(Body):
     """GET /v1/proofs/{kind}/{key}: what a claim needs, and the calldata ready to send.
 
     `receipts`: the packed receipts that a leaf of kind 5 or 6 stands for; their keccak is its
-    `cumulative`.
+    `cumulative`. `before`: what has to be sent first, once for all leaves of a report.
     """
 
     kind: U8
@@ -758,6 +765,7 @@ class ProofView(Body):
     receipts: Packed
     proof: list[Hash]
     root: Hash
+    before: list[CallView]
     to: str
     calldata: str
 

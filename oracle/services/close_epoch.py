@@ -1,7 +1,7 @@
 """Close epochs: rebuild the same leaves from the same block, sign one root, serve the proofs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import structlog
 
@@ -54,6 +54,14 @@ RULES: Mapping[int, EpochRules] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A transaction that anyone may send; no calldata where no contract reads the leaf."""
+
+    to: str
+    calldata: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """What a claim needs: a leaf of the active report and its path.
 
@@ -64,9 +72,9 @@ class Proof:
     receipts: bytes
     path: list[bytes]
     root: bytes
-    # contract that the calldata is for, absent for trees that nothing is claimed from
-    to: str
-    calldata: bytes
+    call: Call
+    # to be sent first, once for all leaves of a report
+    before: tuple[Call, ...] = ()
 
 
 class CloseEpoch:
@@ -357,22 +365,37 @@ class CloseEpoch:
             if (leaf.kind, leaf.key) == (kind, key):
                 path = tree.proof(position)
                 receipts = leaves.packed.get((kind, key), b"")
-                to, calldata = self._claim(leaf, receipts, path)
-                return Proof(leaf, receipts, path, tree.root, to, calldata)
+                return Proof(
+                    leaf=leaf,
+                    receipts=receipts,
+                    path=path,
+                    root=tree.root,
+                    call=self._claim(leaf, receipts, path),
+                    before=self._adoption(posted, tree.root) if receipts else (),
+                )
         raise NotFound(
             f"no {kind.name.lower()} leaf for {key.hex()} up to epoch {posted.to_epoch}",
             "Check the key: a provider id, job or address, left-padded to 32 bytes.",
         )
 
-    def _claim(self, leaf: Leaf, receipts: bytes, path: list[bytes]) -> tuple[str, bytes]:
-        """The contract that a leaf is used at, and the call; no call where none reads it."""
-        chain = self._market.chain
-        value: int | bytes
+    def _claim(self, leaf: Leaf, receipts: bytes, path: list[bytes]) -> Call:
+        """What a leaf is good for."""
         if leaf.kind in REWARD_KINDS:
-            contract, function, value = DISTRIBUTOR, "claim", leaf.value
-        elif leaf.kind in RECEIPT_KINDS and chain.offers(ESCROW, "settle_root"):
-            contract, function, value = ESCROW, "settle_root", receipts
-        else:
-            return chain.deployment.address(LEDGER), b""
-        calldata = chain.calldata(contract, function, [int(leaf.kind), leaf.key, value, path])
-        return chain.deployment.address(contract), calldata
+            return self._call(DISTRIBUTOR, "claim", int(leaf.kind), leaf.key, leaf.value, path)
+        if leaf.kind in RECEIPT_KINDS:
+            return self._call(ESCROW, "settle_root", int(leaf.kind), leaf.key, receipts, path)
+        return Call(self._market.chain.deployment.address(LEDGER), b"")
+
+    def _adoption(self, active: Posted, root: bytes) -> tuple[Call, ...]:
+        """What lets jobs be settled by the active report, if nobody has sent it yet."""
+        if bytes(self._market.chain.read(LEDGER, "usage_root")) == root:
+            return ()
+        reports = [self._history.report(self._head())]
+        while reports[-1].struct_hash() != active.report_hash:
+            reports.append(self._history.report(reports[-1].previous))
+        return (self._call(LEDGER, "adopt_usage", [astuple(report) for report in reports]),)
+
+    def _call(self, contract: str, function: str, *arguments: object) -> Call:
+        chain = self._market.chain
+        calldata = chain.calldata(contract, function, arguments)
+        return Call(chain.deployment.address(contract), calldata)

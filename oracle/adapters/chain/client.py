@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eth_typing import Hash32
+from hexbytes import HexBytes
 from requests.exceptions import RequestException
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
@@ -169,10 +170,6 @@ class Chain:
                 block_identifier=Hash32(block.hash) if block else "latest",
             )
 
-    def offers(self, contract: str, function: str) -> bool:
-        """Whether a contract of this deployment's release has a function."""
-        return any(entry.get("name") == function for entry in load_abi(contract))
-
     def calldata(self, contract: str, function: str, arguments: Sequence[Any]) -> bytes:
         """The encoded call of a function."""
         encoded = self.contract(contract).encode_abi(function, args=list(arguments))
@@ -195,6 +192,11 @@ class Chain:
     def timestamp(self) -> int:
         """Chain time in seconds: that of the latest block."""
         return self.head().timestamp
+
+    def transaction(self, transaction: bytes) -> Any:
+        """A transaction by its hash."""
+        with explained():
+            return self.w3.eth.get_transaction(HexBytes(transaction))
 
     def base_fee(self) -> int:
         """What the next block asks for a unit of gas at least, about: wei of the latest block."""

@@ -73,8 +73,8 @@ def test_dear_gas_waits_for_the_root():
 def test_the_reason_names_both_costs():
     choice = cheapest(400, 1, 20 * GWEI, 0, HOUR, MINUTE)
     assert choice.reason == (
-        "61 x 2,463,700 gas in batches, 2,448,700 by the root: "
-        "the root saves 2,956,740,000,000,000,000 wei"
+        "61 x 2,460,230 gas in batches, 2,445,530 by the root: "
+        "the root saves 2,952,570,000,000,000,000 wei"
     )
 
 

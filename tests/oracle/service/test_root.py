@@ -68,6 +68,12 @@ def kept(oracles: list[Oracle]) -> list[SignedBatch]:
     return [batch for oracle in oracles for batch in oracle.node.store.batches(2**62)]
 
 
+def agree(oracles: list[Oracle]) -> int:
+    """Let the oracles agree on a batch; returns its epoch."""
+    step_until(oracles, lambda: bool(kept(oracles)))
+    return kept(oracles)[0].epoch
+
+
 def close_epoch(live: Live, oracles: list[Oracle], epoch: int) -> None:
     live.enter_epoch(epoch + 1)
     step_until(oracles, lambda: live.read("EpochLedger", "last_epoch")[0] >= epoch)
@@ -81,14 +87,13 @@ def posted_leaves(live: Live, oracles: list[Oracle]) -> Any:
 
 
 def settled(live: Live, job: int) -> int:
-    return int(live.read("JobEscrow", "job_info", job)[9])
+    return int(live.read("JobRegistry", "job_info", job)[9])
 
 
 def test_usage_is_proved_by_the_active_report(
     live: Live, oracles: list[Oracle], machine: Machine, job: int
 ) -> None:
-    step_until(oracles, lambda: bool(kept(oracles)))
-    close_epoch(live, oracles, 1)
+    close_epoch(live, oracles, agree(oracles))
     assert settled(live, job) == 0
     head = live.read("EpochLedger", "head")
     rebuilt = [oracle for oracle in oracles if oracle.node.store.epoch(head)]
@@ -112,48 +117,70 @@ def test_usage_is_proved_by_the_active_report(
         assert verify(root, hashed, [bytes.fromhex(node[2:]) for node in proof["proof"]])
 
 
+@pytest.mark.parametrize("by_payee", [False, True])
+def test_the_calldata_served_settles_the_job(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int, by_payee: bool
+) -> None:
+    close_epoch(live, oracles, agree(oracles))
+    live.mine(1, ACTIVATION_DELAY)
+    oracles[0].look()
+    kind, key = (
+        (LeafKind.PAYEE, payee_key(machine.provider)) if by_payee else (LeafKind.JOB, job_key(job))
+    )
+    proof = oracles[0].get(f"/v1/proofs/{int(kind)}/0x{key.hex()}")
+    for call in [*proof["before"], proof]:
+        sent = live.w3.eth.send_transaction(
+            {"from": live.customer.address, "to": call["to"], "data": call["calldata"]}
+        )
+        assert live.w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
+    assert settled(live, job) == 10
+    # adopted once for all leaves
+    assert len(proof["before"]) == 1
+    assert oracles[0].get(f"/v1/proofs/{int(kind)}/0x{key.hex()}")["before"] == []
+
+
 def test_a_kept_batch_can_be_settled_by_anyone(live: Live, oracles: list[Oracle], job: int) -> None:
-    step_until(oracles, lambda: bool(kept(oracles)))
+    agree(oracles)
     (batch,) = next(found for o in oracles if (found := o.get("/v1/batches")))
     receipts, signatures = (bytes.fromhex(batch[name][2:]) for name in ("receipts", "signatures"))
     arguments = (batch["epoch"], batch["index"], receipts, signatures)
     live.send(live.customer, "JobEscrow", "settle_batch", *arguments)
     assert settled(live, job) == 10
     # nothing is left to say about the job
-    close_epoch(live, oracles, 1)
+    close_epoch(live, oracles, batch["epoch"])
     assert posted_leaves(live, oracles).receipts == ()
 
 
 def test_what_was_said_once_is_not_said_again(live: Live, oracles: list[Oracle], job: int) -> None:
-    step_until(oracles, lambda: bool(kept(oracles)))
+    agree(oracles)
     step(oracles, 16)
-    # each member led a round: it keeps one batch at most
-    assert all(len(oracle.node.store.batches(9)) <= 1 for oracle in oracles)
+    # whoever led a round since keeps one batch at most
+    assert all(len(oracle.node.store.batches(2**62)) <= 1 for oracle in oracles)
 
 
 def test_receipts_stay_in_the_root_until_they_are_settled(
     live: Live, oracles: list[Oracle], machine: Machine, job: int
 ) -> None:
-    step_until(oracles, lambda: bool(kept(oracles)))
-    close_epoch(live, oracles, 1)
+    close_epoch(live, oracles, agree(oracles))
     first = posted_leaves(live, oracles).receipts
     assert [agreed.receipt for agreed in first] == [Receipt(job, 10, 3)]
     # nobody keeps a batch of the first epoch, nobody hears of the job again
     for oracle in oracles:
-        oracle.node.store.forget_batches(1)
-    close_epoch(live, oracles, 2)
+        oracle.node.store.forget_batches(2**62)
+    close_epoch(live, oracles, live.read("EpochLedger", "last_epoch")[0] + 1)
     assert posted_leaves(live, oracles).receipts == first
 
 
 def test_batches_of_an_active_report_are_dropped(
     live: Live, oracles: list[Oracle], job: int
 ) -> None:
-    step_until(oracles, lambda: bool(kept(oracles)))
-    close_epoch(live, oracles, 1)
+    epoch = agree(oracles)
+    close_epoch(live, oracles, epoch)
+    assert any(batch.epoch == epoch for batch in kept(oracles))
     live.mine(1, ACTIVATION_DELAY)
     for oracle in oracles:
-        oracle.node.close_epoch._gather(2)
-    assert kept(oracles) == []
+        oracle.node.close_epoch._gather(epoch)
+    assert not any(batch.epoch == epoch for batch in kept(oracles))
 
 
 # --- what a follower refuses ----------------------------------------------------------------
@@ -161,24 +188,28 @@ def test_batches_of_an_active_report_are_dropped(
 
 @pytest.fixture
 def holder(live: Live, oracles: list[Oracle], job: int) -> Oracle:
-    """The oracle that keeps the batch of epoch 1, which is over and pressed."""
-    step_until(oracles, lambda: bool(kept(oracles)))
-    live.enter_epoch(2)
-    live.send(live.deployer, "EmissionsController", "press", 2)
+    """The oracle that keeps a batch of an epoch that is over and pressed."""
+    epoch = agree(oracles)
+    live.enter_epoch(epoch + 1)
+    live.send(live.deployer, "EmissionsController", "press", 64)
     live.mine(3)
     for oracle in oracles:
         oracle.look()
-    return next(oracle for oracle in oracles if oracle.node.store.batches(1))
+    return next(oracle for oracle in oracles if oracle.node.store.batches(epoch))
 
 
-def proposal(leader: Oracle, batches: tuple[SignedBatch, ...]) -> EpochProposal:
-    report = leader.node.close_epoch._rebuild(1, batches)
+def batch_of(holder: Oracle) -> SignedBatch:
+    return holder.node.close_epoch.batches(2**62)[0]
+
+
+def proposal(leader: Oracle, *batches: SignedBatch) -> EpochProposal:
+    """A report on the epoch of the leader's batch that carries `batches`."""
+    report = leader.node.close_epoch._rebuild(batch_of(leader).epoch, batches)
     return EpochProposal(report.from_epoch, report.to_epoch, report.struct_hash(), batches)
 
 
 def test_all_sign_what_carries_the_batch(oracles: list[Oracle], holder: Oracle) -> None:
-    good = proposal(holder, holder.node.close_epoch.batches(1))
-    assert len(good.batches) == 1
+    good = proposal(holder, batch_of(holder))
     for oracle in oracles:
         oracle.node.close_epoch.endorse(good)
 
@@ -186,27 +217,22 @@ def test_all_sign_what_carries_the_batch(oracles: list[Oracle], holder: Oracle) 
 def test_whoever_keeps_a_batch_refuses_a_report_without_it(
     oracles: list[Oracle], holder: Oracle
 ) -> None:
-    with pytest.raises(BadInput, match="batch 0 of epoch 1 is left out"):
-        holder.node.close_epoch.endorse(proposal(holder, ()))
-    assert not any(
-        s.report.round == 1 and s.report.consumer == ledger(holder)
-        for s in holder.node.store.statements(0, 99)
-    )
-
-
-def ledger(oracle: Oracle) -> str:
-    return oracle.node.market.domain("EpochLedger").verifying_contract
+    bad = proposal(holder)
+    with pytest.raises(BadInput, match="is left out"):
+        holder.node.close_epoch.endorse(bad)
+    signed = {statement.report.payload for statement in holder.node.store.statements(0, 99)}
+    assert bad.report_hash not in signed
 
 
 def test_receipts_without_a_quorum(oracles: list[Oracle], holder: Oracle, job: int) -> None:
-    (good,) = holder.node.close_epoch.batches(1)
+    good = batch_of(holder)
     more = pack([Receipt(job, 9_000, 3)])
     for forged in (
         replace(good, receipts=more),
         replace(good, index=good.index + 1),
         replace(good, signatures=good.signatures[:-65]),
     ):
-        bad = proposal(holder, (forged,))
+        bad = proposal(holder, forged)
         for oracle in oracles:
             with pytest.raises(BadInput, match="not the committee's word"):
                 oracle.node.close_epoch.endorse(bad)
@@ -215,16 +241,15 @@ def test_receipts_without_a_quorum(oracles: list[Oracle], holder: Oracle, job: i
 def test_batches_of_a_later_epoch(
     oracles: list[Oracle], holder: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (good,) = holder.node.close_epoch.batches(1)
-    late = proposal(holder, (replace(good, epoch=2),))
+    good = batch_of(holder)
+    late = proposal(holder, replace(good, epoch=good.epoch + 1))
     monkeypatch.setattr(oracles[0].node.market, "takes", lambda _: True)
     with pytest.raises(BadInput, match="in the epochs reported"):
         oracles[0].node.close_epoch.endorse(late)
 
 
 def test_another_hash_than_the_batches_give(oracles: list[Oracle], holder: Oracle) -> None:
-    good = proposal(holder, holder.node.close_epoch.batches(1))
-    empty = proposal(holder, ())
+    good, empty = proposal(holder, batch_of(holder)), proposal(holder)
     with pytest.raises(BadInput, match="this oracle rebuilds"):
         oracles[0].node.close_epoch.endorse(replace(good, report_hash=empty.report_hash))
 
@@ -247,9 +272,7 @@ def test_auto_leaves_for_the_root_what_would_cost_more_than_it_is_worth(
     live.w3.provider.make_request("anvil_setNextBlockBaseFeePerGas", [hex(10**9)])  # type: ignore[arg-type]
     live.mine()
     use(live, made, machine, job, 10)
-    # at the beginning of an epoch many rounds are left
-    step_until(made, lambda: bool(kept(made)))
-    assert live.read("EpochLedger", "current_epoch") == 1
+    agree(made)
     assert settled(live, job) == 0
 
 
