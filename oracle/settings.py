@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     heartbeat_grace: int = Field(
         120, ge=1, description="chain seconds for which one heartbeat vouches"
     )
+    uptime_after: int = Field(
+        600, ge=1, description="chain seconds after acceptance from which a job's uptime is judged"
+    )
     settlement: Settlement = Field(
         Settlement.BATCH,
         description="how rounds that this oracle leads settle: batch (a transaction at once), "

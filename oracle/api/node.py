@@ -83,7 +83,9 @@ class Node:
         )
         shared = (self.store, self.market, self.member, self.peers, self.quorum, self.outbox)
         self.record = Record(*shared, self.attest)
-        usage_rules = UsageRules(settings.usage_lag, settings.heartbeat_grace)
+        usage_rules = UsageRules(
+            settings.usage_lag, settings.heartbeat_grace, settings.uptime_after
+        )
         self.settle = Settle(*shared, usage_rules, _settlement_rules(settings))
         history = History(chain, self.market)
         self.execution = Execution(

@@ -18,6 +18,7 @@ ROLES = {
     "oracle": "Run one oracle of the committee.",
     "agent": "Run a provider's machine: attest, beat, sign usage.",
     "provider": "Offer GPUs: register, stake, sign offers, accept jobs, be paid.",
+    "cluster": "Take jobs together that need more GPUs than one provider has.",
     "customer": "Buy GPU time: open jobs, co-sign their usage.",
     "offers": "List the GPUs that can be bought now, the cheapest first.",
     "watch": "Recompute what others signed, convict liars, earn.",

@@ -23,11 +23,11 @@ from oracle.domain.proposals import (
     aggregate_usage,
     usage_message,
 )
-from oracle.domain.receipts import MAX_RECEIPTS, Receipt, latest, pack, unpack
+from oracle.domain.receipts import MAX_RECEIPTS, JobStatus, Receipt, latest, pack, unpack
 from oracle.domain.records import Reported, Statement
 from oracle.domain.settlement import Settlement, cheapest, receipts_in, worth
-from oracle.domain.usage import believable, covered_seconds
-from oracle.errors import BadInput, ClearworkError, NotFound
+from oracle.domain.usage import believable, covered_seconds, misses_uptime
+from oracle.errors import BadInput, ClearworkError
 from oracle.faults import reach
 from oracle.services.membership import COMMITTEE, Member
 from oracle.services.quorum import BoundElsewhere, Quorum
@@ -48,6 +48,8 @@ class UsageRules:
     lag: int
     # how long after a heartbeat a device is taken to be alive
     grace: int
+    # how long after acceptance a job's uptime is judged for the first time
+    uptime_after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,45 +89,64 @@ class Settle:
     def observe(self) -> list[JobObservation]:
         """What this oracle believes of every job that a receipt could still change."""
         observed = []
-        for reported in self._store.reported():
-            try:
-                job = self._market.job(reported.job)
-            except NotFound:
-                continue
-            if job.is_active and job.accepted_at:
-                seconds = self._believable(job, reported)
-                if job.advances(seconds, reported.status):
-                    observed.append(JobObservation(seconds, reported.status, job.job))
+        reports = {reported.job: reported for reported in self._store.reported()}
+        for job in self._market.running_jobs():
+            covered = self._covered(job)
+            seconds, status = job.settled, int(JobStatus.RUNNING)
+            if job.job in reports:
+                reported = reports[job.job]
+                seconds, status = self._believable(job, reported, covered), reported.status
+            if status == JobStatus.RUNNING and self._misses_uptime(job, covered):
+                status = JobStatus.SLA_MISSED
+            if job.advances(seconds, status):
+                observed.append(JobObservation(seconds, status, job.job))
         return observed
+
+    def _misses_uptime(self, job: Job, covered: int) -> bool:
+        """Whether a job has been watched for long enough, and its devices were too often gone."""
+        elapsed = self._market.head.timestamp - job.accepted_at
+        if not job.sla or elapsed < self._rules.uptime_after:
+            return False
+        promised = self._market.service_level(job.sla).uptime_bps
+        return misses_uptime(job.gpus, elapsed, covered, promised)
 
     def believed(self, job: Job) -> int:
         """The cumulative GPU-seconds of a job, over or not, that this oracle vouches for."""
         reported = self._store.reported(job.job)
-        return self._believable(job, reported[0]) if reported else job.settled
+        if not reported:
+            return job.settled
+        return self._believable(job, reported[0], self._covered(job))
 
-    def _believable(self, job: Job, reported: Reported) -> int:
-        now = self._market.head.timestamp
+    def _covered(self, job: Job) -> int:
+        """GPU-seconds since acceptance for which heartbeats vouch, of all its payee's devices."""
+        members = self._market.members(job.provider)
         devices = [
             device.device
-            for device in self._store.devices(job.provider)
-            if self._attested(device.device, job)
+            for provider in members
+            for device in self._store.devices(provider)
+            if self._attested(device.device, members, job)
         ]
-        beats = self._store.beats(devices, since=job.accepted_at)
-        covered = sum(
+        now = self._market.head.timestamp
+        return sum(
             covered_seconds(times, job.accepted_at, now, self._rules.grace)
-            for times in beats.values()
+            # one that came just before the acceptance still vouches for what followed
+            for times in self._store.beats(
+                devices, since=job.accepted_at - self._rules.grace
+            ).values()
         )
-        elapsed = now - job.accepted_at
+
+    def _believable(self, job: Job, reported: Reported, covered: int) -> int:
+        elapsed = self._market.head.timestamp - job.accepted_at
         seconds = believable(reported.cumulative_gpu_seconds, job.gpus, elapsed, covered)
         # what the customer has co-signed since is beyond doubt
         return max(seconds, job.settled)
 
-    def _attested(self, device: bytes, job: Job) -> bool:
+    def _attested(self, device: bytes, providers: Sequence[int], job: Job) -> bool:
         """Whether a device is in the registry and was so at some time of the job."""
         entry = self._market.device(device)
         return (
             entry is not None
-            and entry.provider == job.provider
+            and entry.provider in providers
             and entry.attested_until > job.accepted_at
         )
 
@@ -232,6 +253,9 @@ class Settle:
         job = self._market.job(receipt.job)
         if not job.advances(receipt.cumulative_gpu_seconds, receipt.status):
             return False
+        if receipt.status == JobStatus.SLA_MISSED and not job.has_ended:
+            # the customer need not wait: nothing it could co-sign says that
+            return True
         since = self._store.first_beyond(receipt.job, job.settled, job.has_ended)
         return since is not None and since + self._rules.lag <= self._market.head.timestamp
 

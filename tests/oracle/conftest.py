@@ -94,13 +94,13 @@ class Live:
         self.send(self.provider_owner, "ProviderStaking", "stake", provider, SELF_BOND)
         return int(provider)
 
-    def open_job(self, provider: int, deposit: int = 100 * UNIT) -> int:
+    def open_job(self, provider: int, deposit: int = 100 * UNIT, sla: int = 0) -> int:
         """A funded and accepted job of one GPU."""
         escrow = self.deployment.address("JobEscrow")
         token = self.deployment.address("WorkToken")
         self.send(self.deployer, "WorkToken", "transfer", self.customer.address, deposit)
         self.send(self.customer, "WorkToken", "approve", escrow, deposit)
-        terms = (provider, token, 1, 1, PRICE, deposit, 0, bytes(32))
+        terms = (provider, token, 1, 1, PRICE, deposit, sla, bytes(32))
         self.send(self.customer, "JobEscrow", "open_job", *terms)
         job = int(self.read("JobEscrow", "job_count"))
         self.send(self.operator, "JobRegistry", "accept", job)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from eth_abi import encode
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from oracle.domain.hashing import keccak
 from oracle.domain.receipts import COMPENSATED, FINAL
@@ -21,8 +21,16 @@ from tests.stateful.evm import Reverted, reverts
 from tests.stateful.law import FOR_EVER, Accusation, Conviction, Law, Sentence, Stakes
 from tests.stateful.market import CLASS, DEPOSIT, LEVELS, PRICE, Market, open_market
 from tests.stateful.model import MIN_TOKENS
-from tests.stateful.test_staking import StakingMachine, parts, people, play, providers
-from tests.unit.conftest import GENESIS_SUPPLY, HOUR, LOCK_PERIOD, MIN_SELF_BOND, ROLE_DELAY, UNIT
+from tests.stateful.test_staking import MAX, StakingMachine, parts, people, play, providers
+from tests.unit.conftest import (
+    GENESIS_SUPPLY,
+    HOUR,
+    LOCK_PERIOD,
+    MIN_SELF_BOND,
+    ROLE_DELAY,
+    UNBONDING_PERIOD,
+    UNIT,
+)
 from tests.unit.slashing_court.conftest import (
     APPEALED,
     CLOSED,
@@ -74,7 +82,11 @@ class Job:
 class CourtMachine(StakingMachine):
     """Everything that StakingMachine does, while jobs run and providers stand accused."""
 
-    STATE = (*StakingMachine.STATE, "law", "jobs", "granted", "claimed", "burnt", "gifts")
+    STATE = (
+        *StakingMachine.STATE, "law", "jobs", "granted", "claimed", "burnt", "gifts", "struck"
+    )  # fmt: skip
+    # played enough without a court
+    overreach = trespass = with_permit = change_commission = give_away = None
 
     def __init__(self, world: Market) -> None:
         super().__init__(world)
@@ -435,6 +447,20 @@ class CourtMachine(StakingMachine):
 
     # --- accusations ----------------------------------------------------------------------
 
+    @initialize(
+        accused=st.lists(st.tuples(providers, kinds, people, numbers), min_size=1, max_size=3),
+        verdict=st.sampled_from([None, True, True, False]),
+        loss=losses,
+    )
+    def begin_on_trial(self, accused, verdict, loss):
+        """Somebody is accused already, and the first case may have been ruled on."""
+        for accusation in accused:
+            self._accuse(*accusation, [0])
+        if verdict is not None:
+            (case_id, case), *_ = self.law.accusations.items()
+            self._answer(case_id, case, *self.party("owner", case))
+            self._rule(case_id, case, verdict, loss)
+
     @rule(
         provider=providers,
         kind=kinds,
@@ -444,11 +470,15 @@ class CourtMachine(StakingMachine):
     )
     def accuse(self, provider, kind, person, job, pieces):
         """Each piece of evidence is a case of its own; all of them hold stake."""
-        model = self.begin(provider)
+        self.begin(provider)
+        self._accuse(provider, kind, person, job, sorted(pieces))
+
+    def _accuse(self, provider: int, kind: int, person: int, job: int, pieces: list[int]) -> None:
+        model = self.model[provider]
         job_id = self.job_of(provider, job)
         accuser = (*self.world.delegators[:3], self.world.thief, self.owner(provider))[person]
         types = ["address", "uint24", "uint8", "uint64", "bytes32"]
-        for piece in sorted(pieces):
+        for piece in pieces:
             evidence = keccak(bytes([piece]))
             case_id = keccak(encode(types, [accuser, provider, kind, job_id, evidence]))
             call = partial(self.court.accuse, provider, kind, job_id, evidence, sender=accuser)
@@ -474,8 +504,10 @@ class CourtMachine(StakingMachine):
     @rule(number=numbers, party=parties)
     @precondition(lambda self: self.law.accusations)
     def answer(self, number, party):
-        case_id, case = self.begin_case(number)
-        sender, speaks = self.party(party, case)
+        case_id, case = self.begin_case(number, OPEN)
+        self._answer(case_id, case, *self.party(party, case))
+
+    def _answer(self, case_id: bytes, case: Accusation, sender: str, speaks: bool) -> None:
         if self.attempt(
             lambda: self.court.answer(case_id, keccak(b"answer"), sender=sender),
             (case.stage != OPEN, "slashing_court: case waits for no verdict"),
@@ -487,19 +519,28 @@ class CourtMachine(StakingMachine):
             case.answered = True
             self.tally("answered")
 
-    def begin_case(self, number: int) -> tuple[bytes, Accusation]:
-        """One of the cases; those that are open come first."""
-        cases = sorted(self.law.accusations.items(), key=lambda item: not item[1].is_open)
-        case_id, case = cases[number % len(cases)]
+    def begin_case(self, number: int, *stages: int) -> tuple[bytes, Accusation]:
+        """One of the cases in these stages, or now and then another one, the newest."""
+        cases = list(self.law.accusations.items())
+        wanted = [item for item in cases if item[1].stage in stages]
+        others = [item for item in reversed(cases) if item[1].stage not in stages][:1]
+        choices = wanted + others
+        case_id, case = choices[number % len(choices)]
         self.begin(case.provider)
         return case_id, case
 
-    @rule(number=numbers, part=parts)
+    @rule(number=numbers, part=parts, patient=st.booleans())
     @precondition(lambda self: self.law.accusations)
-    def flee(self, number, part):
-        """The accused begins to take self-bond out."""
-        _, case = self.begin_case(number)
+    def flee(self, number, part, patient):
+        """The accused takes self-bond out, as far as its cases let it go."""
+        _, case = self.begin_case(number, OPEN, RULED)
         self.unbond(case.provider, part)
+        if patient:
+            self.evm.time_travel(UNBONDING_PERIOD)
+            self.withdraw(case.provider, MAX)
+
+    def any_case(self, *stages: int) -> bool:
+        return any(case.stage in stages for case in self.law.accusations.values())
 
     def has_exited(self, case: Accusation) -> bool:
         """Whether self-bond began to leave before the accusation was answered."""
@@ -507,11 +548,13 @@ class CourtMachine(StakingMachine):
             return case.exited
         return self.model[case.provider].exit_at >= case.opened_at
 
-    @rule(number=numbers, guilty=st.booleans(), loss=losses)
+    @rule(number=numbers, patient=st.booleans(), guilty=st.booleans(), loss=losses)
     @precondition(lambda self: self.law.accusations)
-    def rule_on(self, number, guilty, loss):
-        """The committee's verdict, at any time."""
-        self._rule(*self.begin_case(number), guilty, loss)
+    def rule_on(self, number, patient, guilty, loss):
+        """The committee's verdict, too early or not."""
+        case_id, case = self.begin_case(number, OPEN)
+        self.wait_until(case.deadline * patient)
+        self._rule(case_id, case, guilty, loss)
 
     def _rule(self, case_id: bytes, case: Accusation, guilty: bool, loss: int) -> None:
         policy = self.law.policy
@@ -534,9 +577,9 @@ class CourtMachine(StakingMachine):
             self.tally("ruled")
 
     @rule(number=numbers, party=parties)
-    @precondition(lambda self: self.law.accusations)
+    @precondition(lambda self: self.any_case(RULED))
     def appeal(self, number, party):
-        case_id, case = self.begin_case(number)
+        case_id, case = self.begin_case(number, RULED)
         self._appeal(case_id, case, *self.party(party, case))
 
     def _appeal(self, case_id: bytes, case: Accusation, sender: str, speaks: bool) -> None:
@@ -557,9 +600,9 @@ class CourtMachine(StakingMachine):
             self.tally("appealed")
 
     @rule(number=numbers, guilty=st.booleans(), loss=losses)
-    @precondition(lambda self: self.law.accusations)
+    @precondition(lambda self: self.any_case(APPEALED))
     def decide(self, number, guilty, loss):
-        self._decide(*self.begin_case(number), guilty, loss)
+        self._decide(*self.begin_case(number, APPEALED), guilty, loss)
 
     def _decide(self, case_id: bytes, case: Accusation, guilty: bool, loss: int) -> None:
         if self.attempt(
@@ -576,10 +619,12 @@ class CourtMachine(StakingMachine):
             case.stage, case.deadline = DECIDED, 0
             case.guilty, case.loss = guilty, loss
 
-    @rule(number=numbers)
-    @precondition(lambda self: self.law.accusations)
-    def draw(self, number):
-        self._draw(*self.begin_case(number))
+    @rule(number=numbers, patient=st.booleans())
+    @precondition(lambda self: self.any_case(OPEN))
+    def draw(self, number, patient):
+        case_id, case = self.begin_case(number, OPEN)
+        self.wait_until((case.deadline + self.law.policy.verdict_period) * patient)
+        self._draw(case_id, case)
 
     def _draw(self, case_id: bytes, case: Accusation) -> None:
         if self.attempt(
@@ -598,10 +643,12 @@ class CourtMachine(StakingMachine):
         case.stage = CLOSED
         self.model[case.provider].held_by_cases -= self.law.held(case)
 
-    @rule(number=numbers)
-    @precondition(lambda self: self.law.accusations)
-    def execute(self, number):
-        self._execute(*self.begin_case(number))
+    @rule(number=numbers, patient=st.booleans())
+    @precondition(lambda self: self.any_case(RULED, APPEALED, DECIDED))
+    def execute(self, number, patient):
+        case_id, case = self.begin_case(number, RULED, APPEALED, DECIDED)
+        self.wait_until(case.deadline * patient)
+        self._execute(case_id, case)
 
     def _execute(self, case_id: bytes, case: Accusation) -> None:
         provider, policy, job = case.provider, self.law.policy, self.jobs.get(case.job)
@@ -644,7 +691,7 @@ class CourtMachine(StakingMachine):
     @precondition(lambda self: self.law.accusations)
     def wait_for(self, number, early):
         """Until a period of a case is over, or until the last second of it."""
-        _, case = self.begin_case(number)
+        _, case = self.begin_case(number, OPEN, RULED, APPEALED)
         self.wait_until(case.deadline - early)
 
     def wait_until(self, time: int) -> None:
@@ -652,16 +699,16 @@ class CourtMachine(StakingMachine):
 
     @rule(
         number=numbers,
-        steps=st.integers(1, 3),
+        steps=st.integers(1, 4),
         guilty=st.booleans(),
         loss=losses,
         appeals=st.booleans(),
-        reverses=st.booleans(),
+        arbiter=st.sampled_from(["silent", "upholds", "reverses"]),
     )
     @precondition(lambda self: self.law.accusations)
-    def press_on(self, number, steps, guilty, loss, appeals, reverses):
-        """Everybody does in time what there is to do about a case."""
-        case_id, case = self.begin_case(number)
+    def press_on(self, number, steps, guilty, loss, appeals, arbiter):
+        """A case moves on, and who may speak does so in time or never."""
+        case_id, case = self.begin_case(number, OPEN, RULED, APPEALED, DECIDED)
         for _ in range(steps):
             if case.stage == OPEN:
                 self.wait_until(case.deadline)
@@ -672,11 +719,12 @@ class CourtMachine(StakingMachine):
             elif case.stage == RULED and appeals and self.now < case.deadline:
                 loser = self.party("owner" if case.guilty else "accuser", case)
                 self._appeal(case_id, case, *loser)
-            elif case.stage == APPEALED and self.now < case.deadline:
-                self._decide(case_id, case, case.guilty != reverses, loss)
+            elif case.stage == APPEALED and arbiter != "silent" and self.now < case.deadline:
+                self._decide(case_id, case, case.guilty == (arbiter == "upholds"), loss)
             else:
                 self.wait_until(case.deadline)
                 self._execute(case_id, case)
+                break
 
     # --- attacks --------------------------------------------------------------------------
 
@@ -728,7 +776,7 @@ class CourtMachine(StakingMachine):
     @precondition(lambda self: self.law.accusations)
     def forge(self, number, guilty, loss):
         """Verdicts of too few, of another case, of another sense."""
-        case_id, case = self.begin_case(number)
+        case_id, case = self.begin_case(number, OPEN)
         if case.stage != OPEN or not case.deadline <= self.now < case.deadline + 86_400:
             return
         market, rule_ = self.market, self.court.rule
@@ -757,18 +805,22 @@ class CourtMachine(StakingMachine):
 
     # --- invariants -----------------------------------------------------------------------
 
-    def let_go(self, provider: int) -> None:
+    def let_go(self, provider: int) -> bool:
         """However silent everybody is, each case ends, before a change of the court's role."""
-        cases = [item for item in self.law.accusations.items() if item[1].provider == provider]
-        for case_id, case in cases:
+        for case_id, case in self.law.accusations.items():
+            if case.provider != provider or not case.is_open:
+                continue
+            ends = case.deadline + (case.stage == OPEN) * self.law.policy.verdict_period
+            assert ends <= case.opened_at + ROLE_DELAY
+            self.wait_until(ends)
             if case.stage == OPEN:
-                self.wait_until(case.deadline + self.law.policy.verdict_period)
                 self._draw(case_id, case)
-            elif case.is_open:
-                self.wait_until(case.deadline)
+            else:
                 self._execute(case_id, case)
-            assert self.now <= case.opened_at + ROLE_DELAY or not case.is_open
-        assert self.staking.held_by_cases(provider)[0] == self.law.held_of(provider)
+        self.court_keeps_the_bonds()
+        self.what_is_missing_was_burnt()
+        self.nobody_has_more_in_hand_than_the_model()
+        return self.law.held_of(provider) == 0
 
     @invariant()
     def court_keeps_the_bonds(self):
@@ -822,13 +874,21 @@ def market() -> Market:
 
 
 def test_short_trials(market):
-    play(market, CourtMachine, examples=50, steps=50)
+    play(market, CourtMachine, examples=80, steps=50)
+
+
+# how a case or a proof ends
+OUTCOMES = {
+    "drawn", "acquitted", "executed", "executed after an exit", "arbiter silent", "upheld",
+    "reversed", "false attestation", "equivocation", "compensated", "claim from jail",
+}  # fmt: skip
 
 
 @pytest.mark.slow
 def test_long_trials(market, capsys):
-    """At least 200 000 steps, in which cases end in every way there is."""
+    """At least 100 000 steps, in which cases end in every way there is."""
     with capsys.disabled():
-        while market.steps < 200_000:
+        while market.steps < 100_000:
             play(market, CourtMachine, examples=1_000, steps=100)
-        print(market.outcomes)
+        print(", ".join(f"{count} {outcome}" for outcome, count in market.outcomes.items()))
+    assert market.outcomes.keys() >= OUTCOMES
