@@ -61,6 +61,11 @@ class Peer:
         answer = self._request("GET", f"/v1/peer/proposals/device/0x{device.hex()}/{epoch}")
         return schemas.DeviceProposal.model_validate_json(answer).proposal()
 
+    def bound_epoch(self, to_epoch: int) -> EpochProposal:
+        """The proposal it has signed for the epochs up to `to_epoch`; raises `NotFound`."""
+        answer = self._request("GET", f"/v1/peer/proposals/epoch/{to_epoch}")
+        return schemas.EpochProposal.model_validate_json(answer).proposal()
+
     def batches(self, until: int) -> list[SignedBatch]:
         """Batches of the epochs up to `until` that it left for the root."""
         answer = self._request("GET", f"/v1/batches?until={until}")

@@ -202,6 +202,11 @@ def _peer_routes(app: FastAPI, node: Node) -> None:
         """The proposal that this oracle has signed for a device."""
         return schemas.DeviceProposal.of(node.record.bound(_bytes(device), epoch))
 
+    @app.get("/v1/peer/proposals/epoch/{to_epoch}", tags=["peer"])
+    def bound_epoch(to_epoch: EpochNumber) -> schemas.EpochProposal:
+        """The proposal that this oracle has signed for the epochs up to `to_epoch`."""
+        return schemas.EpochProposal.of(node.close_epoch.bound(to_epoch))
+
     @app.post("/v1/peer/proposals/usage", tags=["peer"])
     def endorse_usage(body: schemas.UsageProposal) -> schemas.PeerSignature:
         """Check a batch and sign it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import structlog
 
@@ -31,7 +32,7 @@ from oracle.domain.settlement import carried, outstanding, receipts_in, settled_
 from oracle.errors import BadInput, ClearworkError, Misconfigured, NotFound, Transient
 from oracle.faults import reach
 from oracle.services.membership import Member
-from oracle.services.quorum import Quorum
+from oracle.services.quorum import BoundElsewhere, Quorum
 from oracle.services.submit import Goal, Outbox
 
 log = structlog.get_logger()
@@ -115,7 +116,11 @@ class CloseEpoch:
         return to_epoch if to_epoch >= self._next_epoch() else None
 
     def lead(self, to_epoch: int) -> bool:
-        """Have the epochs up to `to_epoch` pressed, then reported; whether a report was queued."""
+        """Have the epochs up to `to_epoch` pressed, then reported; whether a report was queued.
+
+        Where a member is bound to another leader's proposal, which carries other batches, that
+        one is adopted: what it leaves out comes with the next report.
+        """
         if self._next_epoch() > to_epoch or self._outbox.is_busy("press/"):
             return False
         if self._outbox.is_busy("epoch/"):
@@ -129,17 +134,25 @@ class CloseEpoch:
         batches = self._gather(to_epoch)
         report = self._rebuild(to_epoch, batches)
         proposal = EpochProposal(report.from_epoch, report.to_epoch, report.struct_hash(), batches)
-        signatures = self._quorum.collect(self._committee_report(report), proposal)
-        reach("after-quorum")
-        self._outbox.want(
-            f"epoch/{to_epoch}",
-            LEDGER,
-            "post_epoch",
-            [tuple(getattr(report, field) for field in EpochReport.__slots__), signatures],
-            Goal.epoch(to_epoch),
-        )
-        log.info("epoch signed", from_epoch=report.from_epoch, to_epoch=to_epoch)
-        return True
+        for _ in self._market.committee().members:
+            statement = self._committee_report(report)
+            try:
+                signatures = self._quorum.collect(statement, proposal, stored(proposal))
+            except BoundElsewhere as error:
+                proposal = error.peer.bound_epoch(to_epoch) if error.peer else self.bound(to_epoch)
+                report = self._check(proposal)
+                continue
+            reach("after-quorum")
+            self._outbox.want(
+                f"epoch/{to_epoch}",
+                LEDGER,
+                "post_epoch",
+                [astuple(report), signatures],
+                Goal.epoch(to_epoch),
+            )
+            log.info("epoch signed", from_epoch=report.from_epoch, to_epoch=to_epoch)
+            return True
+        return False
 
     def left_over(self) -> int | None:
         """The last active epoch, if the distributor still holds what nobody earned up to it."""
@@ -160,6 +173,24 @@ class CloseEpoch:
         of the epoch as final.
         """
         self._market.follow()
+        report = self._check(proposal)
+        self._check_complete(proposal)
+        return self._member.endorse(self._committee_report(report), stored(proposal))
+
+    def bound(self, to_epoch: int) -> EpochProposal:
+        """The proposal that this oracle has signed for; raises `NotFound` for none."""
+        found = self._store.bound_proposal(
+            self._market.committee().config,
+            self._market.domain(LEDGER).verifying_contract,
+            self._subject(),
+            to_epoch,
+        )
+        if found is None:
+            raise NotFound(f"nothing signed for epoch {to_epoch}", "Propose something.")
+        return read(found)
+
+    def _check(self, proposal: EpochProposal) -> EpochReport:
+        """The report of a proposal, rebuilt from what it carries."""
         if proposal.from_epoch != self._next_epoch() or proposal.to_epoch < proposal.from_epoch:
             raise BadInput(
                 f"stale epochs {proposal.from_epoch} to {proposal.to_epoch}: "
@@ -180,8 +211,7 @@ class CloseEpoch:
                 f"not {proposal.report_hash.hex()}",
                 "Compare leaf files: GET /v1/epochs/{report_hash}/leaves.",
             )
-        self._check_complete(proposal)
-        return self._member.endorse(self._committee_report(report))
+        return report
 
     # --- batches left for the root ------------------------------------------------------------
 
@@ -298,12 +328,15 @@ class CloseEpoch:
         last, exists = self._market.chain.read(LEDGER, "last_epoch", block=block)
         return int(last) + 1 if exists else 0
 
+    def _subject(self) -> bytes:
+        disabled: int = self._market.chain.read(LEDGER, "disabled_count")
+        return disabled.to_bytes(32, "big")
+
     def _committee_report(self, report: EpochReport) -> Report:
-        disabled = int(self._market.chain.read(LEDGER, "disabled_count"))
         return Report(
             config=self._market.committee().config,
             consumer=self._market.domain(LEDGER).verifying_contract,
-            subject=disabled.to_bytes(32, "big"),
+            subject=self._subject(),
             round=report.to_epoch,
             payload=report.struct_hash(),
         )
@@ -399,3 +432,29 @@ class CloseEpoch:
         chain = self._market.chain
         calldata = chain.calldata(contract, function, arguments)
         return Call(chain.deployment.address(contract), calldata)
+
+
+def stored(proposal: EpochProposal) -> dict[str, object]:
+    """A proposal as JSON, kept beside the intent to sign it."""
+    return {
+        "from_epoch": proposal.from_epoch,
+        "to_epoch": proposal.to_epoch,
+        "report_hash": proposal.report_hash.hex(),
+        "batches": [
+            [batch.epoch, batch.index, batch.receipts.hex(), batch.signatures.hex()]
+            for batch in proposal.batches
+        ],
+    }
+
+
+def read(proposal: Mapping[str, Any]) -> EpochProposal:
+    """Read what `stored` wrote."""
+    return EpochProposal(
+        proposal["from_epoch"],
+        proposal["to_epoch"],
+        bytes.fromhex(proposal["report_hash"]),
+        tuple(
+            SignedBatch(epoch, index, bytes.fromhex(receipts), bytes.fromhex(signatures))
+            for epoch, index, receipts, signatures in proposal["batches"]
+        ),
+    )

@@ -13,6 +13,7 @@ from oracle.domain.proposals import EpochProposal, SignedBatch
 from oracle.domain.receipts import Receipt, pack
 from oracle.domain.settlement import Settlement
 from oracle.errors import BadInput
+from oracle.services.close_epoch import stored
 from tests.oracle.conftest import (
     ACTIVATION_DELAY,
     Live,
@@ -252,6 +253,32 @@ def test_another_hash_than_the_batches_give(oracles: list[Oracle], holder: Oracl
     good, empty = proposal(holder, batch_of(holder)), proposal(holder)
     with pytest.raises(BadInput, match="this oracle rebuilds"):
         oracles[0].node.close_epoch.endorse(replace(good, report_hash=empty.report_hash))
+
+
+def test_a_leader_adopts_what_the_first_member_is_bound_to(
+    live: Live, oracles: list[Oracle], holder: Oracle
+) -> None:
+    """Two leaders gathered different batches: the report of the one before us is finished."""
+    poorer = proposal(holder)
+    statement = holder.node.close_epoch._committee_report(
+        holder.node.close_epoch._rebuild(poorer.to_epoch, ())
+    )
+    members = holder.node.market.committee().members
+    first = next(
+        oracle
+        for oracle in oracles
+        if oracle.node.member.identity() == members[poorer.to_epoch % len(members)]
+    )
+    first.node.member.endorse(statement, stored(poorer))
+    leader = next(oracle for oracle in oracles if oracle is not first)
+    leader.node.store.keep_batch(batch_of(holder))
+    for oracle in oracles:
+        if oracle is not leader:
+            oracle.node.store.forget_batches(2**62)
+    assert leader.node.close_epoch.lead(poorer.to_epoch)
+    step_until([leader], lambda: live.read("EpochLedger", "head") == poorer.report_hash)
+    # whoever was left out comes with the next report, from the batch or from a new one
+    assert kept(oracles)
 
 
 # --- who decides ----------------------------------------------------------------------------
