@@ -66,6 +66,11 @@ ROWS = (
     Row("claim_vesting_repeat", "claim that vests, again", None, "nobody", 78_000),
     Row("verify_n16384", "recompute an entry, n = 16 384", None, "nobody", None),
     Row("convict_n16384", "convict it: check, slash, jail", None, "nobody", 250_000),
+    Row("court_convict_equivocation", "convict of two ends of a chain", None, "nobody", None),
+    Row("court_accuse", "accuse: bond, hold stake", None, "nobody", None),
+    Row("court_answer", "answer an accusation", None, "nobody", None),
+    Row("court_rule", "rule on it, 5 of 7 signatures", None, "nobody", None),
+    Row("court_execute", "execute: refund, slash, jail", None, "nobody", None),
 )
 
 
@@ -140,7 +145,8 @@ def cells(row: Row, figure: Measurement) -> tuple[str, ...]:
 def update_docs(path: Path, figures: dict[str, Measurement]) -> None:
     """Replace the table between the marks."""
     before, rest = path.read_text().split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
+    # other tables have the same end
+    after = rest.split(MARKS[1], 1)[1]
     lines = [
         f"| {' | '.join(COLUMNS)} |",
         f"|---|{'---:|' * (len(COLUMNS) - 1)}",
