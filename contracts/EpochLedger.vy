@@ -32,6 +32,7 @@ from .interfaces import IEpochLedger
 from .interfaces import IOracleCommittee
 from .modules import epoch_clock
 from .modules import ledger_words
+from .modules import merkle
 
 implements: IEpochLedger
 
@@ -85,6 +86,8 @@ guardian: public(address)
 beacon: public(HashMap[uint64, bytes32])
 # struct hash of the report on top, zero for none
 head: public(bytes32)
+# root that usage is proved against, zero before the first was adopted
+usage_root: public(bytes32)
 # what the next report must continue: mark of the report on top, see ledger_words.vy
 _tip: uint256
 # which reports are active and how many wait, see ledger_words.vy
@@ -241,6 +244,21 @@ def _struct_hash(report: IEpochLedger.EpochReport) -> bytes32:
     return keccak256(abi_encode(EPOCH_REPORT_TYPEHASH, report))
 
 
+@external
+def adopt_usage(reports: DynArray[IEpochLedger.EpochReport, MAX_PENDING + 1]) -> bytes32:
+    """
+    @notice Let usage be proved against the newest active report from now on; anyone may call.
+    @dev Once an epoch, for whoever settles by a leaf; so posting a report pays for no slot
+         that nobody may ever use.
+    @param reports what was posted, from `head` down to the newest active report
+    @return usage_root root of that report
+    """
+    report: IEpochLedger.EpochReport = self._active_report(reports)
+    self.usage_root = report.usage_root
+    log IEpochLedger.UsageAdopted(to_epoch=report.to_epoch, usage_root=report.usage_root)
+    return report.usage_root
+
+
 # --- guardian -----------------------------------------------------------------------------
 
 
@@ -336,6 +354,38 @@ def active_epoch() -> (uint64, bool):
 
 @external
 @view
+def active_report(
+    reports: DynArray[IEpochLedger.EpochReport, MAX_PENDING + 1],
+) -> IEpochLedger.EpochReport:
+    """
+    @notice The newest active report, proved by its struct hash: the roots and the hash that
+            the ledger keeps in no slot of their own, for whoever wants to rely on them.
+    @dev Costs posting nothing, because every report names the one below it.
+    @param reports what was posted, from `head` down to the newest active report: that one
+           alone where nothing is pending
+    """
+    return self._active_report(reports)
+
+
+@internal
+@view
+def _active_report(
+    reports: DynArray[IEpochLedger.EpochReport, MAX_PENDING + 1],
+) -> IEpochLedger.EpochReport:
+    cursor: uint256 = self._advanced(self._tip)
+    pending: uint256 = ledger_words._pending(cursor)
+    assert ledger_words._reports(cursor) != pending, "epoch_ledger: no report is active"
+    assert len(reports) > pending, "epoch_ledger: last report given is still pending"
+    assert len(reports) == pending + 1, "epoch_ledger: reports below the newest active one"
+    expected: bytes32 = self.head
+    for report: IEpochLedger.EpochReport in reports:
+        assert self._struct_hash(report) == expected, "epoch_ledger: reports do not lead from head"
+        expected = report.previous
+    return reports[pending]
+
+
+@external
+@view
 def last_epoch() -> (uint64, bool):
     """
     @notice Last epoch of the report on top, and whether there is one.
@@ -372,3 +422,18 @@ def report_hash(report: IEpochLedger.EpochReport) -> bytes32:
     @param report any report
     """
     return self._struct_hash(report)
+
+
+@external
+@view
+def is_usage_leaf(
+    kind: uint8, key: bytes32, amount: uint256, proof: DynArray[bytes32, merkle.MAX_PROOF]
+) -> bool:
+    """
+    @notice Whether a leaf is in the adopted usage root.
+    @param kind what the leaf is about
+    @param key whom it is about
+    @param amount what it says
+    @param proof siblings from the leaf up to the root
+    """
+    return merkle._root(merkle._leaf(self, kind, key, amount), proof) == self.usage_root

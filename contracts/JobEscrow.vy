@@ -25,7 +25,7 @@
      role ends jobs of convicted providers. The owner lists assets that passed a probe, adds
      service levels, and changes the fee after a delay, never above `MAX_FEE_BPS`. The
      guardian can refuse new deposits, never hold back a payment. A change of the fee or of
-     a role waits `ROLE_CHANGE_DELAY`, so that everybody can take out what is theirs first.
+     a role waits `FEE_CHANGE_DELAY`, so that everybody can take out what is theirs first.
 @custom:security security@clearwork.example
 @custom:kill The guardian pauses the inflows of every asset. Jobs that run are settled, closed
              or reclaimed; income, refunds and fees stay payable for ever.
@@ -36,23 +36,23 @@ from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 from snekmate.utils import eip712_domain_separator
 
-from .interfaces import IDeviceRegistry
+from .interfaces import IClusterRegistry
+from .interfaces import IEpochLedger
 from .interfaces import IJobEscrow
+from .interfaces import IJobRegistry
+from .interfaces import IOfferBook
 from .interfaces import IOracleCommittee
 from .interfaces import IProviderRegistry
-from .interfaces import IProviderStaking
 from .interfaces import IWorkToken
 from .modules import credit_word
-from .modules import delayed_roles
-from .modules import job_parties
 from .modules import job_word
+from .modules import payees
 from .modules import signatures as signature_check
 
 implements: IJobEscrow
 
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
-initializes: delayed_roles[ownable := ownable]
 initializes: eip712_domain_separator
 
 exports: (
@@ -64,13 +64,26 @@ exports: (
     ownable_2step.transfer_ownership,
     ownable_2step.accept_ownership,
     ownable_2step.renounce_ownership,
-    # roles
-    delayed_roles.ROLE_CHANGE_DELAY,
-    delayed_roles.role_holder,
-    delayed_roles.pending_role,
-    delayed_roles.set_role,
-    delayed_roles.apply_role,
 )
+
+
+# An EIP-2612 permit of the escrow, all zero for none: the caller has approved it already
+struct Permit:
+    # base units allowed
+    value: uint256
+    # chain time in seconds until which it can be used
+    deadline: uint256
+    v: uint8
+    r: bytes32
+    s: bytes32
+
+
+struct Voucher:
+    job: uint64
+    cumulative_gpu_seconds: uint40
+    status: uint8
+    # the customer's
+    signature: Bytes[signature_check.MAX_SIGNATURE]
 
 
 struct FeeChange:
@@ -79,16 +92,6 @@ struct FeeChange:
     # chain time in seconds from which it can be applied; 0 means none is scheduled
     ready_at: uint256
 
-
-struct ReclaimRequest:
-    # cumulative GPU-seconds settled when the request was made
-    settled: uint256
-    # chain time in seconds from which the job can be ended; 0 means no request
-    ready_at: uint256
-
-
-# role that may end the job of a convicted provider
-COURT: public(constant(bytes32)) = keccak256("COURT")
 
 VOUCHER_TYPE_HASH: constant(bytes32) = keccak256(
     "Voucher(uint64 job,uint40 cumulativeGpuSeconds,uint8 status)"
@@ -111,6 +114,12 @@ JOB_SHIFT: constant(uint256) = 192
 CUMULATIVE_SHIFT: constant(uint256) = 136
 STATUS_SHIFT: constant(uint256) = 128
 MAX_CUMULATIVE: constant(uint256) = 2**56 - 1
+# kinds of usage leaves that settle jobs: one job's receipt, and those of all jobs of a payee
+LEAF_JOB: constant(uint8) = 5
+LEAF_PAYEE: constant(uint8) = 6
+# a proof of this many siblings reaches 2^32 leaves
+MAX_PROOF: constant(uint256) = 32
+MAX_VOUCHERS: constant(uint256) = 64
 RECEIPT_STATUS: constant(uint256) = job_word.MAX_STATUS << STATUS_SHIFT
 RECEIPT_RUNNING: constant(uint256) = job_word.STATUS_RUNNING << STATUS_SHIFT
 
@@ -120,59 +129,52 @@ MAX_SIGNATURES: constant(uint256) = 31 * 65
 # seconds; the lower bound keeps window numbers inside 32 bits for 600 years
 MIN_DISPUTE_WINDOW: constant(uint256) = 5
 MAX_DISPUTE_WINDOW: constant(uint256) = 30 * 86_400
-MAX_JOB_TIMEOUT: constant(uint256) = 90 * 86_400
 
-# token whose fees are partly burnt; also what collateral is made of
+# token whose fees are partly burnt
 WORK_TOKEN: public(immutable(IWorkToken))
-# providers, their keys and their collateral
-STAKING: public(immutable(IProviderStaking))
 # says who the providers are and where they are paid
 PROVIDERS: public(immutable(IProviderRegistry))
-# attested devices per provider and class
-REGISTRY: public(immutable(IDeviceRegistry))
+# the same for clusters of providers, which it also pays
+CLUSTERS: public(immutable(IClusterRegistry))
+# who agreed on what; starts and ends jobs
+JOBS: public(immutable(IJobRegistry))
 # who signs usage for customers that are silent
 COMMITTEE: public(immutable(IOracleCommittee))
+# the epoch reports of that committee, whose usage roots pay too
+LEDGER: public(immutable(IEpochLedger))
 # seconds that income from the committee waits at least; it waits twice as long at most
 DISPUTE_WINDOW: public(immutable(uint256))
-# seconds without a settlement after which a requested reclaim ends a job
-JOB_TIMEOUT: public(immutable(uint256))
+# seconds before a scheduled fee applies
+FEE_CHANGE_DELAY: public(immutable(uint256))
 
 # jobs ever opened; the last one's number
 job_count: public(uint64)
 # job => packed hot state (modules/job_word.vy), 0 for an unknown job
 words: HashMap[uint256, uint256]
-# job => packed parties and requirements (modules/job_parties.vy)
-parties: HashMap[uint64, uint256]
-# job => hash of the terms both sides agreed on outside the chain
-terms: HashMap[uint64, bytes32]
-# job => the wish of one side to end a job that nobody reports on
-reclaim_request: public(HashMap[uint64, ReclaimRequest])
-
 # income account => packed income that waits for its dispute window (modules/credit_word.vy)
 waiting: HashMap[uint256, uint256]
 # income account => base units that can be withdrawn, fee already taken
 withdrawable: HashMap[uint256, uint256]
-# asset number => base units of fees that nobody has collected
-uncollected: HashMap[uint256, uint256]
+# market => base units of fees over all time; what a subnet has earned is its weight in emissions
+earned_fees: public(HashMap[uint256, uint256])
+# market => base units of them that were collected
+collected_fees: HashMap[uint256, uint256]
 # customer => asset => base units of refunds whose transfer failed
 owed_refund: public(HashMap[address, HashMap[address, uint256]])
 
-# provider => device class => GPUs promised to accepted jobs
-committed_gpus: public(HashMap[uint24, HashMap[uint16, uint256]])
+# job => base units of pending income that its customer disputes
+disputed: public(HashMap[uint64, uint256])
 
-# assets ever listed; the last one's number
-asset_count: public(uint8)
-# asset number => token
+# markets ever listed; the last one's number. A market is an asset traded in a subnet
+market_count: public(uint8)
+# market => token
 asset_of: public(address[MAX_ASSETS])
-# token => asset number, 0 for one that is not listed
-asset_id: public(HashMap[address, uint8])
-# asset number => token while new deposits are taken, the zero address while they are refused
+# market => subnet whose fees it counts
+subnet_of: public(uint16[MAX_ASSETS])
+# token => subnet => market, 0 for one that is not listed
+market_of: public(HashMap[address, HashMap[uint16, uint8]])
+# market => token while new deposits are taken, the zero address while they are refused
 inflow_asset: public(address[MAX_ASSETS])
-
-# service levels ever added; the last one's number. Number 0 promises nothing
-sla_count: public(uint16)
-# service level => what it locks and what it pays
-sla_terms: public(HashMap[uint16, IJobEscrow.Sla])
 
 # bps of a provider's income taken as fee, rounded up
 fee_bps: public(uint256)
@@ -189,52 +191,53 @@ guardian: public(address)
 @deploy
 def __init__(
     work_token: IWorkToken,
-    staking: IProviderStaking,
-    registry: IDeviceRegistry,
+    providers: IProviderRegistry,
+    clusters: IClusterRegistry,
+    jobs: IJobRegistry,
     committee: IOracleCommittee,
+    ledger: IEpochLedger,
     dispute_window: uint256,
-    job_timeout: uint256,
     fee_bps: uint256,
     burn_bps: uint256,
     treasury: address,
     guardian: address,
-    role_change_delay: uint256,
+    fee_change_delay: uint256,
 ):
     """
     @param work_token token whose fees are partly burnt
-    @param staking contract that holds the providers' collateral
-    @param registry contract that counts attested devices
+    @param providers contract that knows the providers
+    @param clusters contract that knows clusters of providers
+    @param jobs contract that knows who agreed on what
     @param committee contract that checks the oracles' signatures
+    @param ledger contract that holds the committee's epoch reports
     @param dispute_window seconds that income from the committee waits at least
-    @param job_timeout seconds of silence after which a job can be reclaimed
     @param fee_bps bps of income, at most `MAX_FEE_BPS`
     @param burn_bps bps of the fees in the work token that are burnt
     @param treasury receives the other fees
     @param guardian may refuse new deposits
-    @param role_change_delay seconds before a changed role or fee applies
+    @param fee_change_delay seconds before a scheduled fee applies
     """
     ownable.__init__()
     ownable_2step.__init__()
-    delayed_roles.__init__(role_change_delay)
     eip712_domain_separator.__init__("Clearwork", "1")
 
     assert work_token.address != empty(address), "job_escrow: no work token"
-    assert staking.address != empty(address), "job_escrow: no staking"
-    assert registry.address != empty(address), "job_escrow: no registry"
+    assert providers.address != empty(address), "job_escrow: no providers"
+    assert clusters.address != empty(address), "job_escrow: no clusters"
+    assert jobs.address != empty(address), "job_escrow: no jobs"
     assert committee.address != empty(address), "job_escrow: no committee"
+    assert ledger.address != empty(address), "job_escrow: no ledger"
     assert (
         dispute_window >= MIN_DISPUTE_WINDOW and dispute_window <= MAX_DISPUTE_WINDOW
     ), "job_escrow: dispute window out of bounds"
-    assert (
-        job_timeout >= dispute_window and job_timeout <= MAX_JOB_TIMEOUT
-    ), "job_escrow: job timeout out of bounds"
     WORK_TOKEN = work_token
-    STAKING = staking
-    PROVIDERS = IProviderRegistry(staticcall staking.PROVIDERS())
-    REGISTRY = registry
+    PROVIDERS = providers
+    CLUSTERS = clusters
+    JOBS = jobs
     COMMITTEE = committee
+    LEDGER = ledger
     DISPUTE_WINDOW = dispute_window
-    JOB_TIMEOUT = job_timeout
+    FEE_CHANGE_DELAY = fee_change_delay
     self._set_fee(fee_bps, burn_bps)
     self._set_treasury(treasury)
     self._set_guardian(guardian)
@@ -245,7 +248,7 @@ def __init__(
 
 @external
 def open_job(
-    provider: uint24,
+    payee: uint24,
     asset: IERC20,
     gpus: uint16,
     device_class: uint16,
@@ -253,57 +256,137 @@ def open_job(
     deposit: uint256,
     sla: uint16,
     terms: bytes32,
+    subnet: uint16 = 0,
+    permit: Permit = empty(Permit),
 ) -> uint64:
     """
-    @notice Open and fund a job for one provider to accept; the caller is its customer.
-    @param provider id of the provider that may accept
-    @param asset listed token that pays; the caller has approved `deposit`
-    @param gpus GPUs that the provider must have free
+    @notice Open and fund a job for one payee to accept; the caller is its customer.
+    @param payee id of the provider, or of the cluster, that may accept
+    @param asset token that pays, listed for the subnet
+    @param gpus GPUs that the payee must have free
     @param device_class class those GPUs were attested for
     @param price_per_gpu_hour base units of `asset` for one GPU for one hour
     @param deposit base units of `asset` to pull; what arrives is credited
-    @param sla service level whose collateral the provider locks, 0 for none
+    @param sla service level whose collateral the payee locks, 0 for none
     @param terms hash of what both sides agreed on outside the chain
+    @param subnet subnet whose fees the job counts for
+    @param permit the caller's permit of `deposit`, if it has not approved it
     @return job number of the job
     """
-    assert gpus != 0, "job_escrow: no gpus"
+    self._use_permit(asset, permit)
+    job: uint64 = self._open(
+        payee, asset, subnet, price_per_gpu_hour, deposit, job_word.STATUS_OPEN
+    )
+    extcall JOBS.record(
+        job,
+        IJobRegistry.Agreement(
+            customer=msg.sender, payee=payee, device_class=device_class, gpus=gpus, sla=sla
+        ),
+        terms,
+    )
+    return job
+
+
+@external
+def take_offer(
+    offer: IOfferBook.Offer,
+    signer: address,
+    signature: Bytes[signature_check.MAX_SIGNATURE],
+    gpus: uint16,
+    run_seconds: uint32,
+    subnet: uint16 = 0,
+    permit: Permit = empty(Permit),
+) -> uint64:
+    """
+    @notice Take a provider's signed offer, or part of it: the job is opened, funded and accepted
+            at once; the caller is its customer.
+    @param offer what the provider signed
+    @param signer the provider's owner or operator
+    @param signature its signature of the offer, see OfferBook
+    @param gpus how many of the GPUs
+    @param run_seconds how long to pay for now; a top-up prolongs it
+    @param subnet subnet whose fees the job counts for
+    @param permit the caller's permit of the deposit, if it has not approved it
+    @return job number of the job
+    """
+    asset: IERC20 = IERC20(offer.asset)
+    self._use_permit(asset, permit)
+    # rounded up, so that the deposit pays for all of the time
+    deposit: uint256 = (
+        convert(gpus, uint256) * convert(run_seconds, uint256) * offer.price_per_gpu_hour
+        + job_word.SECONDS_PER_HOUR
+        - 1
+    ) // job_word.SECONDS_PER_HOUR
+    job: uint64 = self._open(
+        offer.provider, asset, subnet, offer.price_per_gpu_hour, deposit, job_word.STATUS_ACCEPTED
+    )
+    extcall JOBS.record_taken(job, msg.sender, offer, signer, signature, gpus, run_seconds)
+    return job
+
+
+@internal
+def _use_permit(asset: IERC20, permit: Permit):
+    """
+    @dev Fails in silence: whoever saw the permit may have used it before, and without an
+         allowance the transfer that follows says so.
+    """
+    if permit.deadline != 0:
+        used: bool = raw_call(
+            asset.address,
+            abi_encode(
+                msg.sender,
+                self,
+                permit.value,
+                permit.deadline,
+                permit.v,
+                permit.r,
+                permit.s,
+                method_id=method_id(
+                    "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"
+                ),
+            ),
+            revert_on_failure=False,
+        )
+
+
+@internal
+def _open(
+    payee: uint24,
+    asset: IERC20,
+    subnet: uint16,
+    price_per_gpu_hour: uint256,
+    deposit: uint256,
+    status: uint256,
+) -> uint64:
     assert (
         price_per_gpu_hour != 0 and price_per_gpu_hour <= job_word.MAX_PRICE
     ), "job_escrow: price out of bounds"
-    assert sla <= self.sla_count, "job_escrow: unknown sla"
-    asset_id: uint256 = self._listed(asset)
-    received: uint256 = self._pull(asset_id, deposit, 0)
+    market: uint256 = self._listed(asset, subnet)
+    received: uint256 = self._pull(market, deposit, 0)
     job: uint64 = self.job_count + 1
     self.job_count = job
     self.words[convert(job, uint256)] = job_word._open(
-        received, price_per_gpu_hour, provider, asset_id
+        received, price_per_gpu_hour, payee, market, status
     )
-    self.parties[job] = job_parties._pack(msg.sender, gpus, device_class, sla)
-    self.terms[job] = terms
-    log IJobEscrow.JobOpened(
+    log IJobEscrow.JobFunded(
         job=job,
-        customer=msg.sender,
-        provider=provider,
         asset=asset.address,
-        gpus=gpus,
-        device_class=device_class,
+        subnet=subnet,
         price_per_gpu_hour=price_per_gpu_hour,
         deposit=received,
-        sla=sla,
-        terms=terms,
     )
     return job
 
 
 @internal
 @view
-def _listed(asset: IERC20) -> uint256:
+def _listed(asset: IERC20, subnet: uint16) -> uint256:
     """
-    @return asset_id number of a token that must be listed
+    @return market number of the market of a token that must be listed
     """
-    asset_id: uint8 = self.asset_id[asset.address]
-    assert asset_id != 0, "job_escrow: asset not listed"
-    return convert(asset_id, uint256)
+    market: uint8 = self.market_of[asset.address][subnet]
+    assert market != 0, "job_escrow: asset not listed"
+    return convert(market, uint256)
 
 
 @external
@@ -316,20 +399,20 @@ def top_up(job: uint64, amount: uint256):
     """
     word: uint256 = self.words[convert(job, uint256)]
     assert job_word._is_unsettled(word), "job_escrow: job is over"
-    received: uint256 = self._pull(job_word._asset(word), amount, job_word._deposit(word))
+    received: uint256 = self._pull(job_word._market(word), amount, job_word._deposit(word))
     self.words[convert(job, uint256)] = job_word._add_deposit(word, received)
     log IJobEscrow.JobToppedUp(job=job, amount=received)
 
 
 @internal
-def _pull(asset_id: uint256, amount: uint256, deposit: uint256) -> uint256:
+def _pull(market: uint256, amount: uint256, deposit: uint256) -> uint256:
     """
     @notice Take tokens from the caller to add to a deposit.
     @dev The bound on the balance keeps every sum of income inside its packed field: all
          income comes out of deposits, and this is the only way in.
     @return received base units by which the balance has grown
     """
-    asset: IERC20 = IERC20(self.inflow_asset[asset_id])
+    asset: IERC20 = IERC20(self.inflow_asset[market])
     assert asset.address != empty(address), "job_escrow: inflows paused"
     # a token without code fails here: there is no balance to decode
     before: uint256 = staticcall asset.balanceOf(self, skip_contract_check=True)
@@ -363,6 +446,48 @@ def settle_voucher(
     @param status 3 while the job runs; 4 to 9 end it, and only the provider may submit that
     @param signature the customer's EIP-712 signature of `Voucher`; ERC-1271 for a contract
     """
+    reason: uint256 = self._settle_voucher(job, cumulative_gpu_seconds, status, signature)
+    if reason != 0:
+        assert reason != job_word.SKIP_UNKNOWN, "job_escrow: unknown job"
+        assert reason != job_word.SKIP_NOT_ACCEPTED, "job_escrow: not accepted yet"
+        assert reason != job_word.SKIP_CLOSED, "job_escrow: job is closed"
+        assert reason != job_word.SKIP_STATUS, "job_escrow: bad status"
+        assert reason != job_word.SKIP_EXHAUSTED, "job_escrow: deposit exhausted"
+        assert reason != job_word.SKIP_SIGNATURE, "job_escrow: bad signature"
+        assert reason != job_word.SKIP_SENDER, "job_escrow: not the provider"
+        raise "job_escrow: usage not increasing"
+
+
+@external
+def settle_vouchers(vouchers: DynArray[Voucher, MAX_VOUCHERS]) -> uint256:
+    """
+    @notice Settle many jobs, each by its customer's word. A voucher that can't be applied is
+            skipped with its reason in the log and never stops the others.
+    @param vouchers up to `MAX_VOUCHERS`, in any order
+    @return settled how many were applied
+    """
+    settled: uint256 = 0
+    for voucher: Voucher in vouchers:
+        reason: uint256 = self._settle_voucher(
+            voucher.job, voucher.cumulative_gpu_seconds, voucher.status, voucher.signature
+        )
+        if reason == 0:
+            settled += 1
+        else:
+            log IJobEscrow.ReceiptSkipped(job=voucher.job, reason=convert(reason, uint8))
+    return settled
+
+
+@internal
+def _settle_voucher(
+    job: uint64,
+    cumulative_gpu_seconds: uint40,
+    status: uint8,
+    signature: Bytes[signature_check.MAX_SIGNATURE],
+) -> uint256:
+    """
+    @return reason one of job_word.SKIP_* where nothing was applied, 0 where it was
+    """
     cumulative: uint256 = convert(cumulative_gpu_seconds, uint256)
     word: uint256 = self.words[convert(job, uint256)]
     next_word: uint256 = 0
@@ -370,27 +495,24 @@ def settle_voucher(
     debt: uint256 = 0
     next_word, paid, debt = job_word._advance(word, cumulative, convert(status, uint256))
     if next_word == word:
-        reason: uint256 = job_word._skip_reason(word, cumulative, convert(status, uint256))
-        assert reason != job_word.SKIP_UNKNOWN, "job_escrow: unknown job"
-        assert reason != job_word.SKIP_NOT_ACCEPTED, "job_escrow: not accepted yet"
-        assert reason != job_word.SKIP_CLOSED, "job_escrow: job is closed"
-        assert reason != job_word.SKIP_STATUS, "job_escrow: bad status"
-        assert reason != job_word.SKIP_EXHAUSTED, "job_escrow: deposit exhausted"
-        raise "job_escrow: usage not increasing"
-    assert signature_check._is_valid(
-        job_parties._customer(self.parties[job]),
+        return job_word._skip_reason(word, cumulative, convert(status, uint256))
+    if not signature_check._is_valid(
+        staticcall JOBS.customer_of(job),
         self._voucher_digest(job, cumulative_gpu_seconds, status),
         signature,
-    ), "job_escrow: bad signature"
-    provider: uint24 = job_word._payee(word)
-    if convert(status, uint256) != job_word.STATUS_RUNNING:
-        self._check_provider(provider)
+    ):
+        return job_word.SKIP_SIGNATURE
+    payee: uint24 = job_word._payee(word)
+    if convert(status, uint256) != job_word.STATUS_RUNNING and not staticcall JOBS.speaks_for(
+        payee, msg.sender
+    ):
+        return job_word.SKIP_SENDER
 
     self.words[convert(job, uint256)] = next_word
     fee: uint256 = self._earn(job_word._account(word), paid)
     log IJobEscrow.VoucherSettled(
         job=job,
-        provider=provider,
+        provider=payee,
         cumulative_gpu_seconds=convert(job_word._settled(next_word), uint40),
         status=status,
         paid=paid,
@@ -398,6 +520,7 @@ def settle_voucher(
     )
     if debt != 0:
         log IJobEscrow.JobExhausted(job=job, debt=debt)
+    return 0
 
 
 @internal
@@ -417,7 +540,7 @@ def _earn(account: uint256, amount: uint256) -> uint256:
     fee: uint256 = self._fee_on(amount)
     # the fee is at most the amount
     self.withdrawable[account] += unsafe_sub(amount, fee)
-    self.uncollected[job_word._account_asset(account)] += fee
+    self.earned_fees[job_word._account_market(account)] += fee
     return fee
 
 
@@ -451,15 +574,46 @@ def settle_batch(
            uint8 status; 1 to 512 of them, ascending by job, which is never 0
     @param signatures the committee's signatures, see OracleCommittee
     """
-    size: uint256 = len(receipts)
-    assert size != 0 and size % RECEIPT_BYTES == 0, "job_escrow: malformed receipts"
     signers: uint256 = staticcall COMMITTEE.verify(
         convert(index, bytes32), epoch, keccak256(receipts), signatures
     )
+    self._settle_receipts(concat(receipts, EMPTY_RECEIPT))
+    log IJobEscrow.BatchSettled(epoch=epoch, index=index, signers=signers, receipts=receipts)
 
-    # with one receipt's worth of zeros behind, receipt i is the high half of the 32 bytes
-    # that start at 16 * i
-    padded: Bytes[MAX_RECEIPT_BYTES + RECEIPT_BYTES] = concat(receipts, EMPTY_RECEIPT)
+
+@external
+def settle_root(
+    kind: uint8,
+    key: bytes32,
+    receipts: Bytes[MAX_RECEIPT_BYTES],
+    proof: DynArray[bytes32, MAX_PROOF],
+):
+    """
+    @notice Settle one job, or all jobs of a payee, by a leaf of the usage root that the ledger
+            has adopted; anyone may call. The receipts are applied like those of
+            `settle_batch`, and the income waits for the dispute window as well.
+    @param kind `LEAF_JOB`, or `LEAF_PAYEE`
+    @param key the leaf's: job number, or payee id with the leaf's part number above it
+    @param receipts what the leaf holds the hash of, packed as in `settle_batch`
+    @param proof siblings from the leaf up to the root
+    """
+    assert kind == LEAF_JOB or kind == LEAF_PAYEE, "job_escrow: not a usage leaf"
+    assert staticcall LEDGER.is_usage_leaf(
+        kind, key, convert(keccak256(receipts), uint256), proof
+    ), "job_escrow: not in the usage root"
+    self._settle_receipts(concat(receipts, EMPTY_RECEIPT))
+    log IJobEscrow.LeafSettled(kind=kind, key=key, receipts=receipts)
+
+
+@internal
+def _settle_receipts(padded: Bytes[MAX_RECEIPT_BYTES + RECEIPT_BYTES]):
+    """
+    @notice Settle packed receipts that the committee vouches for.
+    @param padded the receipts with one more of zeros behind, so that receipt i is the high half
+           of the 32 bytes that start at 16 * i
+    """
+    size: uint256 = len(padded) - RECEIPT_BYTES
+    assert size != 0 and size % RECEIPT_BYTES == 0, "job_escrow: malformed receipts"
     account: uint256 = 0
     income: uint256 = 0
     last_job: uint256 = 0
@@ -499,14 +653,13 @@ def settle_batch(
             )
             if paid == 0:
                 continue
-        if (word >> job_word.ASSET_SHIFT) & job_word.MAX_ACCOUNT != account:
+        if (word >> job_word.MARKET_SHIFT) & job_word.MAX_ACCOUNT != account:
             self._await(account, income)
             account = job_word._account(word)
             income = 0
         # at most 512 deposits below 2**96
         income = unsafe_add(income, paid)
     self._await(account, income)
-    log IJobEscrow.BatchSettled(epoch=epoch, index=index, signers=signers, receipts=receipts)
 
 
 @internal
@@ -553,7 +706,7 @@ def _mature(account: uint256) -> uint256:
         fee: uint256 = self._earn(account, matured)
         log IJobEscrow.CreditMatured(
             provider=job_word._account_payee(account),
-            asset=self.asset_of[job_word._account_asset(account)],
+            asset=self.asset_of[job_word._account_market(account)],
             amount=matured,
             fee=fee,
         )
@@ -571,22 +724,28 @@ def _window() -> uint256:
 
 
 @external
-def withdraw(provider: uint24, asset: IERC20) -> uint256:
+def withdraw(payee: uint24, asset: IERC20, subnet: uint16 = 0) -> uint256:
     """
-    @notice Pay a provider's withdrawable income to its payout address, whoever calls.
-    @param provider id of the provider
+    @notice Pay withdrawable income to its payee: a provider's to its payout address, whoever
+            calls; a cluster's to the cluster registry, which calls to share it out.
+    @param payee id of the provider or cluster
     @param asset token to pay
+    @param subnet subnet in which it was earned
     @return amount base units paid; 0 where there is nothing yet
     """
-    account: uint256 = job_word._account_of(provider, self._listed(asset))
+    account: uint256 = job_word._account_of(payee, self._listed(asset, subnet))
     self.waiting[account] = self._mature(account)
     amount: uint256 = self.withdrawable[account]
     if amount == 0:
         return 0
     self.withdrawable[account] = 0
-    receiver: address = staticcall PROVIDERS.payout_of(provider)
+    receiver: address = CLUSTERS.address
+    if payees._is_cluster(payee):
+        assert msg.sender == receiver, "job_escrow: not the cluster registry"
+    else:
+        receiver = staticcall PROVIDERS.payout_of(payee)
     log IJobEscrow.IncomeWithdrawn(
-        provider=provider, asset=asset.address, receiver=receiver, amount=amount
+        provider=payee, asset=asset.address, receiver=receiver, amount=amount
     )
     self._push(asset.address, receiver, amount)
     return amount
@@ -615,92 +774,33 @@ def _try_push(asset: address, receiver: address, amount: uint256) -> bool:
 
 
 @external
-def collect_fees(asset: IERC20):
+def collect_fees(asset: IERC20, subnet: uint16 = 0):
     """
-    @notice Spend the fees in one asset: of the work token `burn_bps` are burnt, everything
+    @notice Spend the fees of one market: of the work token `burn_bps` are burnt, everything
             else goes to the treasury, whoever calls.
     @param asset token to collect
+    @param subnet subnet that earned them
     """
-    asset_id: uint256 = self._listed(asset)
-    collected: uint256 = self.uncollected[asset_id]
-    self.uncollected[asset_id] = 0
+    market: uint256 = self._listed(asset, subnet)
+    collected: uint256 = self._uncollected(market)
+    self.collected_fees[market] += collected
     burnt: uint256 = 0
     if asset.address == WORK_TOKEN.address:
         burnt = collected * self.burn_bps // BPS
-    log IJobEscrow.FeesCollected(asset=asset.address, treasury=collected - burnt, burnt=burnt)
+    log IJobEscrow.FeesCollected(
+        asset=asset.address, subnet=subnet, treasury=collected - burnt, burnt=burnt
+    )
     if burnt != 0:
         extcall WORK_TOKEN.burn(burnt)
     if collected != burnt:
         self._push(asset.address, self.treasury, collected - burnt)
 
 
-@external
-def close(job: uint64):
-    """
-    @notice End a job whose status is final: refund the unspent deposit and let the
-            collateral go. After a provider fault, lost capacity or a missed service level
-            the customer gets its share of the collateral first.
-    @param job number of the job
-    """
-    word: uint256 = self.words[convert(job, uint256)]
-    status: uint256 = job_word._status(word)
-    assert (
-        status >= job_word.STATUS_COMPLETED and status <= job_word.STATUS_INFRASTRUCTURE
-    ), "job_escrow: status not final"
-    self._end(
-        job,
-        word,
-        status,
-        status >= job_word.STATUS_PROVIDER_FAULT and status <= job_word.STATUS_SLA_MISSED,
-    )
-
-
-@internal
-def _end(job: uint64, word: uint256, final: uint256, compensate: bool) -> IJobEscrow.Harm:
-    """
-    @notice Close an accepted job: free its GPUs, settle its collateral, refund its customer.
-    @param word the job's word
-    @param final status to report
-    @param compensate whether the customer is paid out of the collateral now
-    @return harm what the customer got back, and the compensation the service level promises
-    """
-    self._set_status(job, word, job_word.STATUS_CLOSED)
-    provider: uint24 = job_word._payee(word)
-    parties: uint256 = self.parties[job]
-    customer: address = job_parties._customer(parties)
-    self.committed_gpus[provider][job_parties._device_class(parties)] -= convert(
-        job_parties._gpus(parties), uint256
-    )
-
-    refund: uint256 = job_word._unspent(word)
-    collateral: uint256 = self._collateral(parties)
-    promised: uint256 = (
-        collateral
-        * convert(self.sla_terms[job_parties._sla(parties)].compensation_bps, uint256) // BPS
-    )
-    compensated: uint256 = 0
-    kept: uint256 = collateral
-    if compensate and promised != 0:
-        compensated = extcall STAKING.seize(provider, promised, customer)
-        kept -= promised
-    if kept != 0:
-        extcall STAKING.release(provider, kept)
-    log IJobEscrow.JobClosed(
-        job=job, status=convert(final, uint8), refunded=refund, compensated=compensated
-    )
-    self._refund(self.asset_of[job_word._asset(word)], customer, refund)
-    return IJobEscrow.Harm(customer=customer, refunded=refund, compensation=promised)
-
-
 @internal
 @view
-def _collateral(parties: uint256) -> uint256:
-    """
-    @return tokens base units of the staked token that a job locks
-    """
-    return self.sla_terms[job_parties._sla(parties)].collateral_per_gpu * convert(
-        job_parties._gpus(parties), uint256
-    )
+def _uncollected(market: uint256) -> uint256:
+    # never more collected than earned
+    return unsafe_sub(self.earned_fees[market], self.collected_fees[market])
 
 
 @internal
@@ -713,35 +813,6 @@ def _refund(asset: address, customer: address, amount: uint256):
         return
     self.owed_refund[customer][asset] += amount
     log IJobEscrow.RefundOwed(customer=customer, asset=asset, amount=amount)
-
-
-@external
-def reclaim(job: uint64):
-    """
-    @notice End a job that stayed silent since `request_reclaim`, whoever calls: the unspent
-            deposit goes back to the customer, the collateral is let go.
-    @param job number of the job
-    """
-    word: uint256 = self._active(job)
-    request: ReclaimRequest = self.reclaim_request[job]
-    assert request.ready_at != 0, "job_escrow: no reclaim requested"
-    assert block.timestamp >= request.ready_at, "job_escrow: job timeout not over"
-    assert job_word._settled(word) == request.settled, "job_escrow: job is not silent"
-    self._end(job, word, job_word._status(word), False)
-
-
-@internal
-@view
-def _active(job: uint64) -> uint256:
-    """
-    @return word the word of a job that is accepted or running
-    """
-    word: uint256 = self.words[convert(job, uint256)]
-    status: uint256 = job_word._status(word)
-    assert (
-        status == job_word.STATUS_ACCEPTED or status == job_word.STATUS_RUNNING
-    ), "job_escrow: job is not active"
-    return word
 
 
 @external
@@ -776,97 +847,7 @@ def _check_fee(fee_bps: uint256, burn_bps: uint256):
     assert burn_bps <= BPS, "job_escrow: burn over 100 %"
 
 
-# --- the job's provider ---------------------------------------------------------------------
-
-
-@external
-def accept(job: uint64):
-    """
-    @notice Take a job: its GPUs count as promised and its collateral is locked. By the
-            provider's owner or operator key, while the provider is not jailed, has that many
-            live devices of the class free, and holds the stake its devices need.
-    @param job number of an open job
-    """
-    word: uint256 = self._open_word(job)
-    provider: uint24 = job_word._payee(word)
-    self._check_provider(provider)
-    assert not staticcall STAKING.is_jailed(provider), "job_escrow: provider is jailed"
-
-    parties: uint256 = self.parties[job]
-    device_class: uint16 = job_parties._device_class(parties)
-    committed: uint256 = self.committed_gpus[provider][device_class] + convert(
-        job_parties._gpus(parties), uint256
-    )
-    assert committed <= staticcall REGISTRY.capacity(
-        provider, device_class
-    ), "job_escrow: not enough devices"
-    assert staticcall STAKING.slashable(provider) >= staticcall REGISTRY.required_stake(
-        provider
-    ), "job_escrow: not enough stake"
-
-    self.committed_gpus[provider][device_class] = committed
-    self._set_status(job, word, job_word.STATUS_ACCEPTED)
-    self.parties[job] = job_parties._with_accepted_at(parties, block.timestamp)
-    collateral: uint256 = self._collateral(parties)
-    if collateral != 0:
-        extcall STAKING.lock(provider, collateral)
-    log IJobEscrow.JobAccepted(job=job, collateral=collateral)
-
-
-@internal
-@view
-def _open_word(job: uint64) -> uint256:
-    """
-    @return word the word of a job that waits for its provider
-    """
-    word: uint256 = self.words[convert(job, uint256)]
-    assert job_word._status(word) == job_word.STATUS_OPEN, "job_escrow: job is not open"
-    return word
-
-
-@internal
-def _set_status(job: uint64, word: uint256, status: uint256):
-    self.words[convert(job, uint256)] = job_word._with_status(word, status)
-
-
-@internal
-@view
-def _check_provider(provider: uint24):
-    assert staticcall PROVIDERS.speaks_for(provider, msg.sender), "job_escrow: not the provider"
-
-
-@external
-def decline(job: uint64):
-    """
-    @notice Refuse an open job, as its provider; the deposit goes back to the customer.
-    @param job number of an open job
-    """
-    word: uint256 = self._open_word(job)
-    self._check_provider(job_word._payee(word))
-    self._cancel(job, word, job_parties._customer(self.parties[job]))
-
-
-@internal
-def _cancel(job: uint64, word: uint256, customer: address):
-    self._set_status(job, word, job_word.STATUS_CANCELLED)
-    refund: uint256 = job_word._deposit(word)
-    log IJobEscrow.JobCancelled(job=job, refunded=refund)
-    self._refund(self.asset_of[job_word._asset(word)], customer, refund)
-
-
 # --- the job's customer ---------------------------------------------------------------------
-
-
-@external
-def cancel(job: uint64):
-    """
-    @notice Take back a job that its provider has not accepted, with the whole deposit.
-    @param job number of an open job
-    """
-    word: uint256 = self._open_word(job)
-    customer: address = job_parties._customer(self.parties[job])
-    assert msg.sender == customer, "job_escrow: not the customer"
-    self._cancel(job, word, customer)
 
 
 @external
@@ -887,94 +868,164 @@ def claim_refund(asset: IERC20, receiver: address) -> uint256:
     return amount
 
 
+# --- the job registry -----------------------------------------------------------------------
+
+
 @external
-def request_reclaim(job: uint64):
+def set_status(job: uint64, status: uint8):
     """
-    @notice Announce that a job is silent, as its customer or its provider. If no settlement
-            raises its usage for `JOB_TIMEOUT`, `reclaim` ends it. A later request replaces
-            an earlier one.
-    @param job number of an accepted or running job
+    @notice JOBS: say that a job was accepted, or runs. The registry has checked who says so.
+    @param job number of the job
+    @param status accepted or running
     """
-    word: uint256 = self._active(job)
-    if msg.sender != job_parties._customer(self.parties[job]):
-        self._check_provider(job_word._payee(word))
-    request: ReclaimRequest = ReclaimRequest(
-        settled=job_word._settled(word), ready_at=block.timestamp + JOB_TIMEOUT
+    self._check_jobs()
+    self._set_status(job, self.words[convert(job, uint256)], convert(status, uint256))
+
+
+@internal
+@view
+def _check_jobs():
+    assert msg.sender == JOBS.address, "job_escrow: not the job registry"
+
+
+@internal
+def _set_status(job: uint64, word: uint256, status: uint256):
+    self.words[convert(job, uint256)] = job_word._with_status(word, status)
+
+
+@external
+def end_job(job: uint64, status: uint8, customer: address) -> uint256:
+    """
+    @notice JOBS: end a job, and send its customer what nobody has earned.
+    @param job number of a job that is not over
+    @param status closed or cancelled
+    @param customer who is refunded
+    @return refunded base units of the job's asset
+    """
+    self._check_jobs()
+    word: uint256 = self.words[convert(job, uint256)]
+    self._set_status(job, word, convert(status, uint256))
+    refunded: uint256 = job_word._unspent(word)
+    self._refund(self.asset_of[job_word._market(word)], customer, refunded)
+    return refunded
+
+
+@external
+def lower_deposit(job: uint64, amount: uint256, kept_gpu_seconds: uint256, customer: address):
+    """
+    @notice JOBS: send a customer part of its deposit back.
+    @param job number of a job that is not over
+    @param amount base units to send back
+    @param kept_gpu_seconds usage since the job began that the rest must cover, as well as what
+           is settled
+    @param customer who gets it
+    """
+    self._check_jobs()
+    word: uint256 = self.words[convert(job, uint256)]
+    kept: uint256 = job_word._amount(
+        max(kept_gpu_seconds, job_word._settled(word)), job_word._price(word)
     )
-    self.reclaim_request[job] = request
-    log IJobEscrow.ReclaimRequested(job=job, settled=request.settled, ready_at=request.ready_at)
-
-
-# --- the court ------------------------------------------------------------------------------
+    deposit: uint256 = job_word._deposit(word)
+    assert (
+        deposit >= amount and unsafe_sub(deposit, amount) >= kept
+    ), "job_escrow: the provider may have earned that"
+    self.words[convert(job, uint256)] = job_word._lower_deposit(word, amount)
+    self._refund(self.asset_of[job_word._market(word)], customer, amount)
 
 
 @external
-def fail_job(job: uint64, provider: uint24) -> IJobEscrow.Harm:
+def hold_pending(job: uint64, undisputed_gpu_seconds: uint256) -> uint256:
     """
-    @notice COURT: end a job of a convicted provider. The customer gets its unspent deposit
-            back; the collateral is let go, so that the slash that follows reaches it and
-            pays the compensation.
-    @param job number of an accepted or running job
-    @param provider the convicted provider; must be the job's
-    @return harm the customer, what it got back, and the compensation its service level
-            promises in base units of the staked token
+    @notice JOBS: keep a job's part of its payee's pending income back until `release_pending`.
+    @param job number of the job
+    @param undisputed_gpu_seconds usage whose income has matured
+    @return amount base units kept back: what was earned beyond that usage, at most what is
+            pending
     """
-    delayed_roles._check_role(COURT)
-    word: uint256 = self._active(job)
-    assert job_word._payee(word) == provider, "job_escrow: wrong provider"
-    return self._end(job, word, job_word.STATUS_PROVIDER_FAULT, False)
+    self._check_jobs()
+    word: uint256 = self.words[convert(job, uint256)]
+    account: uint256 = job_word._account(word)
+    credit: uint256 = self._mature(account)
+    amount: uint256 = min(
+        job_word._earned(word) - job_word._amount(undisputed_gpu_seconds, job_word._price(word)),
+        credit_word._pending(credit),
+    )
+    self.waiting[account] = credit_word._take(credit, amount)
+    self.disputed[job] += amount
+    return amount
+
+
+@external
+def release_pending(job: uint64, customer: address) -> uint256:
+    """
+    @notice JOBS: pay out what `hold_pending` kept back.
+    @param job number of the job
+    @param customer who gets it back, or the zero address for the payee
+    @return amount base units, the fee of a payee not taken yet
+    """
+    self._check_jobs()
+    amount: uint256 = self.disputed[job]
+    self.disputed[job] = 0
+    word: uint256 = self.words[convert(job, uint256)]
+    if customer == empty(address):
+        self._earn(job_word._account(word), amount)
+    else:
+        self._refund(self.asset_of[job_word._market(word)], customer, amount)
+    return amount
 
 
 # --- guardian -------------------------------------------------------------------------------
 
 
 @external
-def set_inflows_paused(asset: IERC20, paused: bool):
+def set_inflows_paused(asset: IERC20, paused: bool, subnet: uint16 = 0):
     """
     @notice Refuse or allow new deposits of an asset, as guardian or owner. Nothing that is
             settled, refunded or withdrawn is ever held back.
     @param asset listed token
     @param paused whether deposits are refused
+    @param subnet subnet it is listed for
     """
     assert (
         msg.sender == self.guardian or msg.sender == ownable.owner
     ), "job_escrow: not the guardian"
-    self.inflow_asset[self._listed(asset)] = empty(address) if paused else asset.address
-    log IJobEscrow.InflowsPaused(asset=asset.address, paused=paused)
+    self.inflow_asset[self._listed(asset, subnet)] = empty(address) if paused else asset.address
+    log IJobEscrow.InflowsPaused(asset=asset.address, subnet=subnet, paused=paused)
 
 
 # --- owner ----------------------------------------------------------------------------------
 
 
 @external
-def list_asset(asset: IERC20) -> uint8:
+def list_asset(asset: IERC20, subnet: uint16 = 0) -> uint8:
     """
-    @notice List a token for deposits. A probe of `PROBE` base units is pulled from the caller
-            and sent back: a token that moves another amount than it was told is refused.
+    @notice List a token for the deposits of a subnet's jobs. A probe of `PROBE` base units is
+            pulled from the caller and sent back: a token that moves another amount than it was
+            told is refused.
     @dev The probe can't see a token that turns on a fee, or changes balances, later: list
          only tokens whose rules are known.
     @param asset token; the caller has approved `PROBE` base units of it
-    @return asset_id number of the asset
+    @param subnet subnet whose fees the market counts
+    @return market number of the market
     """
     ownable._check_owner()
-    assert self.asset_id[asset.address] == 0, "job_escrow: already listed"
-    asset_id: uint8 = self.asset_count + 1
-    self.asset_count = asset_id
-    self.asset_id[asset.address] = asset_id
-    self.asset_of[convert(asset_id, uint256)] = asset.address
-    self.inflow_asset[convert(asset_id, uint256)] = asset.address
+    assert self.market_of[asset.address][subnet] == 0, "job_escrow: already listed"
+    market: uint8 = self.market_count + 1
+    self.market_count = market
+    self.market_of[asset.address][subnet] = market
+    self.asset_of[convert(market, uint256)] = asset.address
+    self.subnet_of[convert(market, uint256)] = subnet
+    self.inflow_asset[convert(market, uint256)] = asset.address
 
     held: uint256 = self._balance(asset, self)
     owned: uint256 = self._balance(asset, msg.sender)
-    assert (
-        self._pull(convert(asset_id, uint256), PROBE, 0) == PROBE
-    ), "job_escrow: fee on transfer"
+    assert (self._pull(convert(market, uint256), PROBE, 0) == PROBE), "job_escrow: fee on transfer"
     self._push(asset.address, msg.sender, PROBE)
     assert (
         self._balance(asset, self) == held and self._balance(asset, msg.sender) == owned
     ), "job_escrow: probe not returned"
-    log IJobEscrow.AssetListed(asset_id=asset_id, asset=asset.address)
-    return asset_id
+    log IJobEscrow.AssetListed(asset_id=market, asset=asset.address, subnet=subnet)
+    return market
 
 
 @internal
@@ -984,41 +1035,16 @@ def _balance(asset: IERC20, account: address) -> uint256:
 
 
 @external
-def add_sla(collateral_per_gpu: uint128, compensation_bps: uint16) -> uint16:
-    """
-    @notice Add a service level that jobs may name. It never changes afterwards.
-    @param collateral_per_gpu base units of the staked token that accepting locks per GPU
-    @param compensation_bps bps of the locked collateral paid to the customer when the
-           provider fails
-    @return sla number of the service level
-    """
-    ownable._check_owner()
-    assert convert(compensation_bps, uint256) <= BPS, "job_escrow: compensation > 100 %"
-    sla: uint16 = self.sla_count + 1
-    self.sla_count = sla
-    self.sla_terms[sla] = IJobEscrow.Sla(
-        collateral_per_gpu=convert(collateral_per_gpu, uint256),
-        compensation_bps=compensation_bps,
-    )
-    log IJobEscrow.SlaAdded(
-        sla=sla,
-        collateral_per_gpu=convert(collateral_per_gpu, uint256),
-        compensation_bps=compensation_bps,
-    )
-    return sla
-
-
-@external
 def schedule_fee(fee_bps: uint256, burn_bps: uint256):
     """
-    @notice Announce a fee; `apply_fee` puts it into force after `ROLE_CHANGE_DELAY`. It
+    @notice Announce a fee; `apply_fee` puts it into force after `FEE_CHANGE_DELAY`. It
             replaces an earlier announcement.
     @param fee_bps bps of income, at most `MAX_FEE_BPS`
     @param burn_bps bps of the fees in the work token that are burnt
     """
     ownable._check_owner()
     self._check_fee(fee_bps, burn_bps)
-    ready_at: uint256 = block.timestamp + delayed_roles.ROLE_CHANGE_DELAY
+    ready_at: uint256 = block.timestamp + FEE_CHANGE_DELAY
     self.pending_fee = FeeChange(fee_bps=fee_bps, burn_bps=burn_bps, ready_at=ready_at)
     log IJobEscrow.FeeScheduled(fee_bps=fee_bps, burn_bps=burn_bps, ready_at=ready_at)
 
@@ -1061,28 +1087,20 @@ def _set_guardian(guardian: address):
 
 @external
 @view
-def job_info(job: uint64) -> IJobEscrow.Job:
+def job_state(job: uint64) -> IJobEscrow.JobState:
     """
-    @notice A job as people read it; all zero for an unknown one.
+    @notice The money side of a job; all zero for an unknown one. `JobRegistry.job_info` has
+            all of it.
     @param job number of the job
     """
     word: uint256 = self.words[convert(job, uint256)]
-    parties: uint256 = self.parties[job]
-    accepted_at: uint64 = job_parties._accepted_at(parties)
-    return IJobEscrow.Job(
-        customer=job_parties._customer(parties),
-        provider=job_word._payee(word),
-        asset=self.asset_of[job_word._asset(word)],
-        gpus=job_parties._gpus(parties),
-        device_class=job_parties._device_class(parties),
-        sla=job_parties._sla(parties),
+    return IJobEscrow.JobState(
+        payee=job_word._payee(word),
+        asset=self.asset_of[job_word._market(word)],
         status=convert(job_word._status(word), uint8),
         price_per_gpu_hour=job_word._price(word),
         deposit=job_word._deposit(word),
         settled=job_word._settled(word),
-        collateral=self._collateral(parties) if accepted_at != 0 else 0,
-        accepted_at=accepted_at,
-        terms=self.terms[job],
     )
 
 
@@ -1109,15 +1127,16 @@ def amount_due(job: uint64, cumulative_gpu_seconds: uint40) -> (uint256, uint256
 
 @external
 @view
-def income(provider: uint24, asset: IERC20) -> (uint256, uint256):
+def income(payee: uint24, asset: IERC20, subnet: uint16 = 0) -> (uint256, uint256):
     """
-    @notice A provider's income in one asset, as a withdrawal now would find it.
-    @param provider id of the provider
+    @notice A payee's income in one market, as a withdrawal now would find it.
+    @param payee id of the provider or cluster
     @param asset listed token
+    @param subnet subnet in which it was earned
     @return withdrawable base units that can be withdrawn, fee already taken
     @return pending base units that still wait for the dispute window, before the fee
     """
-    account: uint256 = job_word._account_of(provider, self._listed(asset))
+    account: uint256 = job_word._account_of(payee, self._listed(asset, subnet))
     word: uint256 = 0
     matured: uint256 = 0
     word, matured = credit_word._roll(self.waiting[account], self._window())
@@ -1129,9 +1148,10 @@ def income(provider: uint24, asset: IERC20) -> (uint256, uint256):
 
 @external
 @view
-def fees(asset: IERC20) -> uint256:
+def fees(asset: IERC20, subnet: uint16 = 0) -> uint256:
     """
-    @notice Base units of fees in one asset that nobody has collected.
+    @notice Base units of one market's fees that nobody has collected.
     @param asset listed token
+    @param subnet subnet that earned them
     """
-    return self.uncollected[self._listed(asset)]
+    return self._uncollected(self._listed(asset, subnet))

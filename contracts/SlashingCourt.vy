@@ -37,7 +37,7 @@
      the policy puts on an accusation. No policy can change. The owner names the arbiter, and
      renames it after a delay that is longer than a case can last. The court acts through
      roles that others granted it: SLASHER of the staking contract, COURT of registry,
-     escrow and distributor.
+     job registry and distributor.
 @custom:security security@clearwork.example
 @custom:kill The owner of those contracts takes the roles away, after the role delay of each.
              As soon as a change of SLASHER is announced no accusation is opened, and those
@@ -49,7 +49,7 @@ from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
 from .interfaces import IDeviceRegistry
-from .interfaces import IJobEscrow
+from .interfaces import IJobRegistry
 from .interfaces import IMatmulVerifier
 from .interfaces import IOracleCommittee
 from .interfaces import IProviderRegistry
@@ -155,7 +155,7 @@ PROVIDERS: public(immutable(IProviderRegistry))
 # defines what a provider signs, and lists the devices
 REGISTRY: public(immutable(IDeviceRegistry))
 # holds the deposits of harmed customers
-ESCROW: public(immutable(IJobEscrow))
+JOBS: public(immutable(IJobRegistry))
 # holds unvested rewards, which are collateral too
 DISTRIBUTOR: public(immutable(IRewardDistributor))
 # recomputes matrix entries
@@ -180,7 +180,7 @@ def __init__(
     token: IERC20,
     staking: IProviderStaking,
     registry: IDeviceRegistry,
-    escrow: IJobEscrow,
+    jobs: IJobRegistry,
     distributor: IRewardDistributor,
     verifier: IMatmulVerifier,
     committee: IOracleCommittee,
@@ -191,7 +191,7 @@ def __init__(
     @param staking holds the stake; its role delay, which the arbiter's role has too, must be
            as long as the longest case
     @param registry lists the devices
-    @param escrow holds the customers' deposits
+    @param jobs ends jobs and refunds their customers
     @param distributor holds unvested rewards
     @param verifier recomputes matrix entries
     @param committee rules on accusations
@@ -202,7 +202,7 @@ def __init__(
     assert token.address != empty(address), "slashing_court: no token"
     assert staking.address != empty(address), "slashing_court: no staking"
     assert registry.address != empty(address), "slashing_court: no registry"
-    assert escrow.address != empty(address), "slashing_court: no escrow"
+    assert jobs.address != empty(address), "slashing_court: no jobs"
     assert distributor.address != empty(address), "slashing_court: no distributor"
     assert verifier.address != empty(address), "slashing_court: no verifier"
     assert committee.address != empty(address), "slashing_court: no committee"
@@ -244,7 +244,7 @@ def __init__(
     STAKING = staking
     PROVIDERS = IProviderRegistry(staticcall staking.PROVIDERS())
     REGISTRY = registry
-    ESCROW = escrow
+    JOBS = jobs
     DISTRIBUTOR = distributor
     VERIFIER = verifier
     COMMITTEE = committee
@@ -332,9 +332,9 @@ def _convict(case_id: bytes32, kind: uint8, commit: IDeviceRegistry.Commit, job:
     provider: uint24 = commit.provider
     if (staticcall REGISTRY.device_info(commit.device)).provider == provider:
         extcall REGISTRY.revoke(commit.device)
-    harm: IJobEscrow.Harm = empty(IJobEscrow.Harm)
+    harm: IJobRegistry.Harm = empty(IJobRegistry.Harm)
     if job != 0:
-        harm = extcall ESCROW.fail_job(job, provider)
+        harm = extcall JOBS.fail_job(job, provider)
     slashable: uint256 = staticcall STAKING.slashable(provider)
     slashed: uint256 = self._punish(
         Sentence(
@@ -507,10 +507,10 @@ def compensate(case_id: bytes32, job: uint64) -> uint256:
     word: uint256 = self.words[case_id]
     assert word != 0, "slashing_court: no such case"
     case: ISlashingCourt.Case = case_word._unpack(word)
-    details: IJobEscrow.Job = staticcall ESCROW.job_info(job)
+    details: IJobRegistry.Job = staticcall JOBS.job_info(job)
     assert details.customer == msg.sender, "slashing_court: caller is not the customer"
     assert details.accepted_at <= case.convicted_at, "slashing_court: job accepted later"
-    harm: IJobEscrow.Harm = extcall ESCROW.fail_job(job, case.provider)
+    harm: IJobRegistry.Harm = extcall JOBS.fail_job(job, case.provider)
     slashed: uint256 = extcall STAKING.slash(
         case.provider,
         IProviderStaking.SlashOrder(
@@ -551,7 +551,8 @@ def accuse(provider: uint24, kind: uint8, job: uint64, evidence_hash: bytes32) -
          can't close any more would hold stake for ever.
     @param provider who is accused
     @param kind MISSED_CHALLENGE, DOWNTIME or FRAUD
-    @param job accepted or running job of that provider whose customer was harmed; 0 for none
+    @param job accepted or running job of that provider, or of a cluster that it is in, whose
+           customer was harmed; 0 for none
     @param evidence_hash hash of what the accuser shows to the committee
     @return case_id hash of the caller and all arguments: the same can be claimed once
     """
@@ -560,8 +561,8 @@ def accuse(provider: uint24, kind: uint8, job: uint64, evidence_hash: bytes32) -
         address
     ), "slashing_court: unknown provider"
     if job != 0:
-        details: IJobEscrow.Job = staticcall ESCROW.job_info(job)
-        assert details.provider == provider, "slashing_court: job of another provider"
+        assert staticcall JOBS.works_on(job, provider), "slashing_court: job of another provider"
+        details: IJobRegistry.Job = staticcall JOBS.job_info(job)
         assert self._is_live(details), "slashing_court: job is not live"
     assert (
         staticcall Roles(STAKING.address).pending_role(SLASHER)
@@ -599,7 +600,7 @@ def accuse(provider: uint24, kind: uint8, job: uint64, evidence_hash: bytes32) -
 
 @internal
 @pure
-def _is_live(job: IJobEscrow.Job) -> bool:
+def _is_live(job: IJobRegistry.Job) -> bool:
     """
     @notice Whether a job can be ended by the court.
     """
@@ -755,13 +756,13 @@ def execute(case_id: bytes32):
         return
     self._push(case.accuser, POLICY.accusation_bond)
 
-    harm: IJobEscrow.Harm = empty(IJobEscrow.Harm)
+    harm: IJobRegistry.Harm = empty(IJobRegistry.Harm)
     owed: uint256 = 0
     if case.job != 0:
-        details: IJobEscrow.Job = staticcall ESCROW.job_info(case.job)
+        details: IJobRegistry.Job = staticcall JOBS.job_info(case.job)
         harm.customer = details.customer
         if self._is_live(details):
-            harm = extcall ESCROW.fail_job(case.job, case.provider)
+            harm = extcall JOBS.fail_job(case.job, case.provider)
         owed = convert(case.loss, uint256) + harm.compensation
     penalty: uint256 = self._penalty(case.kind, case.snapshot)
     if exited:

@@ -95,14 +95,13 @@ class Bench:
 
     def __init__(self, url: str, addresses: dict[str, str]) -> None:
         self._web3 = Web3(HTTPProvider(url))
-        self._chain_id = self._web3.eth.chain_id
+        self.chain_id = self._web3.eth.chain_id
         self._keys = {index: test_key(index) for index in range(20)}
         self._contracts = {
             name: self._web3.eth.contract(Web3.to_checksum_address(address), abi=abi_of(name))
             for name, address in addresses.items()
         }
-        self._epoch_reports = 0
-        self._previous_report = bytes(32)
+        self._last_report: EpochReport | None = None
 
     def __getitem__(self, name: str) -> Contract:
         """A contract by name."""
@@ -148,7 +147,7 @@ class Bench:
 
     def sign(self, index: int, message: Message, contract: str) -> bytes:
         """A test key's signature for a contract: r, s, v."""
-        domain = Domain(self._chain_id, str(self[contract].address))
+        domain = Domain(self.chain_id, str(self[contract].address))
         key: LocalAccount = self._keys[index]
         return bytes(key.unsafe_sign_hash(Hash32(message.digest(domain))).signature)
 
@@ -232,10 +231,10 @@ class Bench:
             ),
         )
 
-    def batch(self, jobs: list[int], epoch: int, seconds: int) -> Sent:
-        """Settle jobs by the committee's packed receipts."""
+    def batch(self, jobs: list[int], epoch: int, seconds: int, index: int | None = None) -> Sent:
+        """Settle jobs by the committee's packed receipts; `index` is `seconds` unless given."""
         receipts = pack(Receipt(job, seconds, JobStatus.RUNNING) for job in jobs)
-        index = seconds
+        index = seconds if index is None else index
         signatures = self.committee_signs(
             "JobEscrow", index.to_bytes(32, "big"), epoch, keccak(receipts)
         )
@@ -253,7 +252,7 @@ class Bench:
         report = EpochReport(
             from_epoch=last + 1 if posted else 0,
             to_epoch=ledger.current_epoch().call() - 1,
-            previous=self._previous_report,
+            previous=self.head,
             reward_root=tree.root,
             usage_root=keccak(b"usage"),
             attestation_root=keccak(b"attestation"),
@@ -261,11 +260,25 @@ class Bench:
             data_hash=keccak(tree.root),
             rules_version=1,
         )
-        self._previous_report = report.struct_hash()
-        signatures = self.committee_signs(
-            "EpochLedger", bytes(32), report.to_epoch, self._previous_report
-        )
-        return self.send(OPERATOR, ledger.post_epoch(astuple(report), signatures))
+        return self.post(report)
+
+    def post(self, report: EpochReport) -> Sent:
+        """Have the committee sign a report, and post it."""
+        self._last_report = report
+        signatures = self.committee_signs("EpochLedger", bytes(32), report.to_epoch, self.head)
+        post = self["EpochLedger"].functions.post_epoch(astuple(report), signatures)
+        return self.send(OPERATOR, post)
+
+    @property
+    def head(self) -> bytes:
+        """Struct hash of the last report."""
+        return self._last_report.struct_hash() if self._last_report else bytes(32)
+
+    def adopt_usage(self) -> Sent:
+        """Let usage be proved against the last report, which is active."""
+        assert self._last_report is not None
+        adopt = self["EpochLedger"].functions.adopt_usage([astuple(self._last_report)])
+        return self.send(OPERATOR, adopt)
 
     def claim(self, tree: MerkleTree, leaf: Leaf) -> Sent:
         """Claim a leaf of the active root."""
@@ -277,7 +290,7 @@ class Bench:
 
     def leaf_hash(self, leaf: Leaf) -> bytes:
         """The hash of a reward leaf on this chain."""
-        return leaf.hash(self._chain_id, str(self["RewardDistributor"].address))
+        return leaf.hash(self.chain_id, str(self["RewardDistributor"].address))
 
 
 def measure(bench: Bench) -> Iterator[Measurement]:
@@ -321,6 +334,7 @@ def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
     """Open, fund and settle jobs."""
     staking = bench["ProviderStaking"].functions
     escrow = bench["JobEscrow"].functions
+    accept = bench["JobRegistry"].functions.accept
     bench.send(OWNER, staking.stake(provider, 50_000 * UNIT))
 
     bench.open_job(provider)
@@ -328,7 +342,7 @@ def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
     for number in range(JOBS):
         bench.attest(provider, number, epoch=1)
         job, opened = bench.open_job(provider)
-        bench.send(OPERATOR, escrow.accept(job))
+        bench.send(OPERATOR, accept(job))
         jobs.append(job)
     yield bench.measured("device_renewal", bench.attest(provider, 0, epoch=2))
     yield bench.measured("open_job", opened)

@@ -195,20 +195,6 @@ def build_market(
         class_delay=p.registry.class_delay,
         role_change_delay=role_delay,
     )
-    escrow = builder.contract(
-        "JobEscrow",
-        work_token=token,
-        staking=staking,
-        registry=registry,
-        committee=committee,
-        dispute_window=p.escrow.dispute_window,
-        job_timeout=p.escrow.job_timeout,
-        fee_bps=p.escrow.fee_bps,
-        burn_bps=p.escrow.burn_bps,
-        treasury=p.escrow.treasury,
-        guardian=p.escrow.guardian,
-        role_change_delay=role_delay,
-    )
     controller = builder.contract(
         "EmissionsController",
         token=token,
@@ -235,13 +221,55 @@ def build_market(
         immediate_bps=p.emissions.immediate_bps,
         role_change_delay=role_delay,
     )
+    clusters = builder.contract(
+        "ClusterRegistry",
+        providers=providers,
+        role_change_delay=role_delay,
+    )
+    bonds = builder.contract(
+        "ServiceBonds",
+        staking=staking,
+        registry=registry,
+        clusters=clusters,
+        committee=committee,
+        role_change_delay=role_delay,
+    )
+    offers = builder.contract(
+        "OfferBook",
+        providers=providers,
+        role_change_delay=role_delay,
+    )
+    jobs = builder.contract(
+        "JobRegistry",
+        providers=providers,
+        clusters=clusters,
+        bonds=bonds,
+        offers=offers,
+        job_timeout=p.escrow.job_timeout,
+        role_change_delay=role_delay,
+    )
+    escrow = builder.contract(
+        "JobEscrow",
+        work_token=token,
+        providers=providers,
+        clusters=clusters,
+        jobs=jobs,
+        committee=committee,
+        ledger=ledger,
+        dispute_window=p.escrow.dispute_window,
+        fee_bps=p.escrow.fee_bps,
+        burn_bps=p.escrow.burn_bps,
+        treasury=p.escrow.treasury,
+        guardian=p.escrow.guardian,
+        fee_change_delay=role_delay,
+    )
     verifier = builder.contract("MatmulVerifier")
     court = builder.contract(
         "SlashingCourt",
         token=token,
         staking=staking,
         registry=registry,
-        escrow=escrow,
+        jobs=jobs,
         distributor=distributor,
         verifier=verifier,
         committee=committee,
@@ -267,9 +295,13 @@ def build_market(
     # --- who may act on whom ---
     builder.grant(token, "MINTER", controller)
     builder.grant(staking, "SLASHER", court)
-    builder.grant(staking, "LOCKER", escrow)
+    builder.grant(staking, "LOCKER", bonds)
+    builder.grant(clusters, "ESCROW", escrow)
+    builder.grant(bonds, "JOBS", jobs)
+    builder.grant(offers, "JOBS", jobs)
+    builder.grant(jobs, "ESCROW", escrow)
+    builder.grant(jobs, "COURT", court)
     builder.grant(registry, "COURT", court)
-    builder.grant(escrow, "COURT", court)
     builder.grant(distributor, "COURT", court)
     if p.court.arbiter is not None:
         builder.unless(
@@ -294,15 +326,17 @@ def build_market(
         )
     for number, sla in enumerate(p.escrow.slas, start=1):
         builder.unless(
-            escrow.sla_count() >= number,
+            bonds.sla_count() >= number,
             f"service level {number}: {sla.name}",
-            escrow.add_sla,
+            bonds.add_sla,
             sla.collateral_per_gpu,
             sla.compensation_bps,
+            sla.uptime_bps,
+            sla.capacity_grace,
         )
     for asset in p.escrow.assets:
         erc20 = token if asset == OWN_TOKEN else ape.Contract(asset)
-        listed = escrow.asset_id(erc20) != 0
+        listed = escrow.market_of(erc20, 0) != 0
         builder.unless(
             listed or erc20.allowance(account, escrow) >= PROBE,
             f"approve the probe of {erc20.symbol()}",
@@ -314,8 +348,8 @@ def build_market(
 
     # --- who watches ---
     if p.committee.bond_members:
-        bonds = {member: committee.bond_of(member) for member in p.committee.members}
-        missing = {member: p.committee.min_bond - bond for member, bond in bonds.items()}
+        posted = {member: committee.bond_of(member) for member in p.committee.members}
+        missing = {member: p.committee.min_bond - bond for member, bond in posted.items()}
         open_bonds = sum(amount for amount in missing.values() if amount > 0)
         builder.unless(
             token.allowance(account, committee) >= open_bonds,
@@ -328,8 +362,8 @@ def build_market(
             builder.unless(amount <= 0, f"bond of oracle {member}", committee.bond, member, amount)
 
     contracts = (
-        timelock, token, committee, providers, staking, registry, escrow, controller, ledger,
-        distributor, verifier, court,
+        timelock, token, committee, providers, staking, registry, controller, ledger, distributor,
+        clusters, bonds, offers, jobs, escrow, verifier, court,
     )  # fmt: skip
     return {contract.contract_type.name: contract for contract in contracts}
 

@@ -177,10 +177,12 @@ class SlaParameters(_Section):
     name: str
     collateral_per_gpu: Tokens
     compensation_bps: Bps
+    uptime_bps: Bps = 0
+    capacity_grace: Annotated[Seconds, Field(le=30 * DAY)]
 
 
 class EscrowParameters(_Section):
-    """JobEscrow."""
+    """JobEscrow, JobRegistry and ServiceBonds."""
 
     assets: list[Literal["WorkToken"] | Account] = Field(min_length=1, max_length=255)
     dispute_window: Annotated[Seconds, Field(ge=5, le=30 * DAY)]

@@ -8,6 +8,8 @@ single instruction. With --docs the table goes into docs/benchmarks.md.
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +94,16 @@ def main(docs: bool) -> None:
 
 def measured() -> dict[str, Measurement]:
     """Figures by key, from a chain and a market of our own."""
+    with market() as bench:
+        steps = track(
+            measure(bench), "measuring", total=len(ROWS), console=Console(file=sys.stderr)
+        )
+        return {measurement.key: measurement for measurement in steps}
+
+
+@contextmanager
+def market() -> Iterator[Bench]:
+    """A market to measure in, on a chain of its own."""
     with anvil("--accounts", "20", "--gas-limit", "60000000") as url:
         os.environ["APE_FOUNDRY_HOST"] = url
         with (
@@ -107,11 +119,7 @@ def measured() -> dict[str, Measurement]:
                 Progress(None, ape.chain.blocks.head.timestamp),
                 print,
             )
-        bench = Bench(url, {name: str(each.address) for name, each in contracts.items()})
-        steps = track(
-            measure(bench), "measuring", total=len(ROWS), console=Console(file=sys.stderr)
-        )
-        return {measurement.key: measurement for measurement in steps}
+        yield Bench(url, {name: str(each.address) for name, each in contracts.items()})
 
 
 def table(figures: dict[str, Measurement]) -> Table:

@@ -31,7 +31,17 @@ GAS_MONEY = 10**18
 # views of an account that may do something, on whichever contract has them
 POWERS = ("owner", "pending_owner", "guardian", "treasury")
 TIMELOCK_ROLES = ("DEFAULT_ADMIN_ROLE", "PROPOSER_ROLE", "CANCELLER_ROLE", "EXECUTOR_ROLE")
-ROLES = ("MINTER", "SLASHER", "LOCKER", "COURT", "DISTRIBUTOR", "LEDGER", "ARBITER")
+ROLES = (
+    "MINTER",
+    "SLASHER",
+    "LOCKER",
+    "JOBS",
+    "ESCROW",
+    "COURT",
+    "DISTRIBUTOR",
+    "LEDGER",
+    "ARBITER",
+)
 
 
 @click.command(cls=ConnectedProviderCommand)

@@ -60,3 +60,18 @@ def _pending(word: uint256) -> uint256:
     @notice Base units that still wait in a rolled word.
     """
     return (word >> CURRENT_SHIFT) + ((word >> PREVIOUS_SHIFT) & MAX_CREDIT)
+
+
+@internal
+@pure
+def _take(word: uint256, amount: uint256) -> uint256:
+    """
+    @notice Take income out of a rolled word, the newest first.
+    @param amount base units, at most what is pending
+    """
+    current: uint256 = word >> CURRENT_SHIFT
+    from_current: uint256 = min(current, amount)
+    return unsafe_sub(
+        word,
+        from_current << CURRENT_SHIFT | unsafe_sub(amount, from_current) << PREVIOUS_SHIFT,
+    )

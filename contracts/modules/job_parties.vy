@@ -11,6 +11,9 @@
 @dev No other file shifts these bits.
 """
 
+from ..interfaces import IJobRegistry
+from ..interfaces import IServiceBonds
+
 CUSTOMER_SHIFT: constant(uint256) = 96
 ACCEPTED_AT_SHIFT: constant(uint256) = 48
 GPUS_SHIFT: constant(uint256) = 32
@@ -22,12 +25,16 @@ MAX_TIME: constant(uint256) = 2**40 - 1
 
 @internal
 @pure
-def _pack(customer: address, gpus: uint16, device_class: uint16, sla: uint16) -> uint256:
+def _pack(agreement: IJobRegistry.Agreement, accepted_at: uint256) -> uint256:
+    """
+    @param accepted_at chain time in seconds, 0 for a job that waits for its payee
+    """
     return (
-        convert(customer, uint256) << CUSTOMER_SHIFT
-        | convert(gpus, uint256) << GPUS_SHIFT
-        | convert(device_class, uint256) << CLASS_SHIFT
-        | convert(sla, uint256)
+        convert(agreement.customer, uint256) << CUSTOMER_SHIFT
+        | accepted_at << ACCEPTED_AT_SHIFT
+        | convert(agreement.gpus, uint256) << GPUS_SHIFT
+        | convert(agreement.device_class, uint256) << CLASS_SHIFT
+        | convert(agreement.sla, uint256)
     )
 
 
@@ -69,3 +76,17 @@ def _device_class(word: uint256) -> uint16:
 @pure
 def _sla(word: uint256) -> uint16:
     return convert(word & MAX_UINT16, uint16)
+
+
+@internal
+@pure
+def _obligation(payee: uint24, word: uint256) -> IServiceBonds.Obligation:
+    """
+    @notice What the job binds, as the service bonds count it.
+    """
+    return IServiceBonds.Obligation(
+        payee=payee,
+        device_class=self._device_class(word),
+        gpus=self._gpus(word),
+        sla=self._sla(word),
+    )

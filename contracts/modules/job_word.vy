@@ -5,12 +5,12 @@
 @author Clearwork
 @notice Everything a settlement needs to know about a job, in one storage word:
 
-          deposit uint96 | price uint80 | settled uint40 | payee uint24 | asset uint8 | status uint8
+          deposit uint96 | price uint80 | settled uint40 | payee uint24 | market uint8 | status uint8
 
         deposit: base units paid in so far, never lowered by payments;
         price: base units for one GPU for one hour;
         settled: cumulative GPU-seconds that have been paid for;
-        payee: provider id; asset: number of the listed asset; status: see below.
+        payee: id of a provider or cluster; market: number of the asset in its subnet; status: below.
 @dev No other file shifts these bits. A job owes `settled * price // 3600` in all, so
      repeated rounding never adds up: each payment is the difference of two totals.
 
@@ -62,6 +62,10 @@ SKIP_NOT_INCREASING: constant(uint256) = 5
 SKIP_EXHAUSTED: constant(uint256) = 6
 # more GPU-seconds than a job can count
 SKIP_TOO_LARGE: constant(uint256) = 7
+# a voucher that the customer did not sign
+SKIP_SIGNATURE: constant(uint256) = 8
+# a voucher that ends the job and was not sent by its provider
+SKIP_SENDER: constant(uint256) = 9
 
 # --- layout ---------------------------------------------------------------------------------
 
@@ -69,35 +73,38 @@ DEPOSIT_SHIFT: constant(uint256) = 160
 PRICE_SHIFT: constant(uint256) = 80
 SETTLED_SHIFT: constant(uint256) = 40
 PAYEE_SHIFT: constant(uint256) = 16
-ASSET_SHIFT: constant(uint256) = 8
+MARKET_SHIFT: constant(uint256) = 8
 
 MAX_DEPOSIT: constant(uint256) = 2**96 - 1
 MAX_PRICE: constant(uint256) = 2**80 - 1
 MAX_SETTLED: constant(uint256) = 2**40 - 1
 MAX_PAYEE: constant(uint256) = 2**24 - 1
-MAX_ASSET: constant(uint256) = 2**8 - 1
+MAX_MARKET: constant(uint256) = 2**8 - 1
 MAX_STATUS: constant(uint256) = 2**8 - 1
-# payee and asset side by side, as they lie in the word
+# payee and market side by side, as they lie in the word
 MAX_ACCOUNT: constant(uint256) = 2**32 - 1
 SECONDS_PER_HOUR: constant(uint256) = 3_600
 
 
 @internal
 @pure
-def _open(deposit: uint256, price: uint256, payee: uint24, asset: uint256) -> uint256:
+def _open(
+    deposit: uint256, price: uint256, payee: uint24, market: uint256, status: uint256
+) -> uint256:
     """
     @notice The word of a job that has just been funded.
     @param deposit base units paid in, at most `MAX_DEPOSIT`; the caller has checked it
     @param price base units per GPU-hour, 1 to `MAX_PRICE`; the caller has checked it
-    @param payee provider id
-    @param asset number of the listed asset, at most `MAX_ASSET`
+    @param payee id of a provider or cluster
+    @param market number of the market, at most `MAX_MARKET`
+    @param status open, or accepted
     """
     return (
         deposit << DEPOSIT_SHIFT
         | price << PRICE_SHIFT
         | convert(payee, uint256) << PAYEE_SHIFT
-        | asset << ASSET_SHIFT
-        | STATUS_OPEN
+        | market << MARKET_SHIFT
+        | status
     )
 
 
@@ -198,6 +205,15 @@ def _add_deposit(word: uint256, amount: uint256) -> uint256:
 
 @internal
 @pure
+def _lower_deposit(word: uint256, amount: uint256) -> uint256:
+    """
+    @param amount base units; the caller has checked that what stays covers what is settled
+    """
+    return unsafe_sub(word, amount << DEPOSIT_SHIFT)
+
+
+@internal
+@pure
 def _is_unsettled(word: uint256) -> bool:
     """
     @notice Whether a job exists and is neither closed nor cancelled.
@@ -214,8 +230,8 @@ def _status(word: uint256) -> uint256:
 
 @internal
 @pure
-def _asset(word: uint256) -> uint256:
-    return (word >> ASSET_SHIFT) & MAX_ASSET
+def _market(word: uint256) -> uint256:
+    return (word >> MARKET_SHIFT) & MAX_MARKET
 
 
 @internal
@@ -228,27 +244,27 @@ def _payee(word: uint256) -> uint24:
 @pure
 def _account(word: uint256) -> uint256:
     """
-    @notice The income account a job pays into: provider id and asset number in one key.
+    @notice The income account a job pays into: payee and market in one key.
     """
-    return (word >> ASSET_SHIFT) & MAX_ACCOUNT
+    return (word >> MARKET_SHIFT) & MAX_ACCOUNT
 
 
 @internal
 @pure
-def _account_of(payee: uint24, asset: uint256) -> uint256:
-    return convert(payee, uint256) << (PAYEE_SHIFT - ASSET_SHIFT) | asset
+def _account_of(payee: uint24, market: uint256) -> uint256:
+    return convert(payee, uint256) << (PAYEE_SHIFT - MARKET_SHIFT) | market
 
 
 @internal
 @pure
 def _account_payee(account: uint256) -> uint24:
-    return convert(account >> (PAYEE_SHIFT - ASSET_SHIFT), uint24)
+    return convert(account >> (PAYEE_SHIFT - MARKET_SHIFT), uint24)
 
 
 @internal
 @pure
-def _account_asset(account: uint256) -> uint256:
-    return account & MAX_ASSET
+def _account_market(account: uint256) -> uint256:
+    return account & MAX_MARKET
 
 
 @internal
@@ -276,6 +292,22 @@ def _unspent(word: uint256) -> uint256:
     @notice Base units of the deposit that no usage has earned.
     """
     # not below 0: amount(settled) <= deposit in every word
-    return unsafe_sub(
-        word >> DEPOSIT_SHIFT, self._settled(word) * self._price(word) // SECONDS_PER_HOUR
-    )
+    return unsafe_sub(word >> DEPOSIT_SHIFT, self._earned(word))
+
+
+@internal
+@pure
+def _earned(word: uint256) -> uint256:
+    """
+    @notice Base units that the settled usage has earned, the fee not taken yet.
+    """
+    return self._amount(self._settled(word), self._price(word))
+
+
+@internal
+@pure
+def _amount(gpu_seconds: uint256, price: uint256) -> uint256:
+    """
+    @return amount base units for that much usage, rounded down
+    """
+    return gpu_seconds * price // SECONDS_PER_HOUR

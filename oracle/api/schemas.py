@@ -6,14 +6,23 @@ signatures as 65 bytes r, s, v. What a signature covers is a struct of
 """
 
 from dataclasses import asdict
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from oracle.domain import execution, messages, proposals
 from oracle.domain.attestation import Opening
 from oracle.domain.canonical import MAX_INTEGER
-from oracle.domain.receipts import JobStatus
+from oracle.domain.offers import MAX_PRICE, SignedOffer, Wanted
+from oracle.domain.receipts import JobStatus, unpack
+from oracle.domain.recovery import checksum
 from oracle.errors import BadInput
 
 
@@ -34,6 +43,13 @@ Hash = Annotated[bytes, *_Hex, Field(min_length=32, max_length=32)]
 Leaf = Annotated[bytes, *_Hex, Field(min_length=128, max_length=128)]
 Signature = Annotated[bytes, *_Hex, Field(min_length=65, max_length=65)]
 Address = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
+# up to what a job can have, 2^80 - 1; as a decimal string, because readers of JSON round it
+Price = Annotated[
+    int,
+    PlainSerializer(str, return_type=str, when_used="json"),
+    Field(ge=0, le=MAX_PRICE),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,25}$"}),
+]
 Packed = Annotated[bytes, *_Hex, Field(max_length=8_192)]
 
 U8 = Annotated[int, Field(ge=0, lt=2**8)]
@@ -398,8 +414,81 @@ def receipt_schema() -> dict[str, object]:
     }
 
 
+def _checksum(address: str) -> str:
+    return checksum(bytes.fromhex(address[2:]))
+
+
 def _from_hex(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text[2:])
+
+
+# --- offers ---------------------------------------------------------------------------------
+
+
+class OfferBody(Body):
+    """POST /v1/offers; answered with `OfferView`. Signed: `messages.Offer`.
+
+    Every reader of JSON keeps all of its numbers exactly, so that anybody can hand it to the
+    escrow as it was signed. The signature of a contract (ERC-1271) may be longer than 65 bytes.
+    """
+
+    provider: U24
+    device_class: U16
+    gpus: U16
+    sla: U16
+    min_seconds: U32
+    max_seconds: U32
+    # chain time in seconds
+    expires_at: _Whole
+    nonce: _Whole
+    asset: Address
+    # base units of `asset`, as a decimal string
+    price_per_gpu_hour: Price
+    terms: Hash
+    signer: Address
+    signature: Annotated[bytes, *_Hex, Field(max_length=1_024)]
+
+    @classmethod
+    def of(cls, signed: SignedOffer, **more: Any) -> Self:
+        """The body for a signed offer; `more` are the fields of a view."""
+        return cls(**asdict(signed.offer), signer=signed.signer, signature=signed.signature, **more)
+
+    def signed(self) -> SignedOffer:
+        """The signed offer in a body; its signature is not checked."""
+        fields = {name: getattr(self, name) for name in messages.Offer.__slots__}
+        offer = messages.Offer(**{**fields, "asset": _checksum(self.asset)})
+        return SignedOffer(offer, _checksum(self.signer), self.signature)
+
+
+class OfferQuery(Body):
+    """What GET /v1/offers is asked for; absent means any."""
+
+    provider: U24 | None = None
+    device_class: U16 | None = None
+    asset: Address | None = None
+    # base units of `asset` for one GPU for one hour
+    max_price: Price | None = None
+    min_gpus: Annotated[int, Field(ge=1, lt=2**16)] = 1
+    # `id` of the last offer of the page before
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    def wanted(self) -> Wanted:
+        """The question, without the page."""
+        return Wanted(
+            provider=self.provider,
+            device_class=self.device_class,
+            asset=None if self.asset is None else _checksum(self.asset),
+            max_price=self.max_price,
+            min_gpus=self.min_gpus,
+        )
+
+
+class OfferView(OfferBody):
+    """One of GET /v1/offers: an offer that can be taken now."""
+
+    id: int
+    # GPUs that can be taken: neither sold nor busy with other jobs
+    available: U16
 
 
 # --- oracle to oracle -------------------------------------------------------------------------
@@ -516,21 +605,38 @@ class DeviceProposal(Body):
         return proposals.DeviceProposal(self.device, self.epoch, observations)
 
 
+class SignedBatch(Body):
+    """One of GET /v1/batches: receipts with the committee's signatures, left for the epoch's
+    root. JobEscrow.settle_batch(epoch, index, receipts, signatures) takes them from anyone."""
+
+    epoch: U64
+    index: U32
+    receipts: Packed
+    signatures: Annotated[bytes, *_Hex, Field(max_length=31 * 65)]
+
+    def batch(self) -> proposals.SignedBatch:
+        """The batch in a body; raises `BadInput` for receipts that no batch can hold."""
+        unpack(self.receipts)
+        return proposals.SignedBatch(self.epoch, self.index, self.receipts, self.signatures)
+
+
 class EpochProposal(Body):
     """POST /v1/peer/proposals/epoch: a follower rebuilds the report and signs if it is equal."""
 
     from_epoch: U64
     to_epoch: U64
     report_hash: Hash
+    batches: list[SignedBatch] = Field(default=[], max_length=proposals.MAX_BATCHES)
 
     @classmethod
     def of(cls, proposal: proposals.EpochProposal) -> "EpochProposal":
         """The body for a proposal."""
-        return cls(**asdict(proposal))
+        return cls.model_validate(asdict(proposal))
 
     def proposal(self) -> proposals.EpochProposal:
         """The proposal in a body."""
-        return proposals.EpochProposal(**self.model_dump())
+        batches = tuple(body.batch() for body in self.batches)
+        return proposals.EpochProposal(self.from_epoch, self.to_epoch, self.report_hash, batches)
 
 
 class PeerSignature(Body):
@@ -639,14 +745,27 @@ class StatementView(Body):
     signature: Signature
 
 
+class CallView(Body):
+    """A transaction that anyone may send."""
+
+    to: str
+    calldata: str
+
+
 class ProofView(Body):
-    """GET /v1/proofs/{kind}/{key}: what a claim needs, and the calldata ready to send."""
+    """GET /v1/proofs/{kind}/{key}: what a claim needs, and the calldata ready to send.
+
+    `receipts`: the packed receipts that a leaf of kind 5 or 6 stands for; their keccak is its
+    `cumulative`. `before`: what has to be sent first, once for all leaves of a report.
+    """
 
     kind: U8
     key: Hash
     cumulative: int
+    receipts: Packed
     proof: list[Hash]
     root: Hash
+    before: list[CallView]
     to: str
     calldata: str
 

@@ -17,9 +17,12 @@ from oracle.errors import ClearworkError
 ROLES = {
     "oracle": "Run one oracle of the committee.",
     "agent": "Run a provider's machine: attest, beat, sign usage.",
-    "provider": "Offer GPUs: register, stake, accept jobs, be paid.",
+    "provider": "Offer GPUs: register, stake, sign offers, accept jobs, be paid.",
+    "cluster": "Take jobs together that need more GPUs than one provider has.",
     "customer": "Buy GPU time: open jobs, co-sign their usage.",
+    "offers": "List the GPUs that can be bought now, the cheapest first.",
     "watch": "Recompute what others signed, convict liars, earn.",
+    "proof": "Get the calldata that settles a job or claims a reward by the epoch's root.",
     "receipt": "Read and verify execution receipts: what ran, who signed, what failed.",
     "attest": "Prove and verify chains of matrix products in files.",
     "keys": "Make and show encrypted key files.",

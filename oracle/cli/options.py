@@ -9,6 +9,8 @@ from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.signer import Signer
 from oracle.adapters.signer.keystore import KeystoreSigner
+from oracle.domain.recovery import checksum
+from oracle.errors import BadInput
 
 DeploymentFile = Annotated[
     Path,
@@ -39,6 +41,26 @@ PasswordFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def parse_hash(text: str) -> bytes:
+    """The 32 bytes of an option; `BadInput` for anything else."""
+    return _parse_bytes(text, 32)
+
+
+def parse_address(text: str) -> str:
+    """The address of an option with its checksum; `BadInput` for anything else."""
+    return checksum(_parse_bytes(text, 20))
+
+
+def _parse_bytes(text: str, size: int) -> bytes:
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise BadInput(f"{text} is no hex number", f"Pass {size} bytes behind 0x.") from None
+    if len(found) != size:
+        raise BadInput(f"{text} is not {size} bytes", f"Pass {size} bytes behind 0x.")
+    return found
 
 
 def open_chain(rpc: list[str], deployment: Path) -> Chain:

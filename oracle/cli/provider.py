@@ -1,14 +1,18 @@
 """`clearwork provider`: register, stake, take jobs, be paid."""
 
 import json
+import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from oracle.api.schemas import ProofView
+from oracle.adapters.offer_client import OfferClient
+from oracle.api.schemas import OfferView, ProofView
 from oracle.cli.options import (
     AsJson,
     DeploymentFile,
@@ -17,12 +21,24 @@ from oracle.cli.options import (
     RpcUrls,
     open_chain,
     open_signer,
+    parse_address,
+    parse_hash,
 )
+from oracle.domain.canonical import MAX_INTEGER
+from oracle.domain.messages import Offer
+from oracle.domain.offers import SignedOffer
 from oracle.domain.receipts import JobStatus
-from oracle.errors import NotFound, Transient
+from oracle.errors import BadInput, ClearworkError, NotFound, Transient
 from oracle.services.provider import Provider, Terms
 
-app = typer.Typer(help="Offer GPUs: register, stake, accept jobs, be paid.", no_args_is_help=True)
+app = typer.Typer(
+    help="Offer GPUs: register, stake, sign offers, accept jobs, be paid.", no_args_is_help=True
+)
+
+HOUR = 3_600
+DAY = 24 * HOUR
+MAX_UINT16 = 2**16 - 1
+MAX_UINT32 = 2**32 - 1
 
 ProviderId = Annotated[int, typer.Argument(help="Id that `clearwork provider register` printed.")]
 JobId = Annotated[int, typer.Argument(help="Number of the job.")]
@@ -84,6 +100,129 @@ def accept(
     """Take an open job; its service level's collateral is locked from your self-bond."""
     Provider(open_chain(rpc, deployment), open_signer(keystore, password_file)).accept(job)
     print(f"Job {job} is yours.")
+
+
+@app.command()
+def offer(
+    provider: ProviderId,
+    price: Annotated[int, typer.Option(help="Base units for one GPU for one hour.")],
+    asset: Annotated[str, typer.Option(help="Address of the listed token that pays.")],
+    oracle: Annotated[
+        list[str],
+        typer.Option(
+            envvar="CLEARWORK_ORACLES", help="URL of an oracle that lists it; repeatable."
+        ),
+    ],
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    gpus: Annotated[int, typer.Option(min=1, max=MAX_UINT16, help="GPUs for sale.")] = 1,
+    device_class: Annotated[
+        int, typer.Option(min=1, max=MAX_UINT16, help="Class they are attested for.")
+    ] = 1,
+    sla: Annotated[
+        int, typer.Option(min=0, max=MAX_UINT16, help="Service level you promise, 0 for none.")
+    ] = 0,
+    min_seconds: Annotated[
+        int,
+        typer.Option(
+            min=0, max=MAX_UINT32, help="Shortest run time that a customer pays in advance."
+        ),
+    ] = HOUR,
+    max_seconds: Annotated[int, typer.Option(min=1, max=MAX_UINT32, help="Longest one.")] = 30
+    * DAY,
+    valid_for: Annotated[
+        int, typer.Option(min=1, max=MAX_UINT32, help="Seconds until it expires.")
+    ] = 7 * DAY,
+    nonce: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MAX_INTEGER,
+            help="Offers with one nonce share their GPUs: pass an earlier one to change its "
+            "price. Default: this machine's clock in milliseconds, so a new one.",
+        ),
+    ] = None,
+    terms: Annotated[str, typer.Option(help="0x hash of what else is agreed.")] = "0x" + "00" * 32,
+    as_json: AsJson = False,
+) -> None:
+    """Sign an offer of GPUs and publish it; costs no gas.
+
+    It binds you: customers take parts of it without asking, until all GPUs are sold, it
+    expires, or you revoke it. What was sold does not come back when the job ends: sign a new
+    offer. A new price under the same nonce is listed in the old one's place, but who kept the
+    old one can still take it; revoke it to raise a price.
+
+    Example: clearwork provider offer 1 --gpus 8 --price 2000000000000000000 --asset 0x..
+    --oracle http://127.0.0.1:8100
+    """
+    chain = open_chain(rpc, deployment)
+    signed = Provider(chain, open_signer(keystore, password_file)).sign(
+        Offer(
+            provider=provider,
+            device_class=device_class,
+            gpus=gpus,
+            sla=sla,
+            min_seconds=min_seconds,
+            max_seconds=max_seconds,
+            expires_at=chain.timestamp() + valid_for,
+            nonce=time.time_ns() // 10**6 if nonce is None else nonce,
+            asset=parse_address(asset),
+            price_per_gpu_hour=price,
+            terms=parse_hash(terms),
+        )
+    )
+    for view in _publish(signed, oracle):
+        print(
+            view.model_dump_json()
+            if as_json
+            else f"Offer {view.nonce} of provider {provider}: {view.available} of {gpus} GPUs can "
+            "be taken now."
+        )
+
+
+def _publish(signed: SignedOffer, oracles: list[str]) -> Iterator[OfferView]:
+    """Hand an offer to all oracles; raises the last error where some did not take it."""
+    failure: ClearworkError | None = None
+    for url in oracles:
+        try:
+            yield OfferClient(url).publish(signed)
+        except ClearworkError as error:
+            Console(stderr=True).print(Text(str(error)))
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+@app.command()
+def revoke(
+    provider: ProviderId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    nonces: Annotated[
+        list[int] | None,
+        typer.Argument(help="Nonces of the offers; `clearwork offers --provider` shows them."),
+    ] = None,
+    below: Annotated[
+        int | None, typer.Option(help="Revoke every offer with a lower nonce, listed or not.")
+    ] = None,
+) -> None:
+    """Take offers back for ever, on chain and at once; jobs that took one go on.
+
+    Examples: clearwork provider revoke 1 1760000000000, or all that were ever signed so far:
+    clearwork provider revoke 1 --below $(date +%s000)
+    """
+    if not nonces and below is None:
+        raise BadInput("nothing to revoke", "Name nonces, or pass --below.")
+    speaker = Provider(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    if nonces:
+        speaker.revoke(provider, nonces)
+    if below is not None:
+        speaker.revoke_below(provider, below)
+    print(f"Revoked offers of provider {provider}.")
 
 
 @app.command()
@@ -160,5 +299,5 @@ def close(
     """Close a job that is over: frees your GPUs and your collateral."""
     chain = open_chain(rpc, deployment)
     Provider(chain, open_signer(keystore, password_file)).close(job)
-    status = JobStatus(chain.read("JobEscrow", "job_info", job).status)
+    status = JobStatus(chain.read("JobRegistry", "job_info", job).status)
     print(f"Job {job} is {status.name.lower()}.")

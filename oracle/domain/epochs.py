@@ -24,6 +24,15 @@ from itertools import pairwise
 from oracle.domain.hashing import keccak
 from oracle.domain.merkle import MerkleTree
 from oracle.domain.messages import EpochReport
+from oracle.domain.receipts import (
+    MAX_RECEIPTS,
+    RECEIPT_BYTES,
+    AgreedReceipt,
+    Receipt,
+    pack,
+    pack_one,
+    unpack_one,
+)
 from oracle.errors import BadInput
 
 BPS = 10_000
@@ -32,7 +41,10 @@ MAX_ORACLE_SHARE_BPS = 2_000
 
 
 class LeafKind(IntEnum):
-    """What a leaf's key and value are; the first two are claimed from RewardDistributor."""
+    """What a leaf's key and value are.
+
+    The first two are claimed from RewardDistributor, the last two settled by JobEscrow.
+    """
 
     # key: provider id; value: cumulative base units, part of which vests
     PROVIDER = 1
@@ -42,9 +54,16 @@ class LeafKind(IntEnum):
     USAGE = 3
     # key: device id; value: int8 operations per second attested
     ATTESTATION = 4
+    # key: job; value: keccak of the job's packed receipt
+    JOB = 5
+    # key: provider id, above it from bit `PART_SHIFT` on the part; value: keccak of the packed
+    # receipts of its jobs, `MAX_RECEIPTS` in each part but the last
+    PAYEE = 6
 
 
 REWARD_KINDS = (LeafKind.PROVIDER, LeafKind.ACCOUNT)
+RECEIPT_KINDS = (LeafKind.JOB, LeafKind.PAYEE)
+PART_SHIFT = 32
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,24 +75,40 @@ class Leaf:
     value: int
 
     def hash(self, chain_id: int, contract: str) -> bytes:
-        """keccak(keccak(abi_encode(chain id, contract, kind, key, value))).
+        """Its hash in the tree, see `leaf_hashes`."""
+        return leaf_hashes((self,), chain_id, contract)[0]
 
-        `contract` is the RewardDistributor's address for rewards, the EpochLedger's for
-        usage and attestations.
-        """
-        words = (
-            chain_id.to_bytes(32, "big"),
-            _address(contract).rjust(32, b"\0"),
-            self.kind.to_bytes(32, "big"),
-            self.key,
-            self.value.to_bytes(32, "big"),
+
+def leaf_hashes(leaves: Iterable[Leaf], chain_id: int, contract: str) -> list[bytes]:
+    """keccak(keccak(abi_encode(chain id, contract, kind, key, value))) of each leaf.
+
+    `contract` is the RewardDistributor's address for rewards, the EpochLedger's for
+    everything else.
+    """
+    where = chain_id.to_bytes(32, "big") + _address(contract).rjust(32, b"\0")
+    return [
+        keccak(
+            keccak(
+                where + leaf.kind.to_bytes(32, "big") + leaf.key + leaf.value.to_bytes(32, "big")
+            )
         )
-        return keccak(keccak(b"".join(words)))
+        for leaf in leaves
+    ]
 
 
 def provider_key(provider: int) -> bytes:
     """The key of a provider's leaf."""
     return provider.to_bytes(32, "big")
+
+
+def job_key(job: int) -> bytes:
+    """The key of a job's leaf."""
+    return job.to_bytes(32, "big")
+
+
+def payee_key(payee: int, part: int = 0) -> bytes:
+    """The key of one part of a payee's receipts; in part 0 it is the provider's own."""
+    return (part << PART_SHIFT | payee).to_bytes(32, "big")
 
 
 def account_key(account: str) -> bytes:
@@ -120,8 +155,9 @@ class EpochInput:
 
     `budget`: base units granted to the epochs `from_epoch` to `to_epoch`. `previous`: reward
     leaves of the last report that was not disabled. `usage`: provider id to cumulative
-    GPU-seconds settled. `signatures`: committee member to signatures counted in these epochs.
-    `submitter`: sender of the last report, if there is one. The order of nothing matters.
+    GPU-seconds settled. `receipts`: agreed and not settled, one a job. `signatures`: committee
+    member to signatures counted in these epochs. `submitter`: sender of the last report, if
+    there is one. The order of nothing matters.
     """
 
     chain_id: int
@@ -134,6 +170,7 @@ class EpochInput:
     previous: Iterable[Leaf] = ()
     devices: Iterable[LiveDevice] = ()
     usage: Mapping[int, int] = field(default_factory=dict)
+    receipts: Iterable[AgreedReceipt] = ()
     signatures: Mapping[str, int] = field(default_factory=dict)
     submitter: str | None = None
 
@@ -142,7 +179,8 @@ class EpochInput:
 class EpochLeaves:
     """What an epoch report commits to, and what every oracle publishes.
 
-    Leaves ascend by kind and key. `reclaimed`: base units of the budget that no leaf took.
+    Leaves ascend by kind and key, receipts by job. `reclaimed`: base units of the budget that
+    no leaf took.
     """
 
     chain_id: int
@@ -154,6 +192,7 @@ class EpochLeaves:
     rewards: tuple[Leaf, ...]
     usage: tuple[Leaf, ...]
     attestations: tuple[Leaf, ...]
+    receipts: tuple[AgreedReceipt, ...] = ()
 
     @property
     def cumulative_rewards(self) -> int:
@@ -166,9 +205,34 @@ class EpochLeaves:
         return self._tree(self.rewards, self.distributor)
 
     @cached_property
+    def packed(self) -> dict[tuple[LeafKind, bytes], bytes]:
+        """Per leaf that settles jobs, by kind and key, the packed receipts that it stands for."""
+        by_payee: dict[int, list[Receipt]] = {}
+        for agreed in self.receipts:
+            by_payee.setdefault(agreed.payee, []).append(agreed.receipt)
+        parts = {
+            payee_key(payee, start // MAX_RECEIPTS): receipts[start : start + MAX_RECEIPTS]
+            for payee, receipts in by_payee.items()
+            for start in range(0, len(receipts), MAX_RECEIPTS)
+        }
+        jobs = (agreed.receipt for agreed in self.receipts)
+        return {
+            **{(LeafKind.JOB, job_key(receipt.job)): pack_one(receipt) for receipt in jobs},
+            **{(LeafKind.PAYEE, key): pack(parts[key]) for key in sorted(parts)},
+        }
+
+    @cached_property
+    def usage_leaves(self) -> tuple[Leaf, ...]:
+        """Usage, then the leaves that settle jobs; those follow from the receipts."""
+        return self.usage + tuple(
+            Leaf(kind, key, int.from_bytes(keccak(packed), "big"))
+            for (kind, key), packed in self.packed.items()
+        )
+
+    @cached_property
     def usage_tree(self) -> MerkleTree:
-        """Its leaf i is `usage[i]`."""
-        return self._tree(self.usage, self.ledger)
+        """Its leaf i is `usage_leaves[i]`."""
+        return self._tree(self.usage_leaves, self.ledger)
 
     @cached_property
     def attestation_tree(self) -> MerkleTree:
@@ -176,12 +240,17 @@ class EpochLeaves:
         return self._tree(self.attestations, self.ledger)
 
     def _tree(self, leaves: tuple[Leaf, ...], contract: str) -> MerkleTree:
-        return MerkleTree([leaf.hash(self.chain_id, contract) for leaf in leaves])
+        return MerkleTree(leaf_hashes(leaves, self.chain_id, contract))
+
+    @cached_property
+    def file(self) -> bytes:
+        """The leaf file."""
+        return encode(self)
 
     @property
     def data_hash(self) -> bytes:
         """Keccak-256 of the leaf file."""
-        return keccak(encode(self))
+        return keccak(self.file)
 
     def report(self, previous: bytes, rules_version: int) -> EpochReport:
         """The payload the committee signs; `previous` is the ledger's head."""
@@ -201,12 +270,13 @@ class EpochLeaves:
 def close(epoch: EpochInput) -> EpochLeaves:
     """Split the budget and build the leaves.
 
-    Raises `BadInput` where the snapshot contradicts itself: a device listed twice, a number
-    below 0, epochs in the wrong order, a leaf that is no reward in `previous`.
+    Raises `BadInput` where the snapshot contradicts itself: a device or job listed twice, a
+    number below 0, epochs in the wrong order, a leaf that is no reward in `previous`.
     """
     devices = tuple(epoch.devices)
     previous = tuple(epoch.previous)
-    _check(epoch, devices, previous)
+    receipts = tuple(sorted(epoch.receipts, key=lambda agreed: agreed.receipt.job))
+    _check(epoch, devices, previous, receipts)
     gains = _split(epoch, devices)
     totals = {(leaf.kind, leaf.key): leaf.value for leaf in previous}
     for owner, gain in gains.items():
@@ -227,6 +297,7 @@ def close(epoch: EpochInput) -> EpochLeaves:
             Leaf(LeafKind.ATTESTATION, device.device, device.ops_per_second)
             for device in sorted(devices, key=lambda d: d.device)
         ),
+        receipts=receipts,
     )
 
 
@@ -260,7 +331,12 @@ def _split(epoch: EpochInput, devices: tuple[LiveDevice, ...]) -> dict[tuple[Lea
     return gains
 
 
-def _check(epoch: EpochInput, devices: tuple[LiveDevice, ...], previous: tuple[Leaf, ...]) -> None:
+def _check(
+    epoch: EpochInput,
+    devices: tuple[LiveDevice, ...],
+    previous: tuple[Leaf, ...],
+    receipts: tuple[AgreedReceipt, ...],
+) -> None:
     remedy = "Read the snapshot again at one finalized block."
     if epoch.from_epoch > epoch.to_epoch:
         raise BadInput(f"epoch {epoch.from_epoch} is after {epoch.to_epoch}", remedy)
@@ -269,6 +345,8 @@ def _check(epoch: EpochInput, devices: tuple[LiveDevice, ...], previous: tuple[L
         raise BadInput("a number in the epoch's snapshot is below 0", remedy)
     if len({d.device for d in devices}) != len(devices):
         raise BadInput("a device is listed twice in the epoch's snapshot", remedy)
+    if len({agreed.receipt.job for agreed in receipts}) != len(receipts):
+        raise BadInput("a job is listed twice in the epoch's snapshot", remedy)
     if len({(leaf.kind, leaf.key) for leaf in previous}) != len(previous):
         raise BadInput("a leaf is listed twice in the last report", remedy)
     if any(leaf.kind not in REWARD_KINDS for leaf in previous):
@@ -280,23 +358,27 @@ def _check(epoch: EpochInput, devices: tuple[LiveDevice, ...], previous: tuple[L
 # All numbers are big endian.
 #
 #   header       magic 20 bytes, chain id 8, distributor 20, ledger 20, from epoch 8,
-#                to epoch 8, reclaimed 16, number of rewards 4, of usage 4, of attestations 4
+#                to epoch 8, reclaimed 16, number of rewards 4, of usage 4, of attestations 4,
+#                of receipts 4
 #   reward       kind 1, key 20 (its last bytes; the others are 0), base units 15
 #   usage        provider 3, GPU-seconds 7
 #   attestation  device 32, operations per second 8
+#   receipt      as the escrow reads it 16 (oracle.domain.receipts), payee 3
 #
-# Records ascend by kind and key, so there is one file for one set of leaves.
+# Records ascend by kind and key, receipts by job, so there is one file for one set of leaves.
+# The leaves that settle jobs follow from the receipts and take no space of their own.
 
-_MAGIC = b"clearwork leaves v1\n"
-_COUNTS = (4, 4, 4)
+_MAGIC = b"clearwork leaves v2\n"
+_COUNTS = (4, 4, 4, 4)
 _HEADER = (8, 20, 20, 8, 8, 16, *_COUNTS)
 _REWARD = (1, 20, 15)
 _USAGE = (3, 7)
 _ATTESTATION = (32, 8)
+_RECEIPT = (RECEIPT_BYTES, 3)
 
 
 def encode(leaves: EpochLeaves) -> bytes:
-    """The canonical leaf file: 36 bytes per reward.
+    """The canonical leaf file: 36 bytes per reward, 19 per job.
 
     Raises `OverflowError` where a number does not fit its field.
     """
@@ -313,6 +395,7 @@ def encode(leaves: EpochLeaves) -> bytes:
             len(leaves.rewards),
             len(leaves.usage),
             len(leaves.attestations),
+            len(leaves.receipts),
         ),
     ]
     parts += [_pack(_REWARD, r.kind, int.from_bytes(r.key, "big"), r.value) for r in leaves.rewards]
@@ -320,6 +403,7 @@ def encode(leaves: EpochLeaves) -> bytes:
     parts += [
         _pack(_ATTESTATION, int.from_bytes(a.key, "big"), a.value) for a in leaves.attestations
     ]
+    parts += [pack_one(r.receipt) + r.payee.to_bytes(3, "big") for r in leaves.receipts]
     return b"".join(parts)
 
 
@@ -331,7 +415,7 @@ def decode(data: bytes) -> EpochLeaves:
     header = _unpack(_HEADER, data[len(_MAGIC) : offset])
     chain_id, distributor, ledger, from_epoch, to_epoch, reclaimed, *counts = header
     sections: list[list[list[int]]] = []
-    for fields, count in zip((_REWARD, _USAGE, _ATTESTATION), counts, strict=True):
+    for fields, count in zip((_REWARD, _USAGE, _ATTESTATION, _RECEIPT), counts, strict=True):
         size = sum(fields)
         end = offset + size * count
         if end > len(data):
@@ -340,12 +424,19 @@ def decode(data: bytes) -> EpochLeaves:
         offset = end
     if offset != len(data):
         raise _malformed("it goes on after the last leaf")
-    rewards, usage, attestations = sections
+    rewards, usage, attestations, packed = sections
     if any(kind not in REWARD_KINDS for kind, _, _ in rewards):
         raise _malformed("a reward is of no known kind")
-    for section in sections:
+    for section in (rewards, usage, attestations):
         if any(left[:-1] >= right[:-1] for left, right in pairwise(section)):
             raise _malformed("its leaves do not ascend")
+    receipts = tuple(
+        AgreedReceipt(unpack_one(receipt.to_bytes(RECEIPT_BYTES, "big")), payee)
+        for receipt, payee in packed
+    )
+    jobs = [0, *(agreed.receipt.job for agreed in receipts)]
+    if any(left >= right for left, right in pairwise(jobs)):
+        raise _malformed("its jobs do not ascend from 1")
     return EpochLeaves(
         chain_id=chain_id,
         distributor=f"0x{distributor:040x}",
@@ -358,6 +449,7 @@ def decode(data: bytes) -> EpochLeaves:
         attestations=tuple(
             Leaf(LeafKind.ATTESTATION, _word(key), value) for key, value in attestations
         ),
+        receipts=receipts,
     )
 
 

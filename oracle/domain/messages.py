@@ -15,6 +15,7 @@ Voucher, Usage,
 ExecutionReceipt      JobEscrow
 Commit, Heartbeat,
 Registration, Ack     DeviceRegistry
+Offer                 OfferBook
 ====================  =================
 """
 
@@ -187,6 +188,28 @@ class Verdict(Message):
 
 
 # --- jobs ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(Message):
+    """The provider's word on GPUs for sale, as IOfferBook.vyi explains each field."""
+
+    TYPE = (
+        "Offer(uint24 provider,uint16 deviceClass,uint16 gpus,uint16 sla,uint32 minSeconds,"
+        "uint32 maxSeconds,uint64 expiresAt,uint64 nonce,address asset,"
+        "uint256 pricePerGpuHour,bytes32 terms)"
+    )
+    provider: int
+    device_class: int
+    gpus: int
+    sla: int
+    min_seconds: int
+    max_seconds: int
+    expires_at: int
+    nonce: int
+    asset: str
+    price_per_gpu_hour: int
+    terms: bytes
 
 
 @dataclass(frozen=True, slots=True)

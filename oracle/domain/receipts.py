@@ -60,6 +60,24 @@ class Receipt:
     status: int
 
 
+@dataclass(frozen=True, slots=True)
+class AgreedReceipt:
+    """A receipt that a quorum has signed, and the provider that it pays."""
+
+    receipt: Receipt
+    payee: int
+
+
+def latest(receipts: Iterable[Receipt]) -> dict[int, Receipt]:
+    """Per job, ascending, the receipt that says most: more GPU-seconds, else a later status."""
+    by_job: dict[int, Receipt] = {}
+    for receipt in receipts:
+        known = by_job.get(receipt.job)
+        if known is None or receipt > known:
+            by_job[receipt.job] = receipt
+    return dict(sorted(by_job.items()))
+
+
 def pack(receipts: Iterable[Receipt]) -> bytes:
     """The bytes of a batch. Sorts by job; raises `BadInput` for what no batch can hold."""
     ordered = sorted(receipts)
@@ -69,10 +87,11 @@ def pack(receipts: Iterable[Receipt]) -> bytes:
         )
     if len({receipt.job for receipt in ordered}) != len(ordered):
         raise BadInput("a job occurs twice in a batch", "Send the larger receipt of the two.")
-    return b"".join(_pack_one(receipt) for receipt in ordered)
+    return b"".join(map(pack_one, ordered))
 
 
-def _pack_one(receipt: Receipt) -> bytes:
+def pack_one(receipt: Receipt) -> bytes:
+    """The 16 bytes of one receipt; raises `BadInput` for what does not fit them."""
     fits = (
         1 <= receipt.job <= MAX_JOB
         and 0 <= receipt.cumulative_gpu_seconds <= MAX_CUMULATIVE
@@ -95,11 +114,7 @@ def unpack(packed: bytes) -> list[Receipt]:
             f"{len(packed)} bytes are no batch", f"A batch is 1 to {MAX_RECEIPTS} times 16 bytes."
         )
     receipts = [
-        Receipt(
-            job=int.from_bytes(packed[start : start + 8], "big"),
-            cumulative_gpu_seconds=int.from_bytes(packed[start + 8 : start + 15], "big"),
-            status=packed[start + 15],
-        )
+        unpack_one(packed[start : start + RECEIPT_BYTES])
         for start in range(0, len(packed), RECEIPT_BYTES)
     ]
     jobs = [receipt.job for receipt in receipts]
@@ -108,3 +123,12 @@ def unpack(packed: bytes) -> list[Receipt]:
     if any(later <= earlier for earlier, later in pairwise(jobs)):
         raise BadInput("a batch is not sorted by job", "Sort by job; each job occurs once.")
     return receipts
+
+
+def unpack_one(packed: bytes) -> Receipt:
+    """The receipt in 16 bytes."""
+    return Receipt(
+        job=int.from_bytes(packed[:8], "big"),
+        cumulative_gpu_seconds=int.from_bytes(packed[8:15], "big"),
+        status=packed[15],
+    )

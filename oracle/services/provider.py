@@ -1,12 +1,18 @@
 """The provider's side on chain: register, stake, take jobs, be paid, claim rewards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.signer import Signer
+from oracle.domain.messages import Domain, Offer
+from oracle.domain.offers import SignedOffer, check
 from oracle.domain.vouchers import SignedVoucher
-from oracle.errors import NotFound
+from oracle.errors import NotFound, Unauthorized
+
+# nonces that the OfferBook revokes at once
+MAX_NONCES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Provider:
         self._signer = signer
         self._staking = chain.contract("ProviderStaking")
         self._escrow = chain.contract("JobEscrow")
+        self._jobs = chain.contract("JobRegistry")
 
     def register(self, terms: Terms) -> int:
         """Register a provider owned by this key; returns its id."""
@@ -65,7 +72,35 @@ class Provider:
 
     def accept(self, job: int) -> Any:
         """Take an open job; locks the collateral of its service level. Returns the receipt."""
-        return self._chain.transact(self._signer, self._escrow.functions.accept(job))
+        return self._chain.transact(self._signer, self._jobs.functions.accept(job))
+
+    def sign(self, offer: Offer) -> SignedOffer:
+        """Sign an offer; whoever holds it can then take it.
+
+        Raises `BadInput` or `Conflict` for one that nobody could take, `Unauthorized` where
+        this key does not speak for the provider.
+        """
+        check(offer, self._chain.timestamp())
+        signer = self._signer.address
+        if not self._chain.read("ProviderRegistry", "speaks_for", offer.provider, signer):
+            raise Unauthorized(
+                f"{signer} does not speak for provider {offer.provider}",
+                "Use the keystore of its owner or of its present operator key.",
+            )
+        domain = Domain(self._chain.chain_id, self._chain.deployment.address("OfferBook"))
+        return SignedOffer(offer, signer, self._signer.sign(offer.digest(domain)))
+
+    def revoke(self, provider: int, nonces: Sequence[int]) -> None:
+        """Revoke the offers with these nonces, for ever."""
+        book = self._chain.contract("OfferBook")
+        for start in range(0, len(nonces), MAX_NONCES):
+            some = list(nonces[start : start + MAX_NONCES])
+            self._chain.transact(self._signer, book.functions.revoke(provider, some))
+
+    def revoke_below(self, provider: int, lowest: int) -> None:
+        """Revoke all offers with a nonce below `lowest`, for ever."""
+        book = self._chain.contract("OfferBook")
+        self._chain.transact(self._signer, book.functions.revoke_below(provider, lowest))
 
     def settle(self, signed: SignedVoucher) -> Any:
         """Settle a job by its customer's voucher; returns the receipt."""
@@ -77,7 +112,7 @@ class Provider:
 
     def close(self, job: int) -> Any:
         """Close a job that is over: frees GPUs and collateral. Returns the receipt."""
-        return self._chain.transact(self._signer, self._escrow.functions.close(job))
+        return self._chain.transact(self._signer, self._jobs.functions.close(job))
 
     def withdraw(self, provider: int, asset: str) -> Any:
         """Send a provider's matured income in `asset` to its payout address."""

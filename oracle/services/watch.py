@@ -377,10 +377,10 @@ class Watcher:
 
         Its customer is the one paid first.
         """
-        opened = list(self.chain.logs("JobEscrow", "JobOpened", provider=provider))
+        opened = list(self.chain.logs("JobRegistry", "JobOpened", provider=provider))
         best, most = 0, -1
         for event in opened[-MAX_VICTIM_CANDIDATES:]:
-            job = self.chain.read("JobEscrow", "job_info", event.args.job)
+            job = self.chain.read("JobRegistry", "job_info", event.args.job)
             live = job.status in (JobStatus.ACCEPTED, JobStatus.RUNNING)
             if live and job.collateral > most:
                 best, most = event.args.job, job.collateral

@@ -161,7 +161,7 @@ def settle(live: Live, job: int, signature: bytes, status: int = JobStatus.RUNNI
 
 def settled(live: Live, job: int) -> int:
     """GPU-seconds of a job that the escrow has settled."""
-    return int(live.read("JobEscrow", "job_info", job).settled)
+    return int(live.read("JobRegistry", "job_info", job).settled)
 
 
 def refuse(live: Live, job: int, signature: bytes, why: str) -> None:

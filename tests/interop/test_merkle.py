@@ -21,7 +21,7 @@ SIZES = (1, 2, 3, 5, 8, 1_000)
 
 leaves = st.builds(
     Leaf,
-    st.sampled_from([LeafKind.PROVIDER, LeafKind.ACCOUNT]),
+    st.sampled_from(LeafKind),
     st.binary(min_size=32, max_size=32),
     st.integers(0, 2**256 - 1),
 )

@@ -112,8 +112,8 @@ class Safe:
         self.call("WorkToken", "approve", escrow, DEPOSIT)
         self.call("JobEscrow", "open_job", provider, token, 1, 1, PRICE, DEPOSIT, 0, bytes(32))
         job = int(live.read("JobEscrow", "job_count"))
-        live.send(live.operator, "JobEscrow", "accept", job)
-        assert live.read("JobEscrow", "job_info", job).customer == self.address
+        live.send(live.operator, "JobRegistry", "accept", job)
+        assert live.read("JobRegistry", "job_info", job).customer == self.address
         return job
 
 
@@ -166,7 +166,7 @@ def test_two_of_three_owners_pay_and_are_refunded(
         asked = safe.message(digest_of(live, job, status=status))
         settle(live, job, safe.sign(asked, safe.owners[1:]), status)
     assert settled(live, job) == SECONDS
-    live.send(live.deployer, "JobEscrow", "close", job)
+    live.send(live.deployer, "JobRegistry", "close", job)
     refund = DEPOSIT - SECONDS * PRICE // 3_600
     assert live.read("WorkToken", "balanceOf", safe.address) == refund
 

@@ -253,7 +253,18 @@ def test_emission_that_nobody_earned_comes_back(
 
 
 def test_no_pause_stops_a_withdrawal(
-    market, token, staking, escrow, provider, owner, alice, customer, guardian, court, committee
+    market,
+    token,
+    staking,
+    escrow,
+    jobs,
+    provider,
+    owner,
+    alice,
+    customer,
+    guardian,
+    court,
+    committee,
 ):
     """The Graph, Livepeer: the pause that stops an attack also locks everybody in."""
     token.approve(escrow, 2**256 - 1)
@@ -272,7 +283,7 @@ def test_no_pause_stops_a_withdrawal(
     for contract in (staking, escrow, committee):
         contract.renounce_ownership()
 
-    escrow.cancel(job, sender=customer.address)
+    jobs.cancel(job, sender=customer.address)
     assert token.balanceOf(customer.address) == 100 * UNIT
     staking.undelegate(provider, 100 * UNIT, sender=alice)
     staking.unbond(provider, 1_000 * UNIT, sender=owner)

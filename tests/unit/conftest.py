@@ -230,26 +230,6 @@ def registry(committee: Any, staking: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def escrow(
-    token: Any, staking: Any, registry: Any, committee: Any, treasury: str, guardian: str
-) -> Any:
-    return load(
-        "JobEscrow",
-        token,
-        staking,
-        registry,
-        committee,
-        DISPUTE_WINDOW,
-        JOB_TIMEOUT,
-        300,  # fee, bps
-        5_000,  # of it burnt, bps
-        treasury,
-        guardian,
-        ROLE_DELAY,
-    )
-
-
-@pytest.fixture(scope="session")
 def controller(token: Any, genesis: int) -> Any:
     return load("EmissionsController", token, genesis, EPOCH_LENGTH, UNIT // 2, 12, ROLE_DELAY)
 
@@ -257,6 +237,54 @@ def controller(token: Any, genesis: int) -> Any:
 @pytest.fixture(scope="session")
 def ledger(committee: Any, controller: Any, guardian: str) -> Any:
     return load("EpochLedger", committee, controller, EPOCH_LENGTH, guardian)
+
+
+@pytest.fixture(scope="session")
+def clusters(providers: Any) -> Any:
+    return load("ClusterRegistry", providers, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
+def bonds(staking: Any, registry: Any, clusters: Any, committee: Any) -> Any:
+    return load("ServiceBonds", staking, registry, clusters, committee, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
+def offers(providers: Any) -> Any:
+    return load("OfferBook", providers, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
+def jobs(providers: Any, clusters: Any, bonds: Any, offers: Any) -> Any:
+    return load("JobRegistry", providers, clusters, bonds, offers, JOB_TIMEOUT, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
+def escrow(
+    token: Any,
+    providers: Any,
+    clusters: Any,
+    jobs: Any,
+    committee: Any,
+    ledger: Any,
+    treasury: str,
+    guardian: str,
+) -> Any:
+    return load(
+        "JobEscrow",
+        token,
+        providers,
+        clusters,
+        jobs,
+        committee,
+        ledger,
+        DISPUTE_WINDOW,
+        300,  # fee, bps
+        5_000,  # of it burnt, bps
+        treasury,
+        guardian,
+        ROLE_DELAY,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -281,7 +309,7 @@ def court(
     token: Any,
     staking: Any,
     registry: Any,
-    escrow: Any,
+    jobs: Any,
     distributor: Any,
     verifier: Any,
     committee: Any,
@@ -293,7 +321,7 @@ def court(
         token,
         staking,
         registry,
-        escrow,
+        jobs,
         distributor,
         verifier,
         committee,
@@ -307,6 +335,10 @@ def wire(
     token: Any,
     staking: Any,
     registry: Any,
+    clusters: Any,
+    bonds: Any,
+    offers: Any,
+    jobs: Any,
     escrow: Any,
     controller: Any,
     ledger: Any,
@@ -316,9 +348,13 @@ def wire(
     """Give every contract the roles that the deploy script gives it."""
     token.set_role(role("MINTER"), controller)
     staking.set_role(role("SLASHER"), court)
-    staking.set_role(role("LOCKER"), escrow)
+    staking.set_role(role("LOCKER"), bonds)
     registry.set_role(role("COURT"), court)
-    escrow.set_role(role("COURT"), court)
+    clusters.set_role(role("ESCROW"), escrow)
+    bonds.set_role(role("JOBS"), jobs)
+    offers.set_role(role("JOBS"), jobs)
+    jobs.set_role(role("ESCROW"), escrow)
+    jobs.set_role(role("COURT"), court)
     distributor.set_role(role("COURT"), court)
     controller.set_role(role("DISTRIBUTOR"), distributor)
     controller.set_role(role("LEDGER"), ledger)
@@ -329,6 +365,10 @@ def market(
     token: Any,
     staking: Any,
     registry: Any,
+    clusters: Any,
+    bonds: Any,
+    offers: Any,
+    jobs: Any,
     escrow: Any,
     controller: Any,
     ledger: Any,
@@ -336,7 +376,20 @@ def market(
     court: Any,
 ) -> None:
     """All contracts, wired to each other for one test: other tests fill the roles themselves."""
-    wire(token, staking, registry, escrow, controller, ledger, distributor, court)
+    wire(
+        token,
+        staking,
+        registry,
+        clusters,
+        bonds,
+        offers,
+        jobs,
+        escrow,
+        controller,
+        ledger,
+        distributor,
+        court,
+    )
 
 
 # --- helpers as fixtures --------------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from typing import Any, TypeVar
 
 from oracle.adapters.chain.client import Block, Chain
+from oracle.domain.hashing import keccak
 from oracle.domain.market import (
+    FIRST_CLUSTER,
     NOBODY,
     Committee,
     DeviceClass,
@@ -13,11 +16,17 @@ from oracle.domain.market import (
     Head,
     Job,
     Provider,
+    ServiceLevel,
 )
-from oracle.domain.messages import Domain
-from oracle.errors import NotFound
+from oracle.domain.messages import Domain, Offer
+from oracle.domain.offers import SignedOffer
+from oracle.domain.proposals import SignedBatch
+from oracle.errors import Conflict, NotFound
 
 T = TypeVar("T")
+
+# how many of the newest blocks a reorganisation may replace
+REORGANISED_BLOCKS = 100
 
 
 class Market:
@@ -34,6 +43,10 @@ class Market:
         self._lock = threading.Lock()
         self._facts: dict[tuple[Any, ...], Any] = {}
         self._classes: dict[int, DeviceClass] = {}
+        self._service_levels: dict[int, ServiceLevel] = {}
+        self._running: set[int] = set()
+        # first block to search for accepted jobs
+        self._unsearched = chain.deployment.first_block
         self._block = chain.head()
 
     # --- time ---------------------------------------------------------------------------------
@@ -127,6 +140,21 @@ class Market:
             )
         return found
 
+    def members(self, payee: int) -> tuple[int, ...]:
+        """The providers behind a payee: itself, or all of a cluster in the order of its places."""
+        if payee < FIRST_CLUSTER:
+            return (payee,)
+        return tuple(
+            member.provider for member in self._read("ClusterRegistry", "members_of", payee)
+        )
+
+    def speaker(self, payee: int) -> Provider:
+        """The provider whose keys sign for a payee: itself, or a cluster's lead."""
+        if payee < FIRST_CLUSTER:
+            return self.provider(payee)
+        _, _, lead, _ = self._read("ClusterRegistry", "cluster_info", payee)
+        return self.provider(lead)
+
     def device(self, device: bytes) -> DeviceEntry | None:
         """A device's entry in the registry, None where it was never entered."""
         return self._at_head(lambda: self.device_at(device, None), "device", device)
@@ -170,10 +198,35 @@ class Market:
 
     def job_at(self, job: int, block: Block | None) -> Job:
         """The same at a block."""
-        info = self.chain.read("JobEscrow", "job_info", job, block=block)
+        info = self.chain.read("JobRegistry", "job_info", job, block=block)
         if info.customer == NOBODY:
             raise NotFound(f"there is no job {job}", "Open one with JobEscrow.open_job.")
         return _job(job, info)
+
+    def running_jobs(self) -> list[Job]:
+        """All jobs that were accepted and are not over, ascending."""
+        last = self._block.number
+        for log in self.chain.logs("JobRegistry", "JobAccepted", self._unsearched, last):
+            self._running.add(int(log["args"]["job"]))
+        # a reorganisation may bring back what the newest blocks have lost
+        self._unsearched = max(self._unsearched, last - REORGANISED_BLOCKS)
+        jobs = []
+        for number in sorted(self._running):
+            try:
+                job = self.job(number)
+            except NotFound:
+                continue
+            if job.is_active:
+                jobs.append(job)
+        self._running = {job.job for job in jobs}
+        return jobs
+
+    def service_level(self, sla: int) -> ServiceLevel:
+        """The terms of a service level; they never change, so each is read once."""
+        if sla not in self._service_levels:
+            terms = self.chain.read("ServiceBonds", "sla_terms", sla)
+            self._service_levels[sla] = ServiceLevel(terms.uptime_bps)
+        return self._service_levels[sla]
 
     def job_count(self) -> int:
         """Number of the newest job; the first is 1."""
@@ -185,6 +238,56 @@ class Market:
         first = max(0, last - 2 * self.epoch_length)
         found = self.chain.logs("JobEscrow", "BatchSettled", first, last, epoch=epoch)
         return [int(log["args"]["index"]) for log in found]
+
+    def takes(self, batch: SignedBatch) -> bool:
+        """Whether the escrow would take a batch for the committee's word."""
+        subject = batch.index.to_bytes(32, "big")
+        try:
+            self.chain.read(
+                "OracleCommittee",
+                "verify",
+                subject,
+                batch.epoch,
+                keccak(batch.receipts),
+                batch.signatures,
+                caller=self.chain.deployment.address("JobEscrow"),
+            )
+        except Conflict:
+            return False
+        return True
+
+    # --- offers -------------------------------------------------------------------------------
+
+    def offered_gpus(self, offer: Offer) -> int:
+        """GPUs of an offer that nobody has taken; 0 where it is revoked or has expired."""
+        return int(self._read("OfferBook", "available", astuple(offer)))
+
+    def is_signed(self, signed: SignedOffer) -> bool:
+        """Whether an offer's signer speaks for its provider, and has signed it."""
+        return bool(
+            self.chain.read(
+                "OfferBook", "is_signed", astuple(signed.offer), signed.signer, signed.signature
+            )
+        )
+
+    def attested_gpus(self, provider: int, device_class: int) -> int:
+        """Live devices of a provider in a class."""
+        return int(self._read("DeviceRegistry", "capacity", provider, device_class))
+
+    def free_gpus(self, provider: int, device_class: int) -> int:
+        """Those of them that no job has."""
+        committed = int(self._read("ServiceBonds", "committed_gpus", provider, device_class))
+        return max(0, self.attested_gpus(provider, device_class) - committed)
+
+    def is_listed(self, asset: str) -> bool:
+        """Whether the escrow takes deposits of a token."""
+        return bool(self._read("JobEscrow", "market_of", asset, 0))
+
+    def sla_count(self) -> int:
+        """Number of the newest service level; the first is 1, and 0 promises nothing."""
+        return int(self._read("ServiceBonds", "sla_count"))
+
+    # --- epochs -------------------------------------------------------------------------------
 
     def reclaimable(self, block: Block | None) -> int:
         """Base units of the work token that no leaf of the active report took."""
@@ -200,7 +303,7 @@ class Market:
         """All jobs at a block, by number."""
         count = int(self.chain.read("JobEscrow", "job_count", block=block))
         return {
-            job: _job(job, self.chain.read("JobEscrow", "job_info", job, block=block))
+            job: _job(job, self.chain.read("JobRegistry", "job_info", job, block=block))
             for job in range(1, count + 1)
         }
 
@@ -216,4 +319,5 @@ def _job(job: int, info: Any) -> Job:
         deposit=info.deposit,
         settled=info.settled,
         accepted_at=info.accepted_at,
+        sla=info.sla,
     )

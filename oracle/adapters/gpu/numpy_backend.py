@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from oracle.adapters.gpu import keccak_kernels
 from oracle.domain.attestation import LEAF_BYTES, FoldedTree, Matrix
+from oracle.domain.keccak_lanes import hash_blocks
 
 Int8Matrix = NDArray[np.int8]
 Int32Matrix = NDArray[np.int32]
@@ -63,5 +64,5 @@ class NumpyBackend:
 def _hash_each(data: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Digests of consecutive blocks of `size` bytes, joined."""
     out = np.empty((data.size // size, 4), np.uint64)
-    keccak_kernels.hash_blocks(data.view(np.uint64).reshape(-1, size // 8), out)
+    hash_blocks(data.view(np.uint64).reshape(-1, size // 8), out)
     return out.view(np.uint8).reshape(-1)

@@ -3,11 +3,12 @@
 Every method that writes returns after its commit is on the disk.
 """
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, func, or_, select, update
+from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from oracle.adapters.store import tables
@@ -16,6 +17,8 @@ from oracle.api.schemas import ExecutionReceiptBody
 from oracle.domain import messages
 from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
 from oracle.domain.hashing import keccak
+from oracle.domain.offers import ListedOffer, SignedOffer, Wanted
+from oracle.domain.proposals import SignedBatch
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import (
     Attempt,
@@ -35,9 +38,10 @@ from oracle.domain.records import (
     Submission,
     SubmissionState,
 )
-from oracle.errors import Fatal, Misconfigured
+from oracle.errors import Fatal, Misconfigured, NotFound
 
 _ROOT_BYTES = 32
+_PRICE_BYTES = 32
 
 
 class Store:
@@ -74,6 +78,7 @@ class Store:
             tables.statements,
             tables.epochs,
             tables.execution_receipts,
+            tables.offers,
         )
         state = tables.submissions.c.state
         with self._database.read() as connection:
@@ -270,19 +275,27 @@ class Store:
                 for machine, sample in samples
             ]
 
-    def beats(self, devices: Iterable[bytes], since: int) -> dict[bytes, list[int]]:
-        """Arrival times of the devices' heartbeats from chain time `since` on."""
+    def beats(
+        self, devices: Iterable[bytes] | None = None, *, since: int
+    ) -> dict[bytes, Sequence[int]]:
+        """Arrival times of heartbeats from chain time `since` on, in any order, by device.
+
+        Of the `devices`, or of all. The database joins the times of a device, because a row per
+        heartbeat would cost three times as much.
+        """
         columns = tables.heartbeats.c
-        query = select(columns.device, columns.arrived_at).where(
-            columns.device.in_(list(devices)),
-            columns.arrived_at >= since,
-            columns.quarantined.is_(False),
+        query = (
+            select(columns.device, func.group_concat(columns.arrived_at))
+            .where(columns.arrived_at >= since, columns.quarantined.is_(False))
+            .group_by(columns.device)
         )
-        found: dict[bytes, list[int]] = {}
+        if devices is not None:
+            query = query.where(columns.device.in_(list(devices)))
         with self._database.read() as connection:
-            for device, arrived_at in connection.execute(query):
-                found.setdefault(device, []).append(arrived_at)
-        return found
+            return {
+                device: array("q", map(int, times.split(",")))
+                for device, times in connection.execute(query)
+            }
 
     def last_beat(self, device: bytes, until: int | None = None) -> int | None:
         """Chain time at which a device was last heard of, at `until` or before."""
@@ -421,6 +434,100 @@ class Store:
                 )
         return [_filed_receipt(row, signatures[row.document]) for row in rows]
 
+    # --- offers -------------------------------------------------------------------------------
+
+    def save_offer(self, book: str, signed: SignedOffer) -> int:
+        """Store an offer signed for an offer book, unless it is stored; returns its position."""
+        offer = signed.offer
+        columns = tables.offers.c
+        values = {
+            "book": book,
+            "hash": offer.struct_hash(),
+            "provider": offer.provider,
+            "device_class": offer.device_class,
+            "gpus": offer.gpus,
+            "sla": offer.sla,
+            "min_seconds": offer.min_seconds,
+            "max_seconds": offer.max_seconds,
+            "expires_at": offer.expires_at,
+            "nonce": offer.nonce,
+            "asset": offer.asset,
+            "price": _price(offer.price_per_gpu_hour),
+            "terms": offer.terms,
+            "signer": signed.signer,
+            "signature": signed.signature,
+        }
+        query = select(columns.id).where(columns.book == book, columns.hash == values["hash"])
+        with self._database.write() as connection:
+            connection.execute(insert(tables.offers).values(values).on_conflict_do_nothing())
+            return int(connection.scalars(query).one())
+
+    def has_offer(self, book: str, offer: messages.Offer) -> bool:
+        """Whether an offer is stored."""
+        columns = tables.offers.c
+        query = select(columns.id).where(columns.book == book, columns.hash == offer.struct_hash())
+        with self._database.read() as connection:
+            return connection.scalar(query) is not None
+
+    def offers_of(self, book: str, provider: int) -> list[ListedOffer]:
+        """All offers of a provider, in order of arrival."""
+        columns = tables.offers.c
+        query = (
+            select(tables.offers)
+            .where(columns.book == book, columns.provider == provider)
+            .order_by(columns.id)
+        )
+        with self._database.read() as connection:
+            return [_offer(row) for row in connection.execute(query)]
+
+    def offers(
+        self, book: str, wanted: Wanted, now: int, after: int, limit: int
+    ) -> list[ListedOffer]:
+        """Offers that have not expired at chain time `now`, the cheapest first.
+
+        Of several with one nonce only the last to arrive. A page starts behind the offer at
+        position `after`; raises `NotFound` where there is none any more.
+        """
+        columns = tables.offers.c
+        is_open = and_(columns.book == book, columns.expires_at > now)
+        newest = (
+            select(func.max(columns.id)).where(is_open).group_by(columns.provider, columns.nonce)
+        )
+        conditions = [columns.id.in_(newest), columns.gpus >= wanted.min_gpus]
+        if wanted.provider is not None:
+            conditions.append(columns.provider == wanted.provider)
+        if wanted.device_class is not None:
+            conditions.append(columns.device_class == wanted.device_class)
+        if wanted.asset is not None:
+            conditions.append(columns.asset == wanted.asset)
+        if wanted.max_price is not None:
+            conditions.append(columns.price <= _price(wanted.max_price))
+        with self._database.read() as connection:
+            if after:
+                price = connection.scalar(select(columns.price).where(columns.id == after))
+                if price is None:
+                    raise NotFound(f"offer {after} is gone", "Start again at the first page.")
+                conditions.append(
+                    or_(columns.price > price, and_(columns.price == price, columns.id > after))
+                )
+            query = (
+                select(tables.offers)
+                .where(*conditions)
+                .order_by(columns.price, columns.id)
+                .limit(limit)
+            )
+            return [_offer(row) for row in connection.execute(query)]
+
+    def forget_offers(self, positions: Iterable[int]) -> None:
+        """Drop offers."""
+        with self._database.write() as connection:
+            connection.execute(delete(tables.offers).where(tables.offers.c.id.in_(list(positions))))
+
+    def forget_expired_offers(self, now: int) -> None:
+        """Drop offers that have expired at chain time `now`."""
+        with self._database.write() as connection:
+            connection.execute(delete(tables.offers).where(tables.offers.c.expires_at <= now))
+
     # --- signatures ---------------------------------------------------------------------------
 
     def bind(self, report: messages.Report, proposal: Mapping[str, Any] | None) -> bytes:
@@ -500,6 +607,38 @@ class Store:
                 )
                 for row in connection.execute(query)
             ]
+
+    # --- batches left for the root --------------------------------------------------------------
+
+    def keep_batch(self, batch: SignedBatch) -> None:
+        """Keep a signed batch; one of the same number is replaced."""
+        values = {
+            "epoch": batch.epoch,
+            "number": batch.index,
+            "receipts": batch.receipts,
+            "signatures": batch.signatures,
+        }
+        with self._database.write() as connection:
+            connection.execute(
+                insert(tables.batches)
+                .values(values)
+                .on_conflict_do_update(["epoch", "number"], set_=values)
+            )
+
+    def batches(self, until: int) -> list[SignedBatch]:
+        """The kept batches of the epochs up to `until`."""
+        columns = tables.batches.c
+        query = select(tables.batches).where(columns.epoch <= until)
+        with self._database.read() as connection:
+            return [
+                SignedBatch(row.epoch, row.number, row.receipts, row.signatures)
+                for row in connection.execute(query)
+            ]
+
+    def forget_batches(self, until: int) -> None:
+        """Drop the kept batches of the epochs up to `until`."""
+        with self._database.write() as connection:
+            connection.execute(delete(tables.batches).where(tables.batches.c.epoch <= until))
 
     # --- submissions --------------------------------------------------------------------------
 
@@ -669,6 +808,32 @@ def _filed_receipt(row: Row[Any], signatures: Iterable[ReceiptSignature]) -> Fil
     receipt = ExecutionReceiptBody.model_validate_json(row.content).receipt()
     signed = SignedReceipt(receipt, tuple(signatures))
     return FiledReceipt(signed, ReceiptState(row.state), row.reason, row.arrived_at, row.id)
+
+
+def _price(price: int) -> bytes:
+    return price.to_bytes(_PRICE_BYTES, "big")
+
+
+def _offer(row: Row[Any]) -> ListedOffer:
+    offer = messages.Offer(
+        row.provider,
+        row.device_class,
+        row.gpus,
+        row.sla,
+        row.min_seconds,
+        row.max_seconds,
+        row.expires_at,
+        row.nonce,
+        row.asset,
+        int.from_bytes(row.price, "big"),
+        row.terms,
+    )
+    if offer.struct_hash() != row.hash:
+        raise Fatal(
+            f"offer {row.id} in the database is not what was stored",
+            "Stop, keep the file for an examination, and restore a backup.",
+        )
+    return ListedOffer(SignedOffer(offer, row.signer, row.signature), row.id)
 
 
 def _device(row: Row[Any]) -> Device:

@@ -111,7 +111,8 @@ heartbeats = Table(
     Column("arrived_at", BigInteger, nullable=False),
     Column("quarantined", Boolean, nullable=False),
     UniqueConstraint("device", "seq", "digest"),
-    Index(None, "device", "arrived_at"),
+    # coverage is worked out from this index alone
+    Index(None, "device", "arrived_at", "quarantined"),
 )
 
 usage = Table(
@@ -145,6 +146,16 @@ intents = Table(
     Column("payload", LargeBinary(32), nullable=False),
     # what the payload was derived from, so that another leader can adopt it
     Column("proposal", JSON),
+)
+
+# batches with a quorum that were left for the epoch's root
+batches = Table(
+    "batches",
+    metadata,
+    Column("epoch", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("receipts", LargeBinary, nullable=False),
+    Column("signatures", LargeBinary, nullable=False),
 )
 
 # every signature over a report that this oracle has seen, its own included
@@ -242,4 +253,33 @@ execution_signatures = Table(
     Column("role", String, primary_key=True),
     Column("signer", String, primary_key=True),
     Column("signature", LargeBinary(65), nullable=False),
+)
+
+# what providers sell; of several with one nonce the last to arrive counts
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    # the OfferBook that it was signed for
+    Column("book", String, nullable=False),
+    # struct hash of the message
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("provider", Integer, nullable=False),
+    Column("device_class", Integer, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("sla", Integer, nullable=False),
+    Column("min_seconds", BigInteger, nullable=False),
+    Column("max_seconds", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("nonce", BigInteger, nullable=False),
+    Column("asset", String, nullable=False),
+    # big endian, so that bytes compare as the numbers do
+    Column("price", LargeBinary(32), nullable=False),
+    Column("terms", LargeBinary(32), nullable=False),
+    Column("signer", String, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    UniqueConstraint("book", "hash"),
+    Index(None, "provider", "nonce"),
+    Index(None, "price", "id"),
+    sqlite_autoincrement=True,
 )

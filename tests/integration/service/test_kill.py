@@ -95,7 +95,7 @@ def _all_take(
 
 
 def _job(live: Any, job: int) -> Any:
-    return live.read("JobEscrow", "job_info", job)
+    return live.read("JobRegistry", "job_info", job)
 
 
 def _age(live: Any, job: int) -> int:

@@ -17,10 +17,13 @@ from oracle.domain.epochs import (
     LiveDevice,
     account_key,
     close,
+    job_key,
+    payee_key,
     provider_key,
 )
 from oracle.domain.hashing import keccak
 from oracle.domain.merkle import EMPTY_ROOT, verify
+from oracle.domain.receipts import MAX_RECEIPTS, AgreedReceipt, Receipt, unpack
 from oracle.errors import BadInput
 
 DISTRIBUTOR = "0x" + "d1" * 20
@@ -41,6 +44,10 @@ EPOCH = EpochInput(
 def device(name: int, provider: int, ops: int, jailed: bool = False) -> LiveDevice:
     """A device whose id is a number."""
     return LiveDevice(name.to_bytes(32, "big"), provider, ops, jailed)
+
+
+def agreed(job: int, payee: int, seconds: int = 60, status: int = 3) -> AgreedReceipt:
+    return AgreedReceipt(Receipt(job, seconds, status), payee)
 
 
 def provider_leaf(provider: int, value: int) -> Leaf:
@@ -148,6 +155,40 @@ def test_usage_and_attestations_have_trees_of_their_own():
     assert leaves.attestation_tree.root == leaves.attestations[0].hash(31337, LEDGER)
 
 
+def test_a_job_is_settled_by_the_hash_of_its_receipt():
+    leaves = close(replace(EPOCH, receipts=[agreed(5, payee=7, seconds=90, status=4)]))
+    packed = (5).to_bytes(8, "big") + (90).to_bytes(7, "big") + b"\4"
+    hashed = int.from_bytes(keccak(packed), "big")
+    assert leaves.usage_leaves == (
+        Leaf(LeafKind.JOB, (5).to_bytes(32, "big"), hashed),
+        Leaf(LeafKind.PAYEE, provider_key(7), hashed),
+    )
+    assert set(leaves.packed.values()) == {packed}
+    job, tree = leaves.usage_leaves[0], leaves.usage_tree
+    assert verify(tree.root, job.hash(31337, LEDGER), tree.proof(0))
+
+
+def test_a_payee_has_one_leaf_for_all_its_jobs():
+    receipts = [agreed(9, payee=7), agreed(2, payee=8), agreed(3, payee=7)]
+    leaves = close(replace(EPOCH, receipts=receipts, usage={7: 1}))
+    assert [(leaf.kind, leaf.key) for leaf in leaves.usage_leaves] == [
+        (LeafKind.USAGE, provider_key(7)),
+        *((LeafKind.JOB, job_key(job)) for job in (2, 3, 9)),
+        *((LeafKind.PAYEE, payee_key(payee)) for payee in (7, 8)),
+    ]
+    assert [r.job for r in unpack(leaves.packed[LeafKind.PAYEE, payee_key(7)])] == [3, 9]
+
+
+def test_a_payee_of_many_jobs_has_further_parts():
+    jobs = 2 * MAX_RECEIPTS + 1
+    leaves = close(replace(EPOCH, receipts=[agreed(job, payee=7) for job in range(1, jobs + 1)]))
+    parts = {key: packed for (kind, key), packed in leaves.packed.items() if kind is LeafKind.PAYEE}
+    assert list(parts) == [((part << 32) + 7).to_bytes(32, "big") for part in range(3)]
+    assert [len(packed) // 16 for packed in parts.values()] == [MAX_RECEIPTS, MAX_RECEIPTS, 1]
+    together = [receipt.job for packed in parts.values() for receipt in unpack(packed)]
+    assert together == list(range(1, jobs + 1))
+
+
 def test_a_leaf_is_hashed_twice_over_five_words():
     leaf = account_leaf(ALICE, 5)
     words = (
@@ -189,6 +230,7 @@ def test_the_report_names_the_three_roots_and_the_file():
         ({"devices": [device(1, 7, 1), device(1, 8, 1)]}, "device is listed twice"),
         ({"previous": [provider_leaf(7, 1), provider_leaf(7, 2)]}, "leaf is listed twice"),
         ({"previous": [Leaf(LeafKind.USAGE, provider_key(7), 1)]}, "leaf of another tree"),
+        ({"receipts": [agreed(5, 7), agreed(5, 8)]}, "job is listed twice"),
         ({"signatures": {"0x12": 1}}, "not an address: '0x12'"),
         ({"signatures": {"oracle": 1}}, "not an address: 'oracle'"),
     ],
@@ -229,6 +271,10 @@ epochs = st.builds(
         unique_by=lambda d: d.device,
     ),
     usage=st.dictionaries(providers, st.integers(0, 2**40 - 1)),
+    receipts=st.lists(
+        st.builds(agreed, st.integers(1, 99), providers, st.integers(0, 2**40), st.integers(3, 9)),
+        unique_by=lambda a: a.receipt.job,
+    ),
     signatures=st.dictionaries(addresses, st.integers(0, 1_000)),
     submitter=st.none() | addresses,
 )
@@ -274,6 +320,7 @@ def test_the_order_of_the_snapshot_does_not_matter(epoch: EpochInput, random: An
         previous=shuffled(epoch.previous),
         devices=shuffled(epoch.devices),
         usage=dict(shuffled(epoch.usage.items())),
+        receipts=shuffled(epoch.receipts),
         signatures=dict(shuffled(epoch.signatures.items())),
     )
     assert close(other) == close(epoch)
@@ -288,3 +335,22 @@ def test_leaves_ascend_and_each_is_proved(epoch: EpochInput):
     for i, leaf in enumerate(leaves.rewards):
         tree = leaves.reward_tree
         assert verify(tree.root, leaf.hash(31337, DISTRIBUTOR), tree.proof(i))
+
+
+@given(epochs)
+def test_every_receipt_is_in_one_leaf_of_its_job_and_one_of_its_payee(epoch: EpochInput):
+    leaves = close(epoch)
+    owners = [(leaf.kind, leaf.key) for leaf in leaves.usage_leaves]
+    assert owners == sorted(set(owners))
+    payee_of = {a.receipt: a.payee for a in epoch.receipts}
+    found: dict[LeafKind, list[Receipt]] = {LeafKind.JOB: [], LeafKind.PAYEE: []}
+    for (kind, key), packed in leaves.packed.items():
+        receipts = unpack(packed)
+        found[kind] += receipts
+        if kind is LeafKind.PAYEE:
+            assert {payee_of[receipt] for receipt in receipts} == {int.from_bytes(key, "big")}
+    for receipts in found.values():
+        assert sorted(receipts) == sorted(payee_of)
+    tree = leaves.usage_tree
+    for i, leaf in enumerate(leaves.usage_leaves):
+        assert verify(tree.root, leaf.hash(31337, LEDGER), tree.proof(i))

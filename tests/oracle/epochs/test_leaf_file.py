@@ -16,9 +16,10 @@ from oracle.domain.epochs import (
     provider_key,
 )
 from oracle.domain.hashing import keccak
+from oracle.domain.receipts import MAX_CUMULATIVE, MAX_JOB, AgreedReceipt, Receipt
 from oracle.errors import BadInput
 
-HEADER_SIZE = 20 + 8 + 20 + 20 + 8 + 8 + 16 + 3 * 4
+HEADER_SIZE = 20 + 8 + 20 + 20 + 8 + 8 + 16 + 4 * 4
 
 addresses = st.integers(0, 2**160 - 1).map(lambda n: f"0x{n:040x}")
 
@@ -26,6 +27,12 @@ addresses = st.integers(0, 2**160 - 1).map(lambda n: f"0x{n:040x}")
 def leaves_of(kind: LeafKind, keys: Any, values: Any) -> Any:
     return st.dictionaries(keys, values, max_size=8).map(
         lambda d: tuple(Leaf(kind, key, value) for key, value in sorted(d.items()))
+    )
+
+
+def receipts_of(jobs: Any) -> tuple[AgreedReceipt, ...]:
+    return tuple(
+        AgreedReceipt(Receipt(job, *what), payee) for job, (payee, *what) in sorted(jobs.items())
     )
 
 
@@ -47,6 +54,11 @@ leaf_files = st.builds(
     attestations=leaves_of(
         LeafKind.ATTESTATION, st.binary(min_size=32, max_size=32), st.integers(0, 2**64 - 1)
     ),
+    receipts=st.dictionaries(
+        st.integers(1, MAX_JOB),
+        st.tuples(st.integers(0, 2**24 - 1), st.integers(0, MAX_CUMULATIVE), st.integers(0, 255)),
+        max_size=8,
+    ).map(receipts_of),
 )
 
 
@@ -71,6 +83,10 @@ def example() -> EpochLeaves:
             Leaf(LeafKind.ATTESTATION, bytes([1]) * 32, 5),
             Leaf(LeafKind.ATTESTATION, bytes([2]) * 32, 6),
         ),
+        receipts=(
+            AgreedReceipt(Receipt(7, 3_600, 3), 1),
+            AgreedReceipt(Receipt(9, 60, 4), 2),
+        ),
     )
 
 
@@ -93,11 +109,19 @@ def test_a_changed_file_is_refused_or_means_something_else(
     assert encode(changed) == bytes(file)
 
 
-def test_a_reward_takes_36_bytes():
+def test_a_reward_takes_36_bytes_and_a_job_19():
     file = encode(example())
-    assert len(file) == HEADER_SIZE + 2 * 36 + 2 * 10 + 2 * 40
+    assert len(file) == HEADER_SIZE + 2 * 36 + 2 * 10 + 2 * 40 + 2 * 19
     first = file[HEADER_SIZE : HEADER_SIZE + 36]
     assert first == b"\x01" + (1).to_bytes(20, "big") + (10).to_bytes(15, "big")
+    assert file[-19:] == (9).to_bytes(8, "big") + (60).to_bytes(7, "big") + b"\4" + b"\0\0\2"
+
+
+def test_leaves_that_settle_jobs_take_no_space_of_their_own():
+    leaves = example()
+    # two of usage, two jobs, two payees
+    assert len(leaves.usage_leaves) == 6
+    assert decode(encode(leaves)).usage_tree.root == leaves.usage_tree.root
 
 
 def test_the_data_hash_is_the_hash_of_the_file():
@@ -113,8 +137,11 @@ def test_the_data_hash_is_the_hash_of_the_file():
         (lambda file: file[:-1], "ends early"),
         (lambda file: file + b"\0", "after the last leaf"),
         (lambda file: file[:HEADER_SIZE] + b"\3" + file[HEADER_SIZE + 1 :], "no known kind"),
-        (lambda file: file[:-80] + file[-40:] + file[-80:-40], "do not ascend"),
-        (lambda file: file[:-40] + file[-80:-40], "do not ascend"),
+        (lambda file: file[:-118] + file[-78:-38] + file[-118:-78] + file[-38:], "do not ascend"),
+        (lambda file: file[:-78] + file[-118:-78] + file[-38:], "do not ascend"),
+        (lambda file: file[:-38] + file[-19:] + file[-38:-19], "jobs do not ascend"),
+        (lambda file: file[:-19] + file[-38:-19], "jobs do not ascend"),
+        (lambda file: file[:-38] + bytes(8) + file[-30:], "jobs do not ascend from 1"),
     ],
 )
 def test_another_file_is_refused(change: Any, reason: str):
@@ -132,4 +159,18 @@ def test_another_file_is_refused(change: Any, reason: str):
 def test_what_does_not_fit_is_not_written(leaf: Leaf):
     leaves = EpochLeaves(1, "0x" + "00" * 20, "0x" + "00" * 20, 0, 0, 0, (leaf,), (), ())
     with pytest.raises(OverflowError):
+        encode(leaves)
+
+
+@pytest.mark.parametrize(
+    ("agreed", "error"),
+    [
+        (AgreedReceipt(Receipt(1, 1, 3), 2**24), OverflowError),
+        (AgreedReceipt(Receipt(1, MAX_CUMULATIVE + 1, 3), 1), BadInput),
+    ],
+)
+def test_a_receipt_that_does_not_fit_is_not_written(agreed: AgreedReceipt, error: type[Exception]):
+    nowhere = "0x" + "00" * 20
+    leaves = EpochLeaves(1, nowhere, nowhere, 0, 0, 0, (), (), (), (agreed,))
+    with pytest.raises(error):
         encode(leaves)

@@ -106,7 +106,7 @@ def test_a_late_receipt_is_taken_when_the_job_is_closed(
     live: Live, oracles: list[Oracle], machine: Machine, receipt: ExecutionReceipt
 ) -> None:
     end(live, machine, receipt.job, receipt.gpu_seconds, JobStatus.COMPLETED)
-    live.send(live.operator, "JobEscrow", "close", receipt.job)
+    live.send(live.operator, "JobRegistry", "close", receipt.job)
     live.mine(3, 1_000)
     step(oracles)
     assert post(oracles[0], body(sign(receipt, (Role.PROVIDER, live.operator))))[0][0] == "stored"

@@ -36,10 +36,10 @@ def issued(oracle: Oracle, job: int) -> ExecutionReceipt:
 
 def reclaim(live: Live, job: int, before: Callable[[], Any] = lambda: None) -> str:
     """Let a job end in silence; returns the transaction. `before` happens right before."""
-    live.send(live.customer, "JobEscrow", "request_reclaim", job)
+    live.send(live.customer, "JobRegistry", "request_reclaim", job)
     live.mine(1, JOB_TIMEOUT)
     before()
-    receipt = live.send(live.customer, "JobEscrow", "reclaim", job)
+    receipt = live.send(live.customer, "JobRegistry", "reclaim", job)
     live.mine(3)
     transaction: str = receipt.transactionHash.to_0x_hex()
     return transaction
@@ -47,7 +47,7 @@ def reclaim(live: Live, job: int, before: Callable[[], Any] = lambda: None) -> s
 
 def close(live: Live, machine: Machine, job: int, status: JobStatus) -> None:
     end(live, machine, job, 25, status)
-    live.send(live.operator, "JobEscrow", "close", job)
+    live.send(live.operator, "JobRegistry", "close", job)
     live.mine(3)
 
 
@@ -215,7 +215,7 @@ def test_nothing_is_issued_for_a_block_that_may_go_away(
     live: Live, oracle: Oracle, machine: Machine, job: int
 ) -> None:
     end(live, machine, job, 25, JobStatus.PROVIDER_FAULT)
-    live.send(live.operator, "JobEscrow", "close", job)
+    live.send(live.operator, "JobRegistry", "close", job)
     oracle.look()
     oracle.node.execution.tick()
     assert receipts_at(oracle, job) == []

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.adapters.gpu import BACKENDS, keccak_kernels, load_backend
+from oracle.adapters.gpu import BACKENDS, load_backend
 from oracle.adapters.gpu.numpy_backend import K_BLOCK, NumpyBackend
 from oracle.adapters.gpu.reference import ReferenceBackend
 from oracle.domain.attestation import Dims, Matrix, fold
 from oracle.domain.hashing import keccak
+from oracle.domain.keccak_lanes import hash_blocks
 from oracle.errors import Misconfigured
 from oracle.services.prove import memory_needed, prove
 
@@ -103,7 +104,7 @@ def test_pairs_are_the_diagonal_of_the_product() -> None:
 def test_kernel_hashes_like_the_hash_package(words: int, count: int) -> None:
     data = np.frombuffer(secrets.token_bytes(8 * words * count), np.uint64).reshape(count, words)
     out = np.empty((count, 4), np.uint64)
-    keccak_kernels.hash_blocks(data, out)
+    hash_blocks(data, out)
 
     assert [row.tobytes() for row in out] == [keccak(row.tobytes()) for row in data]
 

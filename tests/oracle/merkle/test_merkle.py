@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from oracle.domain import merkle
 from oracle.domain.epochs import Leaf, LeafKind
 from oracle.domain.hashing import keccak
 from oracle.domain.merkle import EMPTY_ROOT, MerkleTree, hash_pair, verify
@@ -118,6 +119,39 @@ def test_an_index_outside_is_not_found(index: int):
 def test_a_leaf_has_32_bytes(leaf: bytes):
     with pytest.raises(BadInput, match="32 bytes"):
         MerkleTree([filled(1), leaf])
+
+
+# hashes that agree in their first words too, and equal ones
+alike = st.builds(
+    lambda head, tail: bytes(head) + tail[head:],
+    st.sampled_from([0, 8, 16, 31]),
+    st.sampled_from([keccak(bytes([i])) for i in range(8)]) | hashes,
+)
+
+
+@pytest.fixture
+def kernel_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trees of any size are hashed by the kernel."""
+    monkeypatch.setattr(merkle, "LARGE", 0)
+
+
+@given(st.lists(alike, min_size=1, max_size=70))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_kernel_builds_the_same_tree(kernel_only: None, leaves: list[bytes]):
+    tree = MerkleTree(leaves)
+    nodes = [b""] * (len(leaves) - 1) + sorted(leaves, reverse=True)
+    for i in range(len(leaves) - 2, -1, -1):
+        nodes[i] = hash_pair(nodes[2 * i + 1], nodes[2 * i + 2])
+    assert tree.root == nodes[0]
+    for i, leaf in enumerate(leaves):
+        assert verify(tree.root, leaf, tree.proof(i))
+        assert verify(tree.root, leaf, tree.proof(leaf))
+
+
+@pytest.mark.parametrize("leaf", [0, filled(9)])
+def test_nothing_is_in_the_empty_tree(leaf: Any):
+    with pytest.raises(NotFound):
+        MerkleTree([]).proof(leaf)
 
 
 def test_140_000_leaves_need_18_siblings_at_most():

@@ -13,6 +13,7 @@ from oracle.domain.receipts import (
     RECEIPT_BYTES,
     JobStatus,
     Receipt,
+    latest,
     pack,
     unpack,
 )
@@ -103,3 +104,24 @@ def test_the_statuses_of_the_contract():
     assert [status.value for status in JobStatus] == list(range(12))
     assert sorted(FINAL) == [4, 5, 6, 7, 8, 9]
     assert sorted(COMPENSATED) == [6, 7, 8]
+
+
+def test_the_latest_receipt_of_a_job_has_most_seconds_then_the_later_status():
+    receipts = [
+        Receipt(2, 10, JobStatus.RUNNING),
+        Receipt(1, 90, JobStatus.RUNNING),
+        Receipt(1, 60, JobStatus.COMPLETED),
+        Receipt(2, 10, JobStatus.COMPLETED),
+    ]
+    found = latest(receipts)
+    assert list(found) == [1, 2]
+    assert found[1] == Receipt(1, 90, JobStatus.RUNNING)
+    assert found[2] == Receipt(2, 10, JobStatus.COMPLETED)
+
+
+@given(st.lists(receipts), st.randoms())
+def test_the_order_of_receipts_does_not_matter(many, random):
+    found = latest(many)
+    assert found == latest(random.sample(many, len(many)))
+    assert all(found[receipt.job] >= receipt for receipt in many)
+    assert set(found.values()) <= set(many)

@@ -148,7 +148,7 @@ def test_leader_that_meets_a_used_number_takes_the_next(
     for oracle in oracles:
         oracle.look()
         oracle.post("/v1/usage", [body])
-    step_until(oracles, lambda: live.read("JobEscrow", "job_info", job)[9] == 12)
+    step_until(oracles, lambda: live.read("JobRegistry", "job_info", job)[9] == 12)
     (batch,) = live.chain.logs("JobEscrow", "BatchSettled")
     assert batch["args"]["index"] == 1
 

@@ -164,7 +164,7 @@ def test_the_customer_of_the_liar_is_refunded_by_the_same_call(
     (conviction,) = watcher.watch_once()
     assert conviction.refunded == 100 * 10**18
     assert live.read("WorkToken", "balanceOf", live.customer.address) == before + 100 * 10**18
-    assert live.read("JobEscrow", "job_info", job).status == JobStatus.CLOSED
+    assert live.read("JobRegistry", "job_info", job).status == JobStatus.CLOSED
 
 
 def test_the_conviction_leaves_a_receipt_that_names_the_layer(

@@ -3,7 +3,7 @@
 import pytest
 
 from oracle.domain.receipts import JobStatus
-from tests.unit.job_escrow.conftest import logs
+from tests.unit.market import logs
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ def test_agrees_with_the_settlement(escrow, job, settle):
     assert logs(escrow, "JobExhausted") == [(job, debt)]
 
 
-def test_jobs_that_can_not_settle_owe_nothing(escrow, open_job, job, settle):
+def test_jobs_that_can_not_settle_owe_nothing(escrow, jobs, open_job, job, settle):
     settle(job, 10, JobStatus.COMPLETED)
-    escrow.close(job)
+    jobs.close(job)
     for other in (job, open_job(), 99, 0):
         assert escrow.amount_due(other, 100) == (0, 0)

@@ -3,7 +3,7 @@
 import boa
 import pytest
 
-from tests.unit.job_escrow.conftest import load_odd, logs
+from tests.unit.market import load_odd, logs
 
 PROBE = 10_000
 
@@ -18,17 +18,17 @@ def odd(escrow):
 
 def test_lists_a_token_and_returns_the_probe(escrow, asset, odd, deployer):
     before = odd.balanceOf(deployer)
-    number = escrow.asset_count() + 1
+    number = escrow.market_count() + 1
     assert escrow.list_asset(odd) == number
-    assert logs(escrow, "AssetListed") == [(number, odd.address)]
+    assert logs(escrow, "AssetListed") == [(number, odd.address, 0)]
     assert odd.balanceOf(deployer) == before
     assert odd.balanceOf(escrow) == 0
-    assert (escrow.asset_count(), escrow.asset_id(odd)) == (number, number)
+    assert (escrow.market_count(), escrow.market_of(odd, 0)) == (number, number)
     assert escrow.asset_of(number) == escrow.inflow_asset(number) == odd.address
 
 
 def test_the_work_token_is_listed_like_any_other(escrow, asset):
-    assert escrow.asset_of(escrow.asset_id(asset)) == asset.address
+    assert escrow.asset_of(escrow.market_of(asset, 0)) == asset.address
 
 
 def test_other_balances_do_not_disturb_the_probe(escrow, odd):

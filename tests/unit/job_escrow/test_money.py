@@ -120,6 +120,7 @@ class Table:
     """The escrow and its model side by side."""
 
     escrow: Any
+    jobs: Any
     assets: list[Any]
     providers: list[int]
     payouts: list[str]
@@ -172,10 +173,10 @@ class Table:
         if job.status in FINAL:
             self.market.refunded[job.asset] += job.unspent
             job.status = JobStatus.CLOSED
-            self.escrow.close(index + 1)
+            self.jobs.close(index + 1)
         else:
-            with boa.reverts("job_escrow: status not final"):
-                self.escrow.close(index + 1)
+            with boa.reverts("job_registry: status not final"):
+                self.jobs.close(index + 1)
 
     def withdraw(self, provider: int, asset: int) -> None:
         self.market.mature((provider, asset), self.window)
@@ -208,7 +209,7 @@ class Table:
                 if paid_in == number:
                     assert asset.balanceOf(self.payouts[provider]) == account.paid
         for index, job in enumerate(market.jobs):
-            info = self.escrow.job_info(index + 1)
+            info = self.jobs.job_info(index + 1)
             assert (info.deposit, info.settled, info.status) == (
                 job.deposit,
                 job.settled,
@@ -219,6 +220,7 @@ class Table:
 @pytest.fixture
 def table(
     escrow,
+    jobs,
     asset,
     odd_token,
     provider,
@@ -237,9 +239,10 @@ def table(
         job = open_job(
             price=price, deposit=deposit, of=providers[of], paid_in=assets[paid_in], level=0
         )
-        escrow.accept(job, sender=operators[of])
+        jobs.accept(job, sender=operators[of])
     return lambda: Table(
         escrow,
+        jobs,
         assets,
         providers,
         [payout, oracles[0].address],

@@ -1,65 +1,50 @@
 """What owner and guardian of JobEscrow may do: SLAs, pauses, addresses, roles."""
 
 import boa
-import pytest
 
 from oracle.domain.receipts import JobStatus
-from tests.unit.conftest import ROLE_DELAY, role
-from tests.unit.job_escrow.conftest import load_odd, logs
+from tests.unit.market import load_odd, logs
 
 ZERO = "0x" + "00" * 20
-
-# --- add_sla --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("collateral", "bps"), [(0, 0), (1, 1), (2**128 - 1, 10_000)])
-def test_slas_are_numbered_from_one(escrow, sla, collateral, bps):
-    assert sla == 1
-    assert escrow.add_sla(collateral, bps) == 2
-    assert logs(escrow, "SlaAdded") == [(2, collateral, bps)]
-    assert escrow.sla_count() == 2
-    assert escrow.sla_terms(2) == (collateral, bps)
-
-
-def test_more_than_the_collateral_can_not_be_promised(escrow, sla, refused):
-    with refused("job_escrow: compensation > 100 %"):
-        escrow.add_sla(1, 10_001)
-
-
-def test_only_the_owner_adds_slas(escrow, sla, stranger, guardian, refused):
-    for caller in (stranger, guardian):
-        with refused("ownable: caller is not the owner"):
-            escrow.add_sla(1, 1, sender=caller)
-
 
 # --- set_inflows_paused ---------------------------------------------------------------------
 
 
 def test_a_pause_stops_money_from_coming_in(escrow, asset, open_job, job, guardian, payer, refused):
     escrow.set_inflows_paused(asset, True, sender=guardian)
-    assert logs(escrow, "InflowsPaused") == [(asset.address, True)]
+    assert logs(escrow, "InflowsPaused") == [(asset.address, 0, True)]
     with refused("job_escrow: inflows paused"):
         open_job()
     with refused("job_escrow: inflows paused"):
         escrow.top_up(job, 1, sender=payer)
 
     escrow.set_inflows_paused(asset, False, sender=guardian)
-    assert logs(escrow, "InflowsPaused") == [(asset.address, False)]
+    assert logs(escrow, "InflowsPaused") == [(asset.address, 0, False)]
     escrow.top_up(open_job(), 1, sender=payer)
 
 
 def test_a_pause_never_stops_money_from_going_out(
-    escrow, asset, open_job, accepted_job, provider, settle, settle_batch, guardian, payer, operator
+    escrow,
+    jobs,
+    asset,
+    open_job,
+    accepted_job,
+    provider,
+    settle,
+    settle_batch,
+    guardian,
+    payer,
+    operator,
 ):
     cancelled, declined, accepted, ran = open_job(), open_job(), open_job(), accepted_job()
     escrow.set_inflows_paused(asset, True, sender=guardian)
-    escrow.cancel(cancelled, sender=payer)
-    escrow.decline(declined, sender=operator.address)
-    escrow.accept(accepted, sender=operator.address)
+    jobs.cancel(cancelled, sender=payer)
+    jobs.decline(declined, sender=operator.address)
+    jobs.accept(accepted, sender=operator.address)
     settle(ran, 10)
     settle_batch((accepted, 10, JobStatus.PROVIDER_FAULT), (ran, 20, JobStatus.COMPLETED))
-    escrow.close(accepted)
-    escrow.close(ran)
+    jobs.close(accepted)
+    jobs.close(ran)
     assert escrow.withdraw(provider, asset) == 19
     escrow.collect_fees(asset)
 
@@ -120,25 +105,13 @@ def test_only_the_owner_names_them(escrow, asset, guardian, stranger, refused):
                 setter(stranger, sender=caller)
 
 
-# --- ownership and roles --------------------------------------------------------------------
+# --- ownership ------------------------------------------------------------------------------
 
 
-def test_ownership_passes_in_two_steps(escrow, deployer, stranger):
+def test_ownership_passes_in_two_steps(escrow, deployer, stranger, treasury):
     escrow.transfer_ownership(stranger)
     assert escrow.owner() == deployer
     escrow.accept_ownership(sender=stranger)
     assert escrow.owner() == stranger
     with boa.reverts("ownable: caller is not the owner"):
-        escrow.add_sla(1, 1, sender=deployer)
-
-
-def test_a_new_court_waits_for_the_delay(escrow, job, provider, court, stranger):
-    escrow.set_role(role("COURT"), stranger)
-    boa.env.time_travel(seconds=ROLE_DELAY - 1)
-    with boa.reverts("roles: change not ready"):
-        escrow.apply_role(role("COURT"))
-    boa.env.time_travel(seconds=1)
-    escrow.apply_role(role("COURT"))
-    with boa.reverts("roles: caller lacks the role"):
-        escrow.fail_job(job, provider, sender=court.address)
-    escrow.fail_job(job, provider, sender=stranger)
+        escrow.set_treasury(treasury, sender=deployer)

@@ -8,7 +8,7 @@ import pytest
 from oracle.domain.hashing import keccak
 from oracle.domain.receipts import MAX_RECEIPTS, RECEIPT_BYTES, JobStatus
 from tests.unit.conftest import DISPUTE_WINDOW
-from tests.unit.job_escrow.conftest import DEPOSIT, EPOCH, logs
+from tests.unit.market import DEPOSIT, EPOCH, logs
 
 RUNNING = JobStatus.RUNNING
 SIGNERS = 0b11111
@@ -31,15 +31,15 @@ def packed(job: int, cumulative: int, status: int = RUNNING) -> bytes:
 
 
 def test_settles_jobs_into_pending_income(
-    escrow, asset, accepted_job, provider, signed_batch, stranger
+    escrow, jobs, asset, accepted_job, provider, signed_batch, stranger
 ):
-    jobs = [accepted_job() for _ in range(3)]
-    batch = signed_batch([(j, 100 * j, RUNNING) for j in jobs], index=5)
+    three = [accepted_job() for _ in range(3)]
+    batch = signed_batch([(j, 100 * j, RUNNING) for j in three], index=5)
     escrow.settle_batch(*batch, sender=stranger)
     assert logs(escrow, "BatchSettled") == [(EPOCH, 5, SIGNERS, batch[2])]
     assert logs(escrow, "ReceiptSkipped") == []
-    assert [escrow.job_info(j).settled for j in jobs] == [100, 200, 300]
-    assert {escrow.job_info(j).status for j in jobs} == {RUNNING}
+    assert [jobs.job_info(j).settled for j in three] == [100, 200, 300]
+    assert {jobs.job_info(j).status for j in three} == {RUNNING}
     assert escrow.income(provider, asset) == (0, 1_200)
     assert escrow.fees(asset) == 0
 
@@ -51,24 +51,25 @@ def test_pays_the_difference_to_what_was_settled(escrow, asset, job, provider, s
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
-def test_any_number_of_receipts(escrow, asset, accepted_job, provider, settle_batch, count):
+def test_any_number_of_receipts(escrow, jobs, asset, accepted_job, provider, settle_batch, count):
     """An odd one is read as well as an even one, first and last too."""
-    jobs = [accepted_job() for _ in range(count)]
+    several = [accepted_job() for _ in range(count)]
     for cumulative in (7, 9):
-        settle_batch(*[(j, cumulative, RUNNING) for j in jobs])
-    assert [escrow.job_info(j).settled for j in jobs] == [9] * count
+        settle_batch(*[(j, cumulative, RUNNING) for j in several])
+    assert [jobs.job_info(j).settled for j in several] == [9] * count
     assert escrow.income(provider, asset) == (0, 18 * count)
 
 
-def test_the_longest_batch(escrow, job, settle_batch):
+def test_the_longest_batch(escrow, jobs, job, settle_batch):
     unknown = range(10_000, 10_000 + MAX_RECEIPTS - 1)
     settle_batch((job, 1, RUNNING), *[(j, 1, RUNNING) for j in unknown])
     assert logs(escrow, "ReceiptSkipped") == [(j, Skip.UNKNOWN) for j in unknown]
-    assert escrow.job_info(job).settled == 1
+    assert jobs.job_info(job).settled == 1
 
 
 def test_jobs_of_several_providers_and_assets(
     escrow,
+    jobs,
     asset,
     odd_token,
     accepted_job,
@@ -80,7 +81,7 @@ def test_jobs_of_several_providers_and_assets(
 ):
     first, odd = accepted_job(), accepted_job(paid_in=odd_token)
     others = open_job(of=other_provider)
-    escrow.accept(others, sender=oracles[0].address)
+    jobs.accept(others, sender=oracles[0].address)
     last = accepted_job()
     settle_batch(*[(j, 10, RUNNING) for j in (first, odd, others, last)])
     assert escrow.income(provider, asset) == (0, 40)
@@ -100,36 +101,38 @@ def test_a_repeated_batch_pays_nothing(escrow, asset, job, provider, signed_batc
     assert escrow.income(provider, asset) == (0, 200)
 
 
-def test_batches_in_any_order_pay_the_same(escrow, asset, job, provider, signed_batch):
+def test_batches_in_any_order_pay_the_same(escrow, jobs, asset, job, provider, signed_batch):
     batches = [signed_batch([(job, c, RUNNING)], index=c) for c in (100, 300, 200)]
     for batch in batches:
         escrow.settle_batch(*batch)
-    assert escrow.job_info(job).settled == 300
+    assert jobs.job_info(job).settled == 300
     assert escrow.income(provider, asset) == (0, 600)
 
 
 @pytest.mark.parametrize("cumulative", [0, 50, 100, 120])
-def test_a_final_status_counts_whatever_its_usage(escrow, job, settle, settle_batch, cumulative):
+def test_a_final_status_counts_whatever_its_usage(
+    escrow, jobs, job, settle, settle_batch, cumulative
+):
     """Vouchers may run ahead of what the committee saw when the job ended."""
     settle(job, 100)
     settle_batch((job, cumulative, JobStatus.CAPACITY_LOST))
     assert logs(escrow, "ReceiptSkipped") == []
-    assert escrow.job_info(job).status == JobStatus.CAPACITY_LOST
-    assert escrow.job_info(job).settled == max(100, cumulative)
+    assert jobs.job_info(job).status == JobStatus.CAPACITY_LOST
+    assert jobs.job_info(job).settled == max(100, cumulative)
 
 
-def test_the_first_final_status_stays(escrow, job, settle_batch):
+def test_the_first_final_status_stays(jobs, job, settle_batch):
     settle_batch((job, 10, JobStatus.COMPLETED))
     settle_batch((job, 20, JobStatus.PROVIDER_FAULT))
     settle_batch((job, 30, RUNNING))
-    assert escrow.job_info(job).status == JobStatus.COMPLETED
-    assert escrow.job_info(job).settled == 30
+    assert jobs.job_info(job).status == JobStatus.COMPLETED
+    assert jobs.job_info(job).settled == 30
 
 
-def test_a_job_runs_before_it_has_used_anything(escrow, job, settle_batch):
+def test_a_job_runs_before_it_has_used_anything(escrow, jobs, job, settle_batch):
     settle_batch((job, 0, RUNNING))
     assert logs(escrow, "ReceiptSkipped") == []
-    assert escrow.job_info(job).status == RUNNING
+    assert jobs.job_info(job).status == RUNNING
     settle_batch((job, 0, RUNNING))
     assert logs(escrow, "ReceiptSkipped") == [(job, Skip.NOT_INCREASING)]
 
@@ -138,7 +141,7 @@ def test_a_job_runs_before_it_has_used_anything(escrow, job, settle_batch):
 
 
 @pytest.fixture
-def bad_receipts(escrow, open_job, accepted_job, settle, payer):
+def bad_receipts(escrow, jobs, open_job, accepted_job, settle, payer):
     """One receipt for every reason, as (receipt, reason)."""
     opened, cancelled, closed, spent, settled, wrong = (
         open_job(),
@@ -148,9 +151,9 @@ def bad_receipts(escrow, open_job, accepted_job, settle, payer):
         accepted_job(),
         accepted_job(),
     )
-    escrow.cancel(cancelled, sender=payer)
+    jobs.cancel(cancelled, sender=payer)
     settle(closed, 1, JobStatus.COMPLETED)
-    escrow.close(closed)
+    jobs.close(closed)
     settle(spent, 5_000)
     settle(settled, 100)
     settle(wrong, 1)
@@ -174,12 +177,12 @@ def test_bad_receipts_change_nothing(escrow, settle_batch, bad_receipts, state):
 
 
 def test_bad_receipts_stop_no_good_one(
-    escrow, asset, accepted_job, provider, settle_batch, bad_receipts
+    escrow, jobs, asset, accepted_job, provider, settle_batch, bad_receipts
 ):
     _, pending = escrow.income(provider, asset)
     good = [accepted_job() for _ in range(3)]
     settle_batch(*[receipt for receipt, _ in bad_receipts], *[(j, 50, RUNNING) for j in good])
-    assert [escrow.job_info(j).settled for j in good] == [50] * 3
+    assert [jobs.job_info(j).settled for j in good] == [50] * 3
     assert escrow.income(provider, asset)[1] == pending + 300
 
 
@@ -192,36 +195,38 @@ def test_a_status_nobody_can_report_is_skipped(escrow, job, settle_batch, status
 @pytest.mark.parametrize("cumulative", [2**40, 2**56 - 1])
 @pytest.mark.parametrize("price", [1, 7_200])
 def test_more_seconds_than_a_job_counts_are_skipped(
-    escrow, accepted_job, settle, settle_batch, cumulative, price
+    escrow, jobs, accepted_job, settle, settle_batch, cumulative, price
 ):
     job = accepted_job(price=price)
     settle(job, 1)
     settle_batch((job, cumulative, RUNNING))
     assert logs(escrow, "ReceiptSkipped") == [(job, Skip.TOO_LARGE)]
-    assert escrow.job_info(job).settled == 1
+    assert jobs.job_info(job).settled == 1
 
 
-def test_as_many_seconds_as_a_job_counts(escrow, accepted_job, settle, settle_batch):
+def test_as_many_seconds_as_a_job_counts(jobs, accepted_job, settle, settle_batch):
     job = accepted_job(price=1, deposit=2**40 // 3_600)
     settle(job, 1)
     settle_batch((job, 2**40 - 1, RUNNING))
-    assert escrow.job_info(job).settled == 2**40 - 1
+    assert jobs.job_info(job).settled == 2**40 - 1
 
 
 # --- more than the deposit ------------------------------------------------------------------
 
 
-def test_over_the_deposit_pays_what_it_covers(escrow, asset, accepted_job, provider, settle_batch):
+def test_over_the_deposit_pays_what_it_covers(
+    escrow, jobs, asset, accepted_job, provider, settle_batch
+):
     job = accepted_job(deposit=DEPOSIT + 1)
     settle_batch((job, 5_002, JobStatus.COMPLETED))
     assert logs(escrow, "JobExhausted") == [(job, 3)]
-    assert escrow.job_info(job).settled == 5_000
-    assert escrow.job_info(job).status == JobStatus.COMPLETED
+    assert jobs.job_info(job).settled == 5_000
+    assert jobs.job_info(job).status == JobStatus.COMPLETED
     assert escrow.income(provider, asset) == (0, DEPOSIT)
 
 
 def test_a_top_up_lets_the_same_batch_settle_the_rest(
-    escrow, asset, job, provider, signed_batch, payer
+    escrow, jobs, asset, job, provider, signed_batch, payer
 ):
     batch = signed_batch([(job, 6_000, JobStatus.COMPLETED)])
     escrow.settle_batch(*batch)
@@ -230,7 +235,7 @@ def test_a_top_up_lets_the_same_batch_settle_the_rest(
     assert logs(escrow, "ReceiptSkipped") == [(job, Skip.EXHAUSTED)]
     escrow.top_up(job, 2_000, sender=payer)
     escrow.settle_batch(*batch)
-    assert escrow.job_info(job).settled == 6_000
+    assert jobs.job_info(job).settled == 6_000
     assert escrow.income(provider, asset) == (0, 12_000)
 
 
@@ -260,9 +265,9 @@ def test_more_than_the_longest_batch_reverts(escrow, job, signed_batch, state):
 
 def test_unsorted_receipts_revert(escrow, job, accepted_job, signed_batch, refused):
     other = accepted_job()
-    for jobs in [(other, job), (job, job), (0, job)]:
+    for order in [(other, job), (job, job), (0, job)]:
         with refused("job_escrow: receipts not sorted"):
-            escrow.settle_batch(*signed_batch(b"".join(packed(j, 1) for j in jobs)))
+            escrow.settle_batch(*signed_batch(b"".join(packed(j, 1) for j in order)))
 
 
 def test_signatures_over_anything_else_revert(

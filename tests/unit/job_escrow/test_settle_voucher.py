@@ -6,7 +6,7 @@ import pytest
 from oracle.domain.messages import Domain, Voucher
 from oracle.domain.receipts import FINAL, JobStatus
 from tests.unit.conftest import sign
-from tests.unit.job_escrow.conftest import DEPOSIT, load_odd, logs
+from tests.unit.market import DEPOSIT, load_odd, logs
 
 RUNNING = JobStatus.RUNNING
 
@@ -15,23 +15,25 @@ def fee_on(amount: int, bps: int = 300) -> int:
     return -(-amount * bps // 10_000)
 
 
-def test_pays_at_once_and_takes_the_fee(escrow, asset, job, provider, signed_voucher, stranger):
+def test_pays_at_once_and_takes_the_fee(
+    escrow, jobs, asset, job, provider, signed_voucher, stranger
+):
     escrow.settle_voucher(*signed_voucher(job, 1_000), sender=stranger)
     assert logs(escrow, "VoucherSettled") == [(job, provider, 1_000, RUNNING, 2_000, 60)]
-    assert escrow.job_info(job).status == RUNNING
-    assert escrow.job_info(job).settled == 1_000
-    assert escrow.job_info(job).deposit == DEPOSIT
+    assert jobs.job_info(job).status == RUNNING
+    assert jobs.job_info(job).settled == 1_000
+    assert jobs.job_info(job).deposit == DEPOSIT
     assert escrow.income(provider, asset) == (1_940, 0)
     assert escrow.fees(asset) == 60
 
 
-def test_pays_the_difference_to_what_was_settled(escrow, asset, job, provider, settle):
+def test_pays_the_difference_to_what_was_settled(escrow, jobs, asset, job, provider, settle):
     for cumulative, paid in [(100, 200), (101, 2), (5_000, 9_798)]:
         settle(job, cumulative)
         assert logs(escrow, "VoucherSettled") == [
             (job, provider, cumulative, RUNNING, paid, fee_on(paid))
         ]
-    assert escrow.job_info(job).settled == 5_000
+    assert jobs.job_info(job).settled == 5_000
 
 
 def test_rounding_never_adds_up(escrow, asset, accepted_job, provider, settle):
@@ -45,10 +47,12 @@ def test_rounding_never_adds_up(escrow, asset, accepted_job, provider, settle):
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
-def test_the_provider_may_end_the_job(escrow, job, provider, signed_voucher, operator, status):
+def test_the_provider_may_end_the_job(
+    escrow, jobs, job, provider, signed_voucher, operator, status
+):
     escrow.settle_voucher(*signed_voucher(job, 10, status), sender=operator.address)
     assert logs(escrow, "VoucherSettled") == [(job, provider, 10, status, 20, 1)]
-    assert escrow.job_info(job).status == status
+    assert jobs.job_info(job).status == status
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
@@ -60,18 +64,18 @@ def test_nobody_else_may_end_the_job(escrow, job, signed_voucher, payer, strange
             escrow.settle_voucher(*voucher, sender=caller)
 
 
-def test_settles_after_the_committee_ended_the_job(escrow, job, settle, settle_batch):
+def test_settles_after_the_committee_ended_the_job(jobs, job, settle, settle_batch):
     settle_batch((job, 10, JobStatus.COMPLETED))
     settle(job, 30)
-    assert escrow.job_info(job).settled == 30
-    assert escrow.job_info(job).status == JobStatus.COMPLETED
+    assert jobs.job_info(job).settled == 30
+    assert jobs.job_info(job).status == JobStatus.COMPLETED
 
 
-def test_the_first_final_status_stays(escrow, job, settle):
+def test_the_first_final_status_stays(jobs, job, settle):
     settle(job, 10, JobStatus.INFRASTRUCTURE)
     settle(job, 20, JobStatus.COMPLETED)
-    assert escrow.job_info(job).status == JobStatus.INFRASTRUCTURE
-    assert escrow.job_info(job).settled == 20
+    assert jobs.job_info(job).status == JobStatus.INFRASTRUCTURE
+    assert jobs.job_info(job).settled == 20
 
 
 def test_ends_a_job_without_more_usage(escrow, job, provider, settle):
@@ -84,13 +88,13 @@ def test_ends_a_job_without_more_usage(escrow, job, provider, settle):
 
 
 def test_over_the_deposit_pays_whole_seconds_and_reports_the_debt(
-    escrow, asset, accepted_job, provider, settle
+    escrow, jobs, asset, accepted_job, provider, settle
 ):
     job = accepted_job(deposit=DEPOSIT + 1)
     settle(job, 5_002)
     assert logs(escrow, "VoucherSettled") == [(job, provider, 5_000, RUNNING, DEPOSIT, 300)]
     assert logs(escrow, "JobExhausted") == [(job, 3)]
-    assert escrow.job_info(job).settled == 5_000
+    assert jobs.job_info(job).settled == 5_000
 
 
 def test_a_top_up_by_the_debt_settles_the_rest(escrow, job, provider, settle, payer, refused):
@@ -106,12 +110,12 @@ def test_a_top_up_by_the_debt_settles_the_rest(escrow, job, provider, settle, pa
     assert logs(escrow, "JobExhausted") == []
 
 
-def test_a_top_up_by_less_settles_a_part(escrow, job, settle, payer):
+def test_a_top_up_by_less_settles_a_part(escrow, jobs, job, settle, payer):
     settle(job, 6_000)
     escrow.top_up(job, 1_001, sender=payer)
     settle(job, 6_000)
     assert logs(escrow, "JobExhausted") == [(job, 999)]
-    assert escrow.job_info(job).settled == 5_500
+    assert jobs.job_info(job).settled == 5_500
 
 
 def test_the_largest_job(escrow, odd_token, accepted_job, payer, settle, provider):
@@ -128,14 +132,14 @@ def test_the_largest_job(escrow, odd_token, accepted_job, payer, settle, provide
     assert sum(escrow.income(provider, odd_token)) + escrow.fees(odd_token) == paid
 
 
-def test_the_dearest_job(escrow, odd_token, accepted_job, payer, settle):
+def test_the_dearest_job(escrow, jobs, odd_token, accepted_job, payer, settle):
     deposit, price = 2**96 - 1, 2**80 - 1
     odd_token.grow(payer, deposit)
     odd_token.approve(escrow, deposit, sender=payer)
     job = accepted_job(price=price, deposit=deposit, paid_in=odd_token)
     settle(job, 2**40 - 1)
     assert logs(escrow, "JobExhausted") == [(job, (2**40 - 1) * price // 3_600 - deposit)]
-    settled = escrow.job_info(job).settled
+    settled = jobs.job_info(job).settled
     assert settled * price // 3_600 <= deposit < (settled + 1) * price // 3_600
 
 
@@ -143,7 +147,7 @@ def test_the_dearest_job(escrow, odd_token, accepted_job, payer, settle):
 
 
 @pytest.mark.parametrize("cumulative", [0, 99, 100])
-def test_usage_that_does_not_rise_reverts(escrow, job, settle, refused, cumulative):
+def test_usage_that_does_not_rise_reverts(job, settle, refused, cumulative):
     settle(job, 100)
     with refused("job_escrow: usage not increasing"):
         settle(job, cumulative)
@@ -155,17 +159,17 @@ def test_a_status_nobody_can_report_reverts(job, settle, refused, status):
         settle(job, 100, status)
 
 
-def test_jobs_that_can_not_settle_revert(escrow, open_job, job, settle, operator, payer, refused):
+def test_jobs_that_can_not_settle_revert(jobs, open_job, job, settle, operator, payer, refused):
     with refused("job_escrow: unknown job"):
         settle(99, 1)
     opened = open_job()
     with refused("job_escrow: not accepted yet"):
         settle(opened, 1)
-    escrow.cancel(opened, sender=payer)
+    jobs.cancel(opened, sender=payer)
     with refused("job_escrow: job is closed"):
         settle(opened, 1)
     settle(job, 1, JobStatus.COMPLETED)
-    escrow.close(job)
+    jobs.close(job)
     with refused("job_escrow: job is closed"):
         settle(job, 2)
 

@@ -23,6 +23,8 @@ from .test_verify import COUNT, EXPIRED, TWICE, UNKNOWN, ascending, refuse
 
 ROUND = 1
 TERMS = keccak(b"terms")
+# a job that a cluster works on
+JOB = 7
 # the cases ask for contracts and actors that live for the session: those have to be there first
 pytestmark = pytest.mark.usefixtures(
     "court", "committee_signs", "provider_owner", "operator", "payout"
@@ -81,7 +83,7 @@ def device_class(registry) -> int:
 
 @pytest.fixture
 def usage_batch(
-    market, escrow, registry, token, committee_signs, provider, device_class, operator
+    market, escrow, jobs, registry, token, committee_signs, provider, device_class, operator
 ) -> Case:
     """Receipts of one running job."""
     card = result_of(provider, device_class, "card of the job")
@@ -91,7 +93,7 @@ def usage_batch(
     token.approve(escrow, 2**256 - 1)
     escrow.list_asset(token)
     job = int(escrow.open_job(provider, token, 1, device_class, 3_600, 1_000, 0, TERMS))
-    escrow.accept(job, sender=operator.address)
+    jobs.accept(job, sender=operator.address)
     receipts, other = (pack([Receipt(job, used, JobStatus.RUNNING)]) for used in (100, 200))
     return Case(
         escrow,
@@ -161,7 +163,22 @@ def verdict(market, court, token, policy, provider, operator) -> Case:
     )
 
 
-CONSUMERS = ["usage_batch", "epoch_root", "attestation_result", "verdict"]
+@pytest.fixture
+def blame(bonds) -> Case:
+    """Which members of a cluster failed its job."""
+    mask, other = (keccak(members.to_bytes(32, "big")) for members in (0b101, 0b010))
+    return Case(
+        bonds,
+        JOB.to_bytes(32, "big"),
+        ROUND,
+        mask,
+        other,
+        lambda signatures: bonds.blame(JOB, ROUND, 0b101, signatures),
+        lambda: bonds.blamed(JOB),
+    )
+
+
+CONSUMERS = ["usage_batch", "epoch_root", "attestation_result", "verdict", "blame"]
 
 
 @pytest.fixture(params=CONSUMERS)

@@ -280,6 +280,8 @@ def open_job(
     provider: int,
     token: Any,
     escrow: Any,
+    bonds: Any,
+    jobs: Any,
     device_class: int,
     customer: LocalAccount,
     operator: LocalAccount,
@@ -291,7 +293,7 @@ def open_job(
     def _open_job(
         collateral: int = COLLATERAL, compensation_bps: int = 5_000, accept: bool = True
     ) -> int:
-        sla = escrow.add_sla(collateral, compensation_bps)
+        sla = bonds.add_sla(collateral, compensation_bps, 0, 0)
         token.transfer(customer.address, DEPOSIT)
         with boa.env.prank(customer.address):
             token.approve(escrow, DEPOSIT)
@@ -299,7 +301,7 @@ def open_job(
                 provider, token, 1, device_class, UNIT, DEPOSIT, sla, keccak(b"terms")
             )
         if accept:
-            escrow.accept(job, sender=operator.address)
+            jobs.accept(job, sender=operator.address)
         return int(job)
 
     return _open_job
@@ -468,6 +470,7 @@ def state(
     staking: Any,
     registry: Any,
     escrow: Any,
+    jobs: Any,
     distributor: Any,
     court: Any,
     holders: list[Any],
@@ -487,7 +490,7 @@ def state(
                 for p in range(1, providers.provider_count() + 1)
             ],
             [registry.capacity(provider, CLASS), registry.device_info(device)],
-            [escrow.job_info(j) for j in range(1, escrow.job_count() + 1)],
+            [jobs.job_info(j) for j in range(1, escrow.job_count() + 1)],
             distributor.unvested(provider),
             court.cases(case_id),
             [court.accusations(case) for case in docket.filed],

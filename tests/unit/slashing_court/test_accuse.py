@@ -117,9 +117,9 @@ def test_a_job_of_another_provider(court, docket, job, reporter, other_provider,
             court.accuse(provider, FRAUD, named, EVIDENCE, sender=reporter)
 
 
-def test_a_job_that_does_not_run(court, docket, escrow, open_job, reporter, victim, refused):
+def test_a_job_that_does_not_run(court, docket, escrow, jobs, open_job, reporter, victim, refused):
     waiting, cancelled = open_job(accept=False), open_job(accept=False)
-    escrow.cancel(cancelled, sender=victim)
+    jobs.cancel(cancelled, sender=victim)
     docket.fund(reporter, docket.policy.accusation_bond)
     for job in (waiting, cancelled):
         with refused("slashing_court: job is not live"):
@@ -168,10 +168,10 @@ def test_a_court_that_is_being_replaced_opens_no_case(
 
 
 def test_a_court_without_its_role_opens_no_case(
-    token, staking, registry, escrow, distributor, verifier, committee, policy, provider, refused
+    token, staking, registry, jobs, distributor, verifier, committee, policy, provider, refused
 ):
     powerless = load(
-        "SlashingCourt", token, staking, registry, escrow, distributor, verifier, committee,
+        "SlashingCourt", token, staking, registry, jobs, distributor, verifier, committee,
         astuple(policy),
     )  # fmt: skip
     token.approve(powerless, 100 * UNIT)

@@ -22,7 +22,7 @@ def convicted(court, proof, job, second_job, case_id, reporter):
 
 
 def test_refunds_and_compensates(
-    court, token, escrow, staking, convicted, second_job, provider, victim, conserved
+    court, token, escrow, jobs, staking, convicted, second_job, provider, victim, conserved
 ):
     before = token.balanceOf(victim)
     supply = token.totalSupply()
@@ -31,7 +31,7 @@ def test_refunds_and_compensates(
     assert token.balanceOf(victim) == before + DEPOSIT + COMPENSATION
     assert token.totalSupply() == supply
     assert staking.slashable(provider) == SLASHABLE - PENALTY - COMPENSATION
-    assert escrow.job_info(second_job).status == 10
+    assert jobs.job_info(second_job).status == 10
 
 
 def test_logs_and_adds_to_the_case(court, convicted, second_job, victim):
@@ -66,7 +66,7 @@ def test_without_a_service_level_only_refunds(
 def test_a_job_is_compensated_once(court, convicted, job, second_job, victim, refused):
     court.compensate(convicted, second_job, sender=victim)
     for over in (job, second_job):
-        with refused("job_escrow: job is not active"):
+        with refused("job_registry: job is not active"):
             court.compensate(convicted, over, sender=victim)
 
 
@@ -93,19 +93,18 @@ def test_job_of_another_provider(
 ):
     proof = prove(false_chain, signer=oracles[1], provider=other_provider)
     case_id = court.convict_attestation(proof.struct, 0)
-    with refused("job_escrow: wrong provider"):
+    with refused("job_registry: wrong provider"):
         court.compensate(case_id, job, sender=victim)
 
 
 def test_job_accepted_after_the_conviction(
-    court, token, staking, escrow, open_job, proof, case_id, provider, provider_owner, operator,
-    victim, enter, refused,
-):  # fmt: skip
+    court, jobs, open_job, proof, case_id, operator, victim, refused
+):
     """An old case is no lever against jobs of a provider that is back from jail."""
     waiting = open_job(accept=False)
     court.convict_attestation(proof.struct, 0)
     boa.env.time_travel(seconds=30 * DAY)
-    escrow.accept(waiting, sender=operator.address)
+    jobs.accept(waiting, sender=operator.address)
     with refused("slashing_court: job accepted later"):
         court.compensate(case_id, waiting, sender=victim)
 
@@ -113,5 +112,5 @@ def test_job_accepted_after_the_conviction(
 def test_job_that_nobody_accepted(court, open_job, proof, case_id, victim, refused):
     waiting = open_job(accept=False)
     court.convict_attestation(proof.struct, 0)
-    with refused("job_escrow: job is not active"):
+    with refused("job_registry: job is not active"):
         court.compensate(case_id, waiting, sender=victim)

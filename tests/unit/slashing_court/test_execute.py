@@ -28,7 +28,7 @@ ANSWER = b"\7" * 32
 
 
 def test_victim_first_reporter_next_rest_burnt(
-    court, docket, token, staking, escrow, job, provider, victim, reporter, stranger, policy,
+    court, docket, token, staking, escrow, jobs, job, provider, victim, reporter, stranger, policy,
     conserved,
 ):  # fmt: skip
     loss = 20 * UNIT
@@ -46,7 +46,7 @@ def test_victim_first_reporter_next_rest_burnt(
     assert staking.slashable(provider) == SLASHABLE - PENALTY
     assert staking.held_by_cases(provider)[0] == 0
     assert staking.jailed_until(provider) == boa.env.evm.patch.timestamp + 30 * DAY
-    assert escrow.job_info(job).status == 10
+    assert jobs.job_info(job).status == 10
     assert docket.stage(case) == CLOSED
     assert (log.case_id, log.provider, log.reporter) == (case, provider, reporter)
     assert (log.kind, log.job, log.slashed, log.vesting_seized) == (FRAUD, job, PENALTY, 0)
@@ -156,19 +156,19 @@ def test_unvested_rewards_pay_what_stake_can_not(
 
 
 def test_a_job_in_another_asset(
-    court, docket, token, staking, escrow, device, device_class, provider, operator, customer,
-    conserved,
+    court, docket, token, staking, escrow, bonds, jobs, device, device_class, provider, operator,
+    customer, conserved,
 ):  # fmt: skip
     """The refund is in the job's asset, the loss and the compensation in stake."""
     dollar = load("WorkToken", "Dollar", "USD", 2**95, [(boa.env.eoa, 2**95)], DAY)
     dollar.approve(escrow, 2**256 - 1)
     escrow.list_asset(dollar)
-    sla = escrow.add_sla(COLLATERAL, 5_000)
+    sla = bonds.add_sla(COLLATERAL, 5_000, 0, 0)
     dollar.transfer(customer.address, DEPOSIT)
     with boa.env.prank(customer.address):
         dollar.approve(escrow, DEPOSIT)
         job = escrow.open_job(provider, dollar, 1, device_class, UNIT, DEPOSIT, sla, b"\1" * 32)
-    escrow.accept(job, sender=operator.address)
+    jobs.accept(job, sender=operator.address)
     case = docket.convicted(FRAUD, job, 5)
     with conserved():
         court.execute(case)
@@ -179,13 +179,13 @@ def test_a_job_in_another_asset(
 
 
 def test_a_job_that_has_ended_meanwhile(
-    court, docket, token, escrow, staking, job, provider, victim, operator, conserved
+    court, docket, token, escrow, jobs, staking, job, provider, victim, operator, conserved
 ):
     """It was settled by its own rules; what the verdict says was lost is still owed."""
     case = docket.convicted(DOWNTIME, job, 5)
-    escrow.request_reclaim(job, sender=victim)
+    jobs.request_reclaim(job, sender=victim)
     boa.env.time_travel(seconds=2 * DAY)
-    escrow.reclaim(job)
+    jobs.reclaim(job)
     before = token.balanceOf(victim)
     with conserved():
         court.execute(case)
@@ -205,12 +205,12 @@ def test_a_job_that_another_case_has_ended(court, docket, token, job, victim):
     assert token.balanceOf(victim) == DEPOSIT + COMPENSATION + 7 + 5
 
 
-def test_other_jobs_of_the_provider_run_on(court, docket, escrow, open_job, victim, refused):
+def test_other_jobs_of_the_provider_run_on(court, docket, escrow, jobs, open_job, victim, refused):
     """An accusation is about the job it names."""
     named, other = open_job(), open_job()
     case = docket.convicted(FRAUD, named)
     court.execute(case)
-    assert escrow.job_info(other).status == 2
+    assert jobs.job_info(other).status == 2
     with refused("slashing_court: no such case"):
         court.compensate(case, other, sender=victim)
 
@@ -225,8 +225,8 @@ def test_devices_are_not_struck(court, docket, registry, device, provider):
 
 
 def test_the_bond_of_a_false_accuser_is_burnt(
-    court, docket, token, staking, provider, job, escrow, reporter, operator, deployer, stranger,
-    policy, conserved,
+    court, docket, token, staking, provider, job, escrow, jobs, reporter, operator, deployer,
+    stranger, policy, conserved,
 ):  # fmt: skip
     case = docket.accuse(FRAUD, job)
     docket.rule(case, False)
@@ -243,7 +243,7 @@ def test_the_bond_of_a_false_accuser_is_burnt(
     assert staking.slashable(provider) == SLASHABLE
     assert staking.held_by_cases(provider)[0] == 0
     assert not staking.is_jailed(provider)
-    assert escrow.job_info(job).status == 2
+    assert jobs.job_info(job).status == 2
     assert docket.stage(case) == CLOSED
 
 

@@ -1,0 +1,305 @@
+"""`clearwork provider offer | revoke` and `clearwork offers`, against an oracle in this process."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import structlog
+import typer
+from typer.testing import CliRunner
+
+from oracle.adapters.offer_client import OfferClient
+from oracle.api.schemas import OfferQuery
+from oracle.cli import customer as buyer
+from oracle.cli import offers as market
+from oracle.cli import provider as command
+from oracle.domain.hashing import keccak
+from oracle.domain.receipts import JobStatus, Receipt, pack
+from oracle.errors import (
+    BadInput,
+    ClearworkError,
+    Conflict,
+    NotFound,
+    Transient,
+    Unauthorized,
+)
+from tests.oracle.conftest import DAY, HOUR, PRICE, Live, Oracle
+from tests.oracle.execution.conftest import committee_signs
+from tests.oracle.offers.conftest import SignOffer, listed, publish
+
+ORACLE = "http://oracle"
+Command = Callable[..., str]
+
+
+def run(app: typer.Typer, *arguments: str) -> str:
+    """Output of a command; raises what `clearwork` would print as an error."""
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    if isinstance(result.exception, ClearworkError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(autouse=True)
+def _oracle_logs_elsewhere() -> Iterator[None]:
+    """The oracle is in this process, but its log is not part of what a command prints."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _reach_the_oracle(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands' clients talk to the oracle here, or to nobody."""
+
+    class Reached(OfferClient):
+        def __init__(self, url: str) -> None:
+            super().__init__(url, httpx.MockTransport(down))
+            if url == ORACLE:
+                self._http = oracle.http
+
+    def down(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused")
+
+    for module in (command, market, buyer):
+        monkeypatch.setattr(module, "OfferClient", Reached)
+
+
+@pytest.fixture
+def keys(live: Live, anvil_url: str, tmp_path: Path) -> Callable[[str], list[str]]:
+    """Options of a command that signs with somebody's key and changes the chain."""
+
+    def _keys(name: str) -> list[str]:
+        file, password = tmp_path / f"{name}.json", tmp_path / "password"
+        password.write_text("password")
+        account = getattr(live, name)
+        file.write_text(json.dumps(account.encrypt("password", kdf="pbkdf2", iterations=1)))
+        return [
+            *("--rpc", anvil_url, "--deployment", str(live.deployment_file)),
+            *("--keystore", str(file), "--password-file", str(password)),
+        ]
+
+    return _keys
+
+
+@pytest.fixture
+def offer_command(live: Live, provider: int, keys: Callable[[str], list[str]]) -> Command:
+    """`clearwork provider offer` of the provider's operator."""
+    asset = live.deployment.address("WorkToken")
+
+    def _offer(*more: str, key: str = "operator", oracle: str = ORACLE) -> str:
+        asked = ["--price", str(PRICE), "--asset", asset, "--oracle", oracle]
+        return run(command.app, "offer", str(provider), *asked, *keys(key), *more)
+
+    return _offer
+
+
+def test_an_offer_is_signed_published_and_listed(
+    oracle: Oracle, offer_command: Command, provider: int, live: Live
+) -> None:
+    oracle.look()
+    (view,) = map(json.loads, offer_command("--gpus", "2", "--json").splitlines())
+    assert (view["provider"], view["gpus"], view["available"]) == (provider, 2, 2)
+    assert (view["min_seconds"], view["max_seconds"]) == (HOUR, 30 * DAY)
+    assert view["signer"] == live.operator.address
+    assert view["expires_at"] == pytest.approx(live.chain.timestamp() + 7 * DAY, abs=60)
+    assert json.loads(run(market.app, "--oracle", ORACLE, "--json")) == [view]
+
+
+def test_an_offer_is_told_to_people(oracle: Oracle, offer_command: Command, provider: int) -> None:
+    oracle.look()
+    printed = offer_command("--nonce", "7", "--sla", "0")
+    assert f"Offer 7 of provider {provider}: 1 of 1 GPUs can be taken now." in printed
+    table = run(market.app, "--oracle", ORACLE)
+    for expected in ("36,000,000,000,000,000,000", "1 of 1", "1 to 720"):
+        assert expected in table
+
+
+def test_an_oracle_that_is_down_does_not_keep_the_offer_from_others(
+    oracle: Oracle, offer_command: Command
+) -> None:
+    oracle.look()
+    with pytest.raises(Transient, match="http://down does not answer"):
+        offer_command("--oracle", ORACLE, oracle="http://down")
+    assert len(listed(oracle)) == 1
+
+
+def test_a_key_that_does_not_speak_for_the_provider_signs_nothing(offer_command: Command) -> None:
+    with pytest.raises(Unauthorized, match="does not speak for provider") as refused:
+        offer_command(key="customer")
+    assert "keystore" in refused.value.remedy
+
+
+def test_what_nobody_could_take_is_not_signed(oracle: Oracle, offer_command: Command) -> None:
+    with pytest.raises(BadInput, match="a run time of 3600 to 60"):
+        offer_command("--max-seconds", "60")
+    with pytest.raises(BadInput, match="is not 32 bytes"):
+        offer_command("--terms", "0x12")
+    with pytest.raises(BadInput, match="is not 20 bytes"):
+        offer_command("--asset", "0x12")
+    with pytest.raises(BadInput, match="a price of"):
+        offer_command("--price", str(2**80))
+    assert listed(oracle) == []
+
+
+def test_the_oracles_refusal_says_what_to_do(oracle: Oracle, offer_command: Command) -> None:
+    oracle.look()
+    with pytest.raises(Conflict, match="no attested device of class 2") as refused:
+        offer_command("--device-class", "2")
+    assert "clearwork agent run" in refused.value.remedy
+
+
+def test_offers_are_revoked_by_nonce_and_below(
+    oracle: Oracle, signed: SignOffer, provider: int, keys: Callable[[str], list[str]]
+) -> None:
+    for nonce in range(5):
+        publish(oracle, signed(nonce=nonce))
+    run(command.app, "revoke", str(provider), "0", "3", *keys("operator"))
+    assert [view["nonce"] for view in listed(oracle)] == [1, 2, 4]
+    run(command.app, "revoke", str(provider), "--below", "2", *keys("provider_owner"))
+    assert [view["nonce"] for view in listed(oracle)] == [2, 4]
+
+
+def test_more_nonces_than_one_transaction_takes(
+    provider: int, live: Live, keys: Callable[[str], list[str]]
+) -> None:
+    run(command.app, "revoke", str(provider), *map(str, range(65)), *keys("operator"))
+    for nonce in (0, 63, 64):
+        assert live.read("OfferBook", "taken", provider, nonce) == 2**256 - 1
+
+
+def test_nothing_and_others_offers_are_not_revoked(
+    provider: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(BadInput, match="nothing to revoke"):
+        run(command.app, "revoke", str(provider), *keys("operator"))
+    with pytest.raises(Conflict, match="caller does not speak for the provider"):
+        run(command.app, "revoke", str(provider), "1", *keys("customer"))
+
+
+def test_the_list_goes_through_all_pages(
+    oracle: Oracle, signed: SignOffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oracle.api.app.OFFERS", 2)
+    for nonce in range(5):
+        publish(oracle, signed(nonce=nonce))
+    found = json.loads(run(market.app, "--oracle", ORACLE, "--json"))
+    assert [view["nonce"] for view in found] == [0, 1, 2, 3, 4]
+    found = json.loads(run(market.app, "--oracle", ORACLE, "--json", "--limit", "3"))
+    assert [view["nonce"] for view in found] == [0, 1, 2]
+
+
+def test_an_empty_list_says_what_to_do(oracle: Oracle, provider: int) -> None:
+    oracle.look()
+    assert "clearwork provider offer" in run(market.app, "--oracle", ORACLE, "--min-gpus", "9")
+    assert json.loads(run(market.app, "--oracle", ORACLE, "--json")) == []
+
+
+def test_a_question_with_a_typing_error_is_explained(oracle: Oracle) -> None:
+    with pytest.raises(BadInput, match="asset"):
+        run(market.app, "--oracle", ORACLE, "--asset", "0x12")
+    with pytest.raises(BadInput, match="max_price"):
+        run(market.app, "--oracle", ORACLE, "--max-price", "-1")
+
+
+@pytest.mark.parametrize("answer", ["nonsense", "{}", "[{}]"])
+def test_an_oracle_that_talks_nonsense(answer: str) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, text=answer))
+    with pytest.raises(Transient, match="outside the protocol"):
+        list(OfferClient("http://odd", transport).listed(OfferQuery()))
+
+
+def test_the_helps_teach() -> None:
+    for app, arguments, taught in [
+        (command.app, ["offer"], ["--valid-for", "shares", "revoke", "Example"]),
+        (command.app, ["revoke"], ["--below", "for ever", "Example"]),
+        (market.app, [], ["--max-price", "cheapest", "Example"]),
+    ]:
+        printed = run(app, *arguments, "--help")
+        for word in taught:
+            assert word.removesuffix("s") in printed, word
+
+
+# --- the customer's side ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taken(
+    live: Live,
+    oracle: Oracle,
+    offer_command: Command,
+    provider: int,
+    keys: Callable[[str], list[str]],
+) -> int:
+    """A job that came of an offer: two GPUs for two hours."""
+    oracle.look()
+    offer_command("--gpus", "2", "--nonce", "7")
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 10 * PRICE)
+    asked = ["--oracle", ORACLE, "--provider", str(provider), "--nonce", "7", "--gpus", "2"]
+    printed = run(buyer.app, "take", *asked, "--hours", "2", "--json", *keys("customer"))
+    return int(json.loads(printed)["job"])
+
+
+def test_a_customer_takes_an_offer_in_one_transaction(
+    live: Live, taken: int, provider: int, oracle: Oracle
+) -> None:
+    job = live.read("JobRegistry", "job_info", taken)
+    assert (job.customer, job.provider, job.gpus) == (live.customer.address, provider, 2)
+    assert (job.status, job.deposit) == (JobStatus.ACCEPTED, 4 * PRICE)
+    oracle.look()
+    assert listed(oracle) == []
+
+
+def test_an_offer_that_is_not_there(
+    oracle: Oracle, provider: int, keys: Callable[[str], list[str]]
+) -> None:
+    oracle.look()
+    asked = ["--oracle", ORACLE, "--provider", str(provider), "--nonce", "8", "--hours", "1"]
+    with pytest.raises(NotFound, match="no offer 8 of provider"):
+        run(buyer.app, "take", *asked, *keys("customer"))
+
+
+def test_a_customer_lowers_its_deposit_only_so_far(
+    live: Live, taken: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="the provider may have earned that"):
+        run(buyer.app, "lower", str(taken), str(PRICE), *keys("customer"))
+
+
+def test_a_customer_cannot_leave_while_the_devices_are_there(
+    live: Live, taken: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="capacity is not lost"):
+        run(buyer.app, "leave", str(taken), *keys("customer"))
+
+
+def test_a_silent_job_is_reclaimed(
+    live: Live, taken: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="no reclaim requested"):
+        run(buyer.app, "reclaim", str(taken), *keys("customer"))
+    run(buyer.app, "reclaim", str(taken), "--request", *keys("customer"))
+    live.mine(1, 2 * DAY)
+    run(buyer.app, "reclaim", str(taken), *keys("customer"))
+    assert live.read("JobRegistry", "job_info", taken).status == JobStatus.CLOSED
+
+
+def test_a_customer_disputes_pending_income(
+    live: Live, taken: int, keys: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    evidence = tmp_path / "evidence.txt"
+    evidence.write_text("the GPUs were idle: see the log")
+    bond = live.read("SlashingCourt", "POLICY").accusation_bond
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 2 * bond)
+    with pytest.raises(Conflict, match="nothing pending"):
+        run(buyer.app, "dispute", str(taken), str(evidence), *keys("customer"))
+    packed = pack([Receipt(taken, 3_600, JobStatus.RUNNING)])
+    signatures = committee_signs(live, "JobEscrow", bytes(32), 1, keccak(packed))
+    live.send(live.customer, "JobEscrow", "settle_batch", 1, 0, packed, signatures)
+    evidence.write_text("more of it")
+    printed = run(buyer.app, "dispute", str(taken), str(evidence), "--json", *keys("customer"))
+    assert json.loads(printed)["kept"] == PRICE
+    assert live.read("JobEscrow", "disputed", taken) == PRICE
