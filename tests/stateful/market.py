@@ -27,7 +27,6 @@ from tests.stateful.conftest import (
     World,
     deploy,
     deploy_token,
-    give_roles,
     populate,
 )
 from tests.stateful.evm import Contract, Evm, address_of
@@ -51,7 +50,7 @@ CLASS = 1
 # the smallest commitment: one leaf is the whole tree
 DIMS = Dims(m=1, n=128, k=32, rounds=1)
 # collateral in base units and the customer's part of it in bps; level 0 promises nothing
-LEVELS = ((0, 0), (100 * UNIT, 5_000), (60 * UNIT, 10_000), (0, 5_000))
+LEVELS = ((0, 0), (100 * UNIT, 5_000), (400 * UNIT, 10_000), (0, 5_000))
 PRICE = UNIT
 DEPOSIT = 10 * UNIT
 VESTING_PERIOD = 90 * DAY
@@ -71,6 +70,8 @@ class Market(World):
 
     committee: Contract
     registry: Contract
+    bonds: Contract
+    jobs: Contract
     distributor: Contract
     ledger: Contract
     operators: list[LocalAccount]
@@ -181,23 +182,37 @@ def open_market() -> Market:
     for oracle in oracles:
         committee.bond(oracle.address, MIN_ORACLE_BOND, sender=DEPLOYER)
     registry = deploy(evm, "DeviceRegistry", committee, world.staking, 30 * DAY, DAY, ROLE_DELAY)
+    source = Path(__file__).parent / "contracts" / "reward_ledger.vy"
+    ledger = evm.deploy(source, sender=DEPLOYER)
+    clusters = deploy(evm, "ClusterRegistry", world.providers, ROLE_DELAY)
+    bonds = deploy(evm, "ServiceBonds", world.staking, registry, clusters, committee, ROLE_DELAY)
+    offers = deploy(evm, "OfferBook", world.providers, ROLE_DELAY)
+    jobs = deploy(
+        evm,
+        "JobRegistry",
+        world.providers,
+        clusters,
+        bonds,
+        offers,
+        JOB_TIMEOUT,
+        ROLE_DELAY,
+    )
     escrow = deploy(
         evm,
         "JobEscrow",
         token,
-        world.staking,
-        registry,
+        world.providers,
+        clusters,
+        jobs,
         committee,
+        ledger,
         DISPUTE_WINDOW,
-        JOB_TIMEOUT,
         0,
         0,
         DEPLOYER,
         DEPLOYER,
         ROLE_DELAY,
     )
-    source = Path(__file__).parent / "contracts" / "reward_ledger.vy"
-    ledger = evm.deploy(source, sender=DEPLOYER)
     distributor = deploy(
         evm,
         "RewardDistributor",
@@ -215,7 +230,7 @@ def open_market() -> Market:
         token,
         world.staking,
         registry,
-        escrow,
+        jobs,
         distributor,
         deploy(evm, "MatmulVerifier"),
         committee,
@@ -225,21 +240,32 @@ def open_market() -> Market:
         **vars(world) | {"court": court, "escrow": escrow},
         committee=committee,
         registry=registry,
+        bonds=bonds,
+        jobs=jobs,
         distributor=distributor,
         ledger=ledger,
         operators=operators,
         oracles=oracles,
         policy=policy,
     )
-    give_roles(market)
-    court.set_role(role("ARBITER"), market.arbiter, sender=DEPLOYER)
-    for contract in (registry, escrow, distributor):
-        contract.set_role(role("COURT"), court, sender=DEPLOYER)
+    for contract, name, holder in (
+        (world.staking, "SLASHER", court),
+        (world.staking, "LOCKER", bonds),
+        (court, "ARBITER", market.arbiter),
+        (registry, "COURT", court),
+        (jobs, "COURT", court),
+        (distributor, "COURT", court),
+        (bonds, "JOBS", jobs),
+        (offers, "JOBS", jobs),
+        (jobs, "ESCROW", escrow),
+        (clusters, "ESCROW", escrow),
+    ):
+        contract.set_role(role(name), holder, sender=DEPLOYER)
     registry.add_class(1, 1, UNIT, sender=DEPLOYER)
     token.approve(escrow, 2**256 - 1, sender=DEPLOYER)
     escrow.list_asset(token, sender=DEPLOYER)
     for level in LEVELS[1:]:
-        escrow.add_sla(*level, sender=DEPLOYER)
+        bonds.add_sla(*level, 0, 0, sender=DEPLOYER)
     for number, (owner, operator) in enumerate(zip(world.owners, operators, strict=True), start=1):
         world.providers.set_operator(number, operator.address, sender=owner)
         # an appeal takes a bond from whoever speaks for the provider

@@ -2,11 +2,13 @@
 what the policy says, once, and an open case keeps what it may cost.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import astuple, dataclass
 from fractions import Fraction
 from functools import partial
+from math import floor
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from oracle.domain.hashing import keccak
-from oracle.domain.receipts import COMPENSATED, FINAL
+from oracle.domain.receipts import COMPENSATED, FINAL, JobStatus
 from tests.stateful.conftest import PURSE
 from tests.stateful.evm import Reverted, reverts
 from tests.stateful.law import FOR_EVER, Accusation, Conviction, Law, Sentence, Stakes
@@ -23,6 +25,7 @@ from tests.stateful.market import CLASS, DEPOSIT, LEVELS, PRICE, Market, open_ma
 from tests.stateful.model import MIN_TOKENS
 from tests.stateful.test_staking import MAX, StakingMachine, parts, people, play, providers
 from tests.unit.conftest import (
+    DISPUTE_WINDOW,
     GENESIS_SUPPLY,
     HOUR,
     LOCK_PERIOD,
@@ -46,6 +49,10 @@ from tests.unit.slashing_court.conftest import (
 
 PROVIDER_LEAF = 1
 MAX_LOSS = 2**96 - 1
+# income that a dispute gave back to the provider waits for no window
+SETTLED = -1
+# GPU-seconds that a job is metered for at most; its deposit covers more
+MAX_METERED = 7 * HOUR
 # by proof in one sequence: each costs half the stake, and its provider rests in jail for long
 MAX_CONVICTIONS = 3
 
@@ -59,6 +66,11 @@ losses = st.one_of(st.just(0), st.integers(0, 200 * UNIT), st.just(MAX_LOSS))
 parties = st.sampled_from(["owner", "operator", "accuser", "thief"])
 
 
+def amount(seconds: int) -> int:
+    """What usage costs."""
+    return seconds * PRICE // HOUR
+
+
 @dataclass
 class Job:
     """A job that its provider accepted."""
@@ -68,6 +80,16 @@ class Job:
     level: int
     accepted_at: int
     live: bool = True
+    # GPU-seconds reported, and those that were disputed once
+    seconds: int = 0
+    undisputed: int = 0
+    # the case that its customer's dispute waits for, and the income that is kept back meanwhile
+    case_id: bytes = b""
+    kept: int = 0
+
+    @property
+    def earned(self) -> int:
+        return amount(self.seconds)
 
     @property
     def collateral(self) -> int:
@@ -83,7 +105,8 @@ class CourtMachine(StakingMachine):
     """Everything that StakingMachine does, while jobs run and providers stand accused."""
 
     STATE = (
-        *StakingMachine.STATE, "law", "jobs", "granted", "claimed", "burnt", "gifts", "struck"
+        *StakingMachine.STATE, "law", "jobs", "income", "debts", "granted", "claimed", "burnt",
+        "gifts", "struck",
     )  # fmt: skip
     # played enough without a court
     overreach = trespass = with_permit = change_commission = give_away = None
@@ -94,6 +117,10 @@ class CourtMachine(StakingMachine):
         self.court = market.court
         self.law = Law(market.policy)
         self.jobs: dict[int, Job] = {}
+        # provider => dispute window in which it was earned, or `SETTLED` => income
+        self.income: dict[int, Counter[int]] = {provider: Counter() for provider in self.model}
+        # (provider, customer) => compensation that the stake did not cover
+        self.debts: Counter[tuple[int, str]] = Counter()
         # provider => rewards of all time, and those of them that were claimed
         self.granted = dict.fromkeys(self.model, 0)
         self.claimed = dict.fromkeys(self.model, 0)
@@ -162,26 +189,27 @@ class CourtMachine(StakingMachine):
         self._hire(provider, self.world.delegators[person], level)
 
     def _hire(self, provider: int, customer: str, level: int) -> None:
-        model, escrow = self.model[provider], self.market.escrow
+        model, market = self.model[provider], self.market
         collateral, _ = LEVELS[level]
         jailed = self.is_jailed(provider)
-        committed = escrow.committed_gpus(provider, CLASS)
+        committed = market.bonds.committed_gpus(provider, CLASS)
         if committed == self.market.registry.capacity(provider, CLASS) and not jailed:
             if self.staking.slashable(provider) < self.required_stake(provider) + UNIT:
                 return
             self.devices[provider].append(self.attest(provider))
         arguments = (provider, self.token, 1, CLASS, PRICE, DEPOSIT, level, bytes(32))
-        job = escrow.open_job(*arguments, sender=customer)
+        job = market.escrow.open_job(*arguments, sender=customer)
         if self.attempt(
-            lambda: escrow.accept(job, sender=self.owner(provider)),
-            (jailed, "job_escrow: provider is jailed"),
+            lambda: market.jobs.accept(job, sender=self.owner(provider)),
+            (jailed, "service_bonds: provider is jailed"),
+            (self.owes(provider), "service_bonds: provider owes a customer"),
             (
                 committed == self.market.registry.capacity(provider, CLASS),
-                "job_escrow: not enough devices",
+                "service_bonds: not enough devices",
             ),
             (
                 self.staking.slashable(provider) < self.required_stake(provider),
-                "job_escrow: not enough stake",
+                "service_bonds: not enough stake",
             ),
             (
                 collateral > 0
@@ -193,7 +221,7 @@ class CourtMachine(StakingMachine):
             self.wallets[customer] -= DEPOSIT
             model.held += collateral
         else:
-            escrow.cancel(job, sender=customer)
+            market.jobs.cancel(job, sender=customer)
 
     def required_stake(self, provider: int) -> int:
         return int(self.market.registry.required_stake(provider))
@@ -202,34 +230,136 @@ class CourtMachine(StakingMachine):
         number = self.next_number()
         return self.market.attest(provider, keccak(number.to_bytes(32, "big")), number)
 
-    @rule(number=numbers, status=st.sampled_from(sorted(FINAL)), seconds=st.integers(1, 2 * HOUR))
-    @precondition(lambda self: any(job.live for job in self.jobs.values()))
-    def finish(self, number, status, seconds):
-        """The committee reports the end of a job."""
-        live = [i for i, job in self.jobs.items() if job.live]
-        job = self.jobs[live[number % len(live)]]
-        model = self.begin(job.provider)
-        self.market.report(live[number % len(live)], seconds, status, self.next_number())
-        bond = self.staking.self_bond(job.provider)
-        self.market.escrow.close(live[number % len(live)])
-        compensation = job.promised if status in COMPENSATED else 0
-        self.end(job, seconds * PRICE // HOUR)
-        paid = min(compensation, bond.active + bond.unbonding)
-        if compensation:
-            # what is seized is not released
-            model.released[self.now // LOCK_PERIOD] -= compensation
-            self.struck.add(job.provider)
-            model.take_self_bond(Fraction(paid))
-            self.wallets[job.customer] += paid
-            self.settle(job.provider)
+    @rule(number=numbers, seconds=st.integers(1, 2 * HOUR))
+    @precondition(lambda self: self.live_jobs())
+    def meter(self, number, seconds):
+        """The committee reports usage."""
+        job_id, job = self.live_job(number)
+        if job.seconds + seconds <= MAX_METERED:
+            self.report(job_id, job, seconds, JobStatus.RUNNING)
 
-    def end(self, job: Job, paid: int) -> None:
-        """A job is over: the rest of the deposit goes back, the collateral is let go."""
+    @rule(number=numbers, status=st.sampled_from(sorted(FINAL)), seconds=st.integers(1, 2 * HOUR))
+    @precondition(lambda self: self.live_jobs())
+    def finish(self, number, status, seconds):
+        """The committee reports the end of a job; who failed pays out of the job's collateral."""
+        job_id, job = self.live_job(number)
+        provider, bond = job.provider, self.staking.self_bond(job.provider)
+        self.report(job_id, job, seconds, status)
+        self.market.jobs.close(job_id)
+        paid = 0
+        if status in COMPENSATED:
+            # what slashes have left of the self-bond is all jobs' in proportion
+            left = min(Fraction(1), Fraction(bond.active + bond.unbonding, max(bond.held, 1)))
+            paid = min(job.promised, floor(job.collateral * left))
+            owed = job.promised - paid
+            self.debts[provider, job.customer] += owed
+            if owed:
+                self.tally("debt")
+            self.struck.add(provider)
+            self.wallets[job.customer] += paid
+        self.end(job, paid)
+        if paid:
+            self.model[provider].take_self_bond(Fraction(paid))
+            self.settle(provider)
+
+    def live_jobs(self) -> list[tuple[int, Job]]:
+        return [item for item in self.jobs.items() if item[1].live]
+
+    def live_job(self, number: int) -> tuple[int, Job]:
+        job_id, job = self.live_jobs()[number % len(self.live_jobs())]
+        self.begin(job.provider)
+        return job_id, job
+
+    def report(self, job_id: int, job: Job, seconds: int, status: int) -> None:
+        before = job.earned
+        job.seconds += seconds
+        self.market.report(job_id, job.seconds, status, self.next_number())
+        self.income[job.provider][self.now // DISPUTE_WINDOW] += job.earned - before
+
+    def end(self, job: Job, seized: int = 0) -> None:
+        """A job is over: the rest of the deposit goes back, that of the collateral is let go."""
         model, window = self.model[job.provider], self.now // LOCK_PERIOD
         job.live = False
-        self.wallets[job.customer] += DEPOSIT - paid
+        self.wallets[job.customer] += DEPOSIT - job.earned
         model.held -= job.collateral
-        model.released[window] = model.released.get(window, 0) + job.collateral
+        model.released[window] = model.released.get(window, 0) + job.collateral - seized
+
+    @rule(
+        number=numbers,
+        metered=st.booleans(),
+        strays=st.sampled_from([0, 0, 0, 1]),
+        person=people,
+    )
+    @precondition(lambda self: self.any_case(OPEN, RULED, APPEALED, DECIDED))
+    def dispute(self, number, metered, strays, person):
+        """A customer that accuses of fraud has what its job earned lately kept back."""
+        case_id, case = self.begin_case(number, OPEN, RULED, APPEALED, DECIDED)
+        if not case.job:
+            return
+        job, income = self.jobs[case.job], self.income[case.provider]
+        if metered and job.live and job.seconds < MAX_METERED:
+            self.report(case.job, job, HOUR, JobStatus.RUNNING)
+        customer = self.world.delegators[person] if strays else job.customer
+        window = self.now // DISPUTE_WINDOW
+        kept = min(job.earned - amount(job.undisputed), income[window] + income[window - 1])
+        if self.attempt(
+            lambda: self.market.jobs.dispute(case.job, case_id, sender=customer),
+            (customer != job.customer, "job_registry: not the customer"),
+            (job.case_id != b"", "job_registry: already disputed"),
+            (
+                case.accuser != customer or case.kind != FRAUD,
+                "job_registry: no such accusation",
+            ),
+            (not case.is_open, "job_registry: accusation is closed"),
+            (kept == 0, "job_registry: nothing pending"),
+        ):
+            job.case_id, job.kept, job.undisputed = case_id, kept, job.seconds
+            newest = min(kept, income[window])
+            income[window] -= newest
+            income[window - 1] -= kept - newest
+            self.tally("disputed")
+
+    @rule(number=numbers)
+    @precondition(lambda self: self.jobs)
+    def settle_dispute(self, number):
+        """The money follows the court's last word; a draw is for the provider."""
+        jobs = sorted(self.jobs.items(), key=lambda item: not item[1].case_id)
+        job_id, job = jobs[number % len(jobs)]
+        self.begin(job.provider)
+        case = self.law.accusations.get(job.case_id)
+        if self.attempt(
+            lambda: self.market.jobs.settle_dispute(job_id),
+            (case is None, "job_registry: not disputed"),
+            (case is not None and case.is_open, "job_registry: accusation is open"),
+        ):
+            if case.guilty:
+                self.wallets[job.customer] += job.kept
+            else:
+                self.income[job.provider][SETTLED] += job.kept
+            self.tally("dispute won" if case.guilty else "dispute lost")
+            job.case_id, job.kept = b"", 0
+
+    def owes(self, provider: int) -> bool:
+        return any(owed for (debtor, _), owed in self.debts.items() if debtor == provider)
+
+    @rule(provider=providers, person=people)
+    @precondition(lambda self: self.debts.total())
+    def collect_debt(self, provider, person):
+        """What collateral did not cover comes out of self-bond that no job locks."""
+        model, customer = self.begin(provider), self.world.delegators[person]
+        free = self.staking.free_self_bond(provider)
+        paid = min(self.debts[provider, customer], free)
+        if self.attempt(
+            lambda: self.market.bonds.collect_debt(provider, customer),
+            (paid == 0, "service_bonds: nothing to pay"),
+            (self.is_jailed(provider), "provider_staking: provider is jailed"),
+        ):
+            self.debts[provider, customer] -= paid
+            self.struck.add(provider)
+            self.wallets[customer] += paid
+            model.take_self_bond(Fraction(paid))
+            self.settle(provider)
+            self.tally("debt collected")
 
     # --- rewards --------------------------------------------------------------------------
 
@@ -355,13 +485,13 @@ class CourtMachine(StakingMachine):
         if weighed is None or not self.attempt(
             file,
             (case_id in self.law.convictions, twice),
-            (job is not None and not job.live, "job_escrow: job is not active"),
+            (job is not None and not job.live, "job_registry: job is not active"),
         ):
             return
         self.fails(twice, file)
         sentence, vested = weighed
         if job:
-            self.end(job, 0)
+            self.end(job)
         self.law.convictions[case_id] = Conviction(kind, provider, self.now, sentence.from_stake)
         self.law.enter(provider, sentence, self.now)
         self.pay(provider, sentence, vested, job.customer if job else "", reporter)
@@ -436,11 +566,11 @@ class CourtMachine(StakingMachine):
             lambda: self.court.compensate(case_id, job_id, sender=customer),
             (customer != hired.customer, "slashing_court: caller is not the customer"),
             (hired.accepted_at > conviction.convicted_at, "slashing_court: job accepted later"),
-            (not hired.live, "job_escrow: job is not active"),
-            (hired.provider != provider, "job_escrow: wrong provider"),
+            (not hired.live, "job_registry: job is not active"),
+            (hired.provider != provider, "job_registry: wrong provider"),
         ):
             sentence, vested = weighed
-            self.end(hired, 0)
+            self.end(hired)
             conviction.slashed += sentence.from_stake
             self.pay(provider, sentence, vested, customer, "")
             self.tally("compensated")
@@ -448,13 +578,17 @@ class CourtMachine(StakingMachine):
     # --- accusations ----------------------------------------------------------------------
 
     @initialize(
-        accused=st.lists(st.tuples(providers, kinds, people, numbers), min_size=1, max_size=3),
+        provider=providers,
+        others=st.lists(st.tuples(providers, kinds, people, numbers), max_size=2),
         verdict=st.sampled_from([None, True, True, False]),
         loss=losses,
     )
-    def begin_on_trial(self, accused, verdict, loss):
-        """Somebody is accused already, and the first case may have been ruled on."""
-        for accusation in accused:
+    def begin_on_trial(self, provider, others, verdict, loss):
+        """A customer accuses its provider of fraud, others somebody of something; the customer's
+        case may have been ruled on.
+        """
+        self._accuse(provider, FRAUD, person=0, job=0, pieces=[0])
+        for accusation in others:
             self._accuse(*accusation, [0])
         if verdict is not None:
             (case_id, case), *_ = self.law.accusations.items()
@@ -474,9 +608,11 @@ class CourtMachine(StakingMachine):
         self._accuse(provider, kind, person, job, sorted(pieces))
 
     def _accuse(self, provider: int, kind: int, person: int, job: int, pieces: list[int]) -> None:
-        model = self.model[provider]
+        model, owner = self.model[provider], self.owner(provider)
         job_id = self.job_of(provider, job)
-        accuser = (*self.world.delegators[:3], self.world.thief, self.owner(provider))[person]
+        # mostly the customer itself where a job is named
+        customer = self.jobs[job_id].customer if job_id else self.world.delegators[0]
+        accuser = (*[customer] * 2, self.world.delegators[1], self.world.thief, owner)[person]
         types = ["address", "uint24", "uint8", "uint64", "bytes32"]
         for piece in pieces:
             evidence = keccak(bytes([piece]))
@@ -681,7 +817,7 @@ class CourtMachine(StakingMachine):
         self.wallets[case.accuser] += policy.accusation_bond
         sentence, vested = weighed
         if job and job.live:
-            self.end(job, 0)
+            self.end(job)
         self.law.enter(provider, sentence, self.now)
         self.pay(provider, sentence, vested, job.customer if job else "", case.accuser)
         self.jail(provider, case.kind)
@@ -827,6 +963,13 @@ class CourtMachine(StakingMachine):
         assert self.token.balanceOf(self.court) == self.law.bonds + self.gifts
 
     @invariant()
+    def escrow_holds_what_it_owes(self):
+        unspent = sum(DEPOSIT - job.earned for job in self.jobs.values() if job.live)
+        income = sum(income.total() for income in self.income.values())
+        kept = sum(job.kept for job in self.jobs.values())
+        assert self.token.balanceOf(self.market.escrow) == unspent + income + kept
+
+    @invariant()
     def what_is_missing_was_burnt(self):
         assert self.token.totalSupply() == GENESIS_SUPPLY - self.burnt
 
@@ -860,6 +1003,13 @@ class CourtMachine(StakingMachine):
         super().check(provider, model)
         assert self.staking.jailed_until(provider) == model.jailed_until
         assert self.staking.is_jailed(provider) == self.is_jailed(provider)
+        window = self.now // DISPUTE_WINDOW
+        pending = self.income[provider][window] + self.income[provider][window - 1]
+        income = self.income[provider].total() - pending, pending
+        assert self.market.escrow.income(provider, self.token) == income
+        for customer in self.world.delegators:
+            owed = self.market.bonds.debt_to(provider, customer)
+            assert owed == self.debts[provider, customer]
         for case_id, case in self.law.accusations.items():
             if case.provider == provider:
                 assert tuple(self.court.accusations(case_id)) == astuple(case)
@@ -881,6 +1031,7 @@ def test_short_trials(market, tell):
 OUTCOMES = {
     "drawn", "acquitted", "executed", "executed after an exit", "arbiter silent", "upheld",
     "reversed", "false attestation", "equivocation", "compensated", "claim from jail",
+    "debt", "disputed", "dispute won", "dispute lost",
 }  # fmt: skip
 
 
