@@ -589,9 +589,9 @@ def settle_root(
     proof: DynArray[bytes32, MAX_PROOF],
 ):
     """
-    @notice Settle one job, or all jobs of a payee, by a leaf of the usage root that the ledger has adopted; anyone may
-            call. The receipts are applied like those of `settle_batch`, and the income waits
-            for the dispute window as well.
+    @notice Settle one job, or all jobs of a payee, by a leaf of the usage root that the ledger
+            has adopted; anyone may call. The receipts are applied like those of
+            `settle_batch`, and the income waits for the dispute window as well.
     @param kind `LEAF_JOB`, or `LEAF_PAYEE`
     @param key the leaf's: job number, or payee id with the leaf's part number above it
     @param receipts what the leaf holds the hash of, packed as in `settle_batch`

@@ -94,6 +94,8 @@ parties: HashMap[uint64, uint256]
 reclaim_request: public(HashMap[uint64, ReclaimRequest])
 # job => accusation of fraud on which its disputed income waits
 disputes: public(HashMap[uint64, bytes32])
+# job => court of that accusation, also once another has taken over
+dispute_court: public(HashMap[uint64, ISlashingCourt])
 # job => usage that has outlived its dispute windows (modules/checkpoint_word.vy)
 checkpoints: HashMap[uint64, uint256]
 
@@ -354,13 +356,15 @@ def dispute(job: uint64, case_id: bytes32) -> uint256:
     @notice Keep a job's part of the payee's pending income back, as its customer, until the
             court has decided the customer's accusation of fraud. What a checkpoint shows to have
             outlived its dispute windows is not touched, nor more than the payee has pending.
+            Usage can be disputed once: a later dispute is about later usage.
     @param job number of the job
     @param case_id the customer's accusation that names the job, still open
     @return amount base units of the job's asset kept back
     """
     self._check_customer(job)
     assert self.disputes[job] == empty(bytes32), "job_registry: already disputed"
-    case: ISlashingCourt.Accusation = self._accusation(case_id)
+    court: ISlashingCourt = ISlashingCourt(delayed_roles.role_holder[COURT])
+    case: ISlashingCourt.Accusation = staticcall court.accusations(case_id)
     assert (
         case.job == job and case.accuser == msg.sender and case.kind == KIND_FRAUD
     ), "job_registry: no such accusation"
@@ -370,14 +374,13 @@ def dispute(job: uint64, case_id: bytes32) -> uint256:
     )
     assert amount != 0, "job_registry: nothing pending"
     self.disputes[job] = case_id
+    self.dispute_court[job] = court
+    # it is held now, or too late to hold: no later dispute takes it from other jobs' income
+    self.checkpoints[job] = checkpoint_word._final(
+        (staticcall self._escrow().job_state(job)).settled
+    )
     log IJobRegistry.JobDisputed(job=job, case_id=case_id, amount=amount)
     return amount
-
-
-@internal
-@view
-def _accusation(case_id: bytes32) -> ISlashingCourt.Accusation:
-    return staticcall ISlashingCourt(delayed_roles.role_holder[COURT]).accusations(case_id)
 
 
 @internal
@@ -505,14 +508,16 @@ def reclaim(job: uint64):
 def checkpoint(job: uint64):
     """
     @notice Remember how much of a job is settled now: two dispute windows later that much can't
-            be disputed any more. A provider does it for jobs that run for long; anyone may.
+            be disputed any more, and the next checkpoint can be set. A provider does it for
+            jobs that run for long; anyone may.
     @param job number of the job
     """
     state: IJobEscrow.JobState = staticcall self._escrow().job_state(job)
     assert state.status != 0, "job_registry: unknown job"
-    self.checkpoints[job] = checkpoint_word._mark(
-        self.checkpoints[job], state.settled, self._window()
-    )
+    before: uint256 = self.checkpoints[job]
+    after: uint256 = checkpoint_word._mark(before, state.settled, self._window())
+    assert after != before, "job_registry: last checkpoint is too young"
+    self.checkpoints[job] = after
     log IJobRegistry.Checkpointed(job=job, gpu_seconds=state.settled)
 
 
@@ -525,7 +530,7 @@ def settle_dispute(job: uint64):
     """
     case_id: bytes32 = self.disputes[job]
     assert case_id != empty(bytes32), "job_registry: not disputed"
-    case: ISlashingCourt.Accusation = self._accusation(case_id)
+    case: ISlashingCourt.Accusation = staticcall self.dispute_court[job].accusations(case_id)
     assert case.stage == STAGE_CLOSED, "job_registry: accusation is open"
     self.disputes[job] = empty(bytes32)
     receiver: address = empty(address)

@@ -135,6 +135,7 @@ def pledge(obligation: IServiceBonds.Obligation) -> uint256:
     @return collateral base units of the staked token locked, all members together
     """
     delayed_roles._check_role(JOBS)
+    assert obligation.sla <= self.sla_count, "service_bonds: unknown sla"
     per_gpu: uint256 = self.sla_terms[obligation.sla].collateral_per_gpu
     if not payees._is_cluster(obligation.payee):
         return self._pledge(obligation.payee, obligation.device_class, obligation.gpus, per_gpu)
@@ -162,6 +163,10 @@ def _pledge(provider: uint24, device_class: uint16, gpus: uint16, per_gpu: uint2
         provider
     ), "service_bonds: not enough stake"
     self.committed_gpus[provider][device_class] = committed
+    # they are enough, so an older shortage is over whether or not somebody has noted that: it
+    # must not cost a new job its grace
+    if self.short_since[provider][device_class] != 0:
+        self._note_capacity(provider, device_class, 0)
     collateral: uint256 = per_gpu * convert(gpus, uint256)
     if collateral != 0:
         extcall STAKING.lock(provider, collateral)
@@ -385,9 +390,14 @@ def note_capacity(provider: uint24, device_class: uint16) -> uint256:
         since = 0
     elif since == 0:
         since = block.timestamp
+    self._note_capacity(provider, device_class, since)
+    return since
+
+
+@internal
+def _note_capacity(provider: uint24, device_class: uint16, since: uint256):
     self.short_since[provider][device_class] = since
     log IServiceBonds.CapacityNoted(provider=provider, device_class=device_class, short_since=since)
-    return since
 
 
 @internal

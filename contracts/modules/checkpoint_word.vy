@@ -9,7 +9,8 @@
 
         A checkpoint is what was settled at the latest by some window. Two windows later the
         income from it has matured, and it can't be disputed any more. The older one is kept
-        while the newer one still waits.
+        while the newer one still waits. A checkpoint of window 0 waits for nothing: what was
+        disputed once is not disputed again.
 @dev No other file shifts these bits.
 """
 
@@ -39,6 +40,16 @@ def _mark(word: uint256, settled: uint256, window: uint256) -> uint256:
     return (
         settled << NEWER_SHIFT | window << NEWER_WINDOW_SHIFT | newer << OLDER_SHIFT | newer_window
     )
+
+
+@internal
+@pure
+def _final(settled: uint256) -> uint256:
+    """
+    @notice The word of a job whose usage so far can't be disputed from now on.
+    @param settled GPU-seconds settled now
+    """
+    return settled << NEWER_SHIFT
 
 
 @internal

@@ -3,17 +3,29 @@
 import boa
 import pytest
 
-from tests.unit.conftest import DAY, DISPUTE_WINDOW, JOB_TIMEOUT, ROLE_DELAY, ROOT
+from tests.unit.conftest import DAY, DISPUTE_WINDOW, ROLE_DELAY, ROOT
 
 ZERO = "0x" + "00" * 20
 # position of each constructor argument
-TOKEN, STAKING, REGISTRY, COMMITTEE, WINDOW, TIMEOUT, FEE, BURN, TREASURY, GUARDIAN = range(10)
+(
+    TOKEN,
+    PROVIDERS,
+    CLUSTERS,
+    JOBS,
+    COMMITTEE,
+    LEDGER,
+    WINDOW,
+    FEE,
+    BURN,
+    TREASURY,
+    GUARDIAN,
+) = range(11)
 
 
 @pytest.fixture
-def arguments(token, staking, registry, committee, treasury, guardian):
+def arguments(token, providers, clusters, jobs, committee, ledger, treasury, guardian):
     return [
-        token, staking, registry, committee, DISPUTE_WINDOW, JOB_TIMEOUT, 300, 5_000,
+        token, providers, clusters, jobs, committee, ledger, DISPUTE_WINDOW, 300, 5_000,
         treasury, guardian, ROLE_DELAY,
     ]  # fmt: skip
 
@@ -27,19 +39,20 @@ def test_keeps_what_it_was_given(contract, arguments, deployer):
     escrow = contract.deploy(*arguments)
     assert [
         escrow.WORK_TOKEN(),
-        escrow.STAKING(),
-        escrow.REGISTRY(),
+        escrow.PROVIDERS(),
+        escrow.CLUSTERS(),
+        escrow.JOBS(),
         escrow.COMMITTEE(),
+        escrow.LEDGER(),
         escrow.DISPUTE_WINDOW(),
-        jobs.JOB_TIMEOUT(),
         escrow.fee_bps(),
         escrow.burn_bps(),
         escrow.treasury(),
         escrow.guardian(),
-        escrow.ROLE_CHANGE_DELAY(),
+        escrow.FEE_CHANGE_DELAY(),
     ] == [getattr(argument, "address", argument) for argument in arguments]
     assert escrow.owner() == deployer
-    assert (escrow.job_count(), escrow.market_count(), bonds.sla_count()) == (0, 0, 0)
+    assert (escrow.job_count(), escrow.market_count()) == (0, 0)
 
 
 def test_signs_in_its_own_domain(escrow):
@@ -52,8 +65,7 @@ def test_signs_in_its_own_domain(escrow):
     ("position", "value"),
     [
         (WINDOW, 5),
-        (WINDOW, JOB_TIMEOUT),
-        (TIMEOUT, 90 * DAY),
+        (WINDOW, 30 * DAY),
         (FEE, 0),
         (FEE, 1_000),
         (BURN, 0),
@@ -70,13 +82,13 @@ def test_bounds_are_inclusive(contract, arguments, position, value):
     ("position", "value", "reason"),
     [
         (TOKEN, ZERO, "no work token"),
-        (STAKING, ZERO, "no staking"),
-        (REGISTRY, ZERO, "no registry"),
+        (PROVIDERS, ZERO, "no providers"),
+        (CLUSTERS, ZERO, "no clusters"),
+        (JOBS, ZERO, "no jobs"),
         (COMMITTEE, ZERO, "no committee"),
+        (LEDGER, ZERO, "no ledger"),
         (WINDOW, 4, "dispute window out of bounds"),
         (WINDOW, 30 * DAY + 1, "dispute window out of bounds"),
-        (TIMEOUT, DISPUTE_WINDOW - 1, "job timeout out of bounds"),
-        (TIMEOUT, 90 * DAY + 1, "job timeout out of bounds"),
         (FEE, 1_001, "fee over the cap"),
         (BURN, 10_001, "burn over 100 %"),
         (TREASURY, ZERO, "no treasury"),

@@ -5,7 +5,7 @@ import pytest
 
 from oracle.domain.receipts import JobStatus
 from tests.unit.conftest import ROLE_DELAY
-from tests.unit.job_escrow.conftest import load_odd, logs
+from tests.unit.market import load_odd, logs
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_work_token_fees_are_partly_burnt(
     supply = asset.totalSupply()
     burnt = 300 * burn_bps // 10_000
     escrow.collect_fees(asset, sender=stranger)
-    assert logs(escrow, "FeesCollected") == [(asset.address, 300 - burnt, burnt)]
+    assert logs(escrow, "FeesCollected") == [(asset.address, 0, 300 - burnt, burnt)]
     assert asset.balanceOf(treasury) == 300 - burnt
     assert supply - asset.totalSupply() == burnt
     assert escrow.fees(asset) == 0
@@ -121,7 +121,7 @@ def test_work_token_fees_are_partly_burnt(
 def test_other_fees_go_to_the_treasury(escrow, odd_token, accepted_job, settle, treasury):
     settle(accepted_job(paid_in=odd_token), 5_000)
     escrow.collect_fees(odd_token)
-    assert logs(escrow, "FeesCollected") == [(odd_token.address, 300, 0)]
+    assert logs(escrow, "FeesCollected") == [(odd_token.address, 0, 300, 0)]
     assert odd_token.balanceOf(treasury) == 300
 
 
@@ -130,7 +130,7 @@ def test_nothing_to_collect(escrow, asset, job, settle, treasury, state):
     escrow.collect_fees(asset)
     before = state()
     escrow.collect_fees(asset)
-    assert logs(escrow, "FeesCollected") == [(asset.address, 0, 0)]
+    assert logs(escrow, "FeesCollected") == [(asset.address, 0, 0, 0)]
     assert state() == before
 
 

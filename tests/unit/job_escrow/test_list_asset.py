@@ -3,7 +3,7 @@
 import boa
 import pytest
 
-from tests.unit.job_escrow.conftest import load_odd, logs
+from tests.unit.market import load_odd, logs
 
 PROBE = 10_000
 
@@ -20,7 +20,7 @@ def test_lists_a_token_and_returns_the_probe(escrow, asset, odd, deployer):
     before = odd.balanceOf(deployer)
     number = escrow.market_count() + 1
     assert escrow.list_asset(odd) == number
-    assert logs(escrow, "AssetListed") == [(number, odd.address)]
+    assert logs(escrow, "AssetListed") == [(number, odd.address, 0)]
     assert odd.balanceOf(deployer) == before
     assert odd.balanceOf(escrow) == 0
     assert (escrow.market_count(), escrow.market_of(odd, 0)) == (number, number)

@@ -120,6 +120,7 @@ class Table:
     """The escrow and its model side by side."""
 
     escrow: Any
+    jobs: Any
     assets: list[Any]
     providers: list[int]
     payouts: list[str]
@@ -174,7 +175,7 @@ class Table:
             job.status = JobStatus.CLOSED
             self.jobs.close(index + 1)
         else:
-            with boa.reverts("job_escrow: status not final"):
+            with boa.reverts("job_registry: status not final"):
                 self.jobs.close(index + 1)
 
     def withdraw(self, provider: int, asset: int) -> None:
@@ -241,6 +242,7 @@ def table(
         jobs.accept(job, sender=operators[of])
     return lambda: Table(
         escrow,
+        jobs,
         assets,
         providers,
         [payout, oracles[0].address],

@@ -1,50 +1,25 @@
 """What owner and guardian of JobEscrow may do: SLAs, pauses, addresses, roles."""
 
 import boa
-import pytest
 
 from oracle.domain.receipts import JobStatus
-from tests.unit.conftest import ROLE_DELAY, role
-from tests.unit.job_escrow.conftest import load_odd, logs
+from tests.unit.market import load_odd, logs
 
 ZERO = "0x" + "00" * 20
-
-# --- add_sla --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("collateral", "bps"), [(0, 0), (1, 1), (2**128 - 1, 10_000)])
-def test_slas_are_numbered_from_one(escrow, bonds, sla, collateral, bps):
-    assert sla == 1
-    assert bonds.add_sla(collateral, bps, 0, 0) == 2
-    assert logs(escrow, "SlaAdded") == [(2, collateral, bps)]
-    assert bonds.sla_count() == 2
-    assert bonds.sla_terms(2) == (collateral, bps)
-
-
-def test_more_than_the_collateral_can_not_be_promised(escrow, bonds, sla, refused):
-    with refused("job_escrow: compensation > 100 %"):
-        bonds.add_sla(1, 10_001, 0, 0)
-
-
-def test_only_the_owner_adds_slas(escrow, bonds, sla, stranger, guardian, refused):
-    for caller in (stranger, guardian):
-        with refused("ownable: caller is not the owner"):
-            bonds.add_sla(1, 1, 0, 0, sender=caller)
-
 
 # --- set_inflows_paused ---------------------------------------------------------------------
 
 
 def test_a_pause_stops_money_from_coming_in(escrow, asset, open_job, job, guardian, payer, refused):
     escrow.set_inflows_paused(asset, True, sender=guardian)
-    assert logs(escrow, "InflowsPaused") == [(asset.address, True)]
+    assert logs(escrow, "InflowsPaused") == [(asset.address, 0, True)]
     with refused("job_escrow: inflows paused"):
         open_job()
     with refused("job_escrow: inflows paused"):
         escrow.top_up(job, 1, sender=payer)
 
     escrow.set_inflows_paused(asset, False, sender=guardian)
-    assert logs(escrow, "InflowsPaused") == [(asset.address, False)]
+    assert logs(escrow, "InflowsPaused") == [(asset.address, 0, False)]
     escrow.top_up(open_job(), 1, sender=payer)
 
 
@@ -130,25 +105,13 @@ def test_only_the_owner_names_them(escrow, asset, guardian, stranger, refused):
                 setter(stranger, sender=caller)
 
 
-# --- ownership and roles --------------------------------------------------------------------
+# --- ownership ------------------------------------------------------------------------------
 
 
-def test_ownership_passes_in_two_steps(escrow, bonds, deployer, stranger):
+def test_ownership_passes_in_two_steps(escrow, deployer, stranger, treasury):
     escrow.transfer_ownership(stranger)
     assert escrow.owner() == deployer
     escrow.accept_ownership(sender=stranger)
     assert escrow.owner() == stranger
     with boa.reverts("ownable: caller is not the owner"):
-        bonds.add_sla(1, 1, 0, 0, sender=deployer)
-
-
-def test_a_new_court_waits_for_the_delay(escrow, jobs, job, provider, court, stranger):
-    escrow.set_role(role("COURT"), stranger)
-    boa.env.time_travel(seconds=ROLE_DELAY - 1)
-    with boa.reverts("roles: change not ready"):
-        escrow.apply_role(role("COURT"))
-    boa.env.time_travel(seconds=1)
-    escrow.apply_role(role("COURT"))
-    with boa.reverts("roles: caller lacks the role"):
-        jobs.fail_job(job, provider, sender=court.address)
-    jobs.fail_job(job, provider, sender=stranger)
+        escrow.set_treasury(treasury, sender=deployer)

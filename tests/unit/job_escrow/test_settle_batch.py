@@ -8,7 +8,7 @@ import pytest
 from oracle.domain.hashing import keccak
 from oracle.domain.receipts import MAX_RECEIPTS, RECEIPT_BYTES, JobStatus
 from tests.unit.conftest import DISPUTE_WINDOW
-from tests.unit.job_escrow.conftest import DEPOSIT, EPOCH, logs
+from tests.unit.market import DEPOSIT, EPOCH, logs
 
 RUNNING = JobStatus.RUNNING
 SIGNERS = 0b11111
@@ -33,13 +33,13 @@ def packed(job: int, cumulative: int, status: int = RUNNING) -> bytes:
 def test_settles_jobs_into_pending_income(
     escrow, jobs, asset, accepted_job, provider, signed_batch, stranger
 ):
-    jobs = [accepted_job() for _ in range(3)]
-    batch = signed_batch([(j, 100 * j, RUNNING) for j in jobs], index=5)
+    three = [accepted_job() for _ in range(3)]
+    batch = signed_batch([(j, 100 * j, RUNNING) for j in three], index=5)
     escrow.settle_batch(*batch, sender=stranger)
     assert logs(escrow, "BatchSettled") == [(EPOCH, 5, SIGNERS, batch[2])]
     assert logs(escrow, "ReceiptSkipped") == []
-    assert [jobs.job_info(j).settled for j in jobs] == [100, 200, 300]
-    assert {jobs.job_info(j).status for j in jobs} == {RUNNING}
+    assert [jobs.job_info(j).settled for j in three] == [100, 200, 300]
+    assert {jobs.job_info(j).status for j in three} == {RUNNING}
     assert escrow.income(provider, asset) == (0, 1_200)
     assert escrow.fees(asset) == 0
 
@@ -53,10 +53,10 @@ def test_pays_the_difference_to_what_was_settled(escrow, asset, job, provider, s
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_any_number_of_receipts(escrow, jobs, asset, accepted_job, provider, settle_batch, count):
     """An odd one is read as well as an even one, first and last too."""
-    jobs = [accepted_job() for _ in range(count)]
+    several = [accepted_job() for _ in range(count)]
     for cumulative in (7, 9):
-        settle_batch(*[(j, cumulative, RUNNING) for j in jobs])
-    assert [jobs.job_info(j).settled for j in jobs] == [9] * count
+        settle_batch(*[(j, cumulative, RUNNING) for j in several])
+    assert [jobs.job_info(j).settled for j in several] == [9] * count
     assert escrow.income(provider, asset) == (0, 18 * count)
 
 
@@ -121,7 +121,7 @@ def test_a_final_status_counts_whatever_its_usage(
     assert jobs.job_info(job).settled == max(100, cumulative)
 
 
-def test_the_first_final_status_stays(escrow, jobs, job, settle_batch):
+def test_the_first_final_status_stays(jobs, job, settle_batch):
     settle_batch((job, 10, JobStatus.COMPLETED))
     settle_batch((job, 20, JobStatus.PROVIDER_FAULT))
     settle_batch((job, 30, RUNNING))
@@ -204,7 +204,7 @@ def test_more_seconds_than_a_job_counts_are_skipped(
     assert jobs.job_info(job).settled == 1
 
 
-def test_as_many_seconds_as_a_job_counts(escrow, jobs, accepted_job, settle, settle_batch):
+def test_as_many_seconds_as_a_job_counts(jobs, accepted_job, settle, settle_batch):
     job = accepted_job(price=1, deposit=2**40 // 3_600)
     settle(job, 1)
     settle_batch((job, 2**40 - 1, RUNNING))
@@ -265,9 +265,9 @@ def test_more_than_the_longest_batch_reverts(escrow, job, signed_batch, state):
 
 def test_unsorted_receipts_revert(escrow, job, accepted_job, signed_batch, refused):
     other = accepted_job()
-    for jobs in [(other, job), (job, job), (0, job)]:
+    for order in [(other, job), (job, job), (0, job)]:
         with refused("job_escrow: receipts not sorted"):
-            escrow.settle_batch(*signed_batch(b"".join(packed(j, 1) for j in jobs)))
+            escrow.settle_batch(*signed_batch(b"".join(packed(j, 1) for j in order)))
 
 
 def test_signatures_over_anything_else_revert(

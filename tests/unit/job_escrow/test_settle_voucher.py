@@ -6,7 +6,7 @@ import pytest
 from oracle.domain.messages import Domain, Voucher
 from oracle.domain.receipts import FINAL, JobStatus
 from tests.unit.conftest import sign
-from tests.unit.job_escrow.conftest import DEPOSIT, load_odd, logs
+from tests.unit.market import DEPOSIT, load_odd, logs
 
 RUNNING = JobStatus.RUNNING
 
@@ -64,14 +64,14 @@ def test_nobody_else_may_end_the_job(escrow, job, signed_voucher, payer, strange
             escrow.settle_voucher(*voucher, sender=caller)
 
 
-def test_settles_after_the_committee_ended_the_job(escrow, jobs, job, settle, settle_batch):
+def test_settles_after_the_committee_ended_the_job(jobs, job, settle, settle_batch):
     settle_batch((job, 10, JobStatus.COMPLETED))
     settle(job, 30)
     assert jobs.job_info(job).settled == 30
     assert jobs.job_info(job).status == JobStatus.COMPLETED
 
 
-def test_the_first_final_status_stays(escrow, jobs, job, settle):
+def test_the_first_final_status_stays(jobs, job, settle):
     settle(job, 10, JobStatus.INFRASTRUCTURE)
     settle(job, 20, JobStatus.COMPLETED)
     assert jobs.job_info(job).status == JobStatus.INFRASTRUCTURE
@@ -147,7 +147,7 @@ def test_the_dearest_job(escrow, jobs, odd_token, accepted_job, payer, settle):
 
 
 @pytest.mark.parametrize("cumulative", [0, 99, 100])
-def test_usage_that_does_not_rise_reverts(escrow, job, settle, refused, cumulative):
+def test_usage_that_does_not_rise_reverts(job, settle, refused, cumulative):
     settle(job, 100)
     with refused("job_escrow: usage not increasing"):
         settle(job, cumulative)
@@ -159,9 +159,7 @@ def test_a_status_nobody_can_report_reverts(job, settle, refused, status):
         settle(job, 100, status)
 
 
-def test_jobs_that_can_not_settle_revert(
-    escrow, jobs, open_job, job, settle, operator, payer, refused
-):
+def test_jobs_that_can_not_settle_revert(jobs, open_job, job, settle, operator, payer, refused):
     with refused("job_escrow: unknown job"):
         settle(99, 1)
     opened = open_job()

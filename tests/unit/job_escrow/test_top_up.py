@@ -4,7 +4,7 @@ import boa
 import pytest
 
 from oracle.domain.receipts import JobStatus
-from tests.unit.job_escrow.conftest import DEPOSIT, load_odd, logs
+from tests.unit.market import DEPOSIT, load_odd, logs
 
 
 def test_raises_the_deposit_and_nothing_else(escrow, jobs, job, payer):

@@ -3,7 +3,7 @@
 import pytest
 
 from oracle.domain.receipts import JobStatus
-from tests.unit.job_escrow.conftest import load_odd, logs
+from tests.unit.market import load_odd, logs
 
 RUNNING = JobStatus.RUNNING
 

@@ -2,20 +2,17 @@
 
 from typing import Any
 
-import boa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.conftest import ROOT
+from tests.unit.market import load_module
 
-ADDRESS = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
 DEPOSIT = st.integers(0, 2**96 - 1)
 PRICE = st.integers(1, 2**80 - 1)
 SECONDS = st.integers(0, 2**40 - 1)
 PAYEE = st.integers(0, 2**24 - 1)
 BYTE = st.integers(0, 2**8 - 1)
-UINT16 = st.integers(0, 2**16 - 1)
 CREDIT = st.integers(0, 2**112 - 1)
 WINDOW = st.integers(0, 2**32 - 1)
 
@@ -24,18 +21,9 @@ OPEN, ACCEPTED, RUNNING, COMPLETED, INFRASTRUCTURE, CLOSED = 1, 2, 3, 4, 9, 10
 many = settings(max_examples=200, deadline=None)
 
 
-def load_module(name: str) -> Any:
-    return boa.load_partial(str(ROOT / "contracts" / "modules" / f"{name}.vy")).deploy().internal
-
-
 @pytest.fixture(scope="module")
 def job_word() -> Any:
     return load_module("job_word")
-
-
-@pytest.fixture(scope="module")
-def job_parties() -> Any:
-    return load_module("job_parties")
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +55,10 @@ def jobs(draw: st.DrawFn) -> tuple[int, int, int, int, int, int]:
 
 
 @many
-@given(deposit=DEPOSIT, price=PRICE, payee=PAYEE, asset=BYTE)
-def test_an_open_job(job_word, deposit, price, payee, asset):
-    word = job_word._open(deposit, price, payee, asset)
-    assert word == word_of(deposit, price, 0, payee, asset, OPEN)
+@given(deposit=DEPOSIT, price=PRICE, payee=PAYEE, asset=BYTE, status=st.sampled_from([1, 2]))
+def test_a_funded_job(job_word, deposit, price, payee, asset, status):
+    word = job_word._open(deposit, price, payee, asset, status)
+    assert word == word_of(deposit, price, 0, payee, asset, status)
 
 
 @many
@@ -82,14 +70,14 @@ def test_fields_come_out_as_they_went_in(job_word, job, status):
     assert job_word._price(word) == price
     assert job_word._settled(word) == settled
     assert job_word._payee(word) == payee
-    assert job_word._asset(word) == asset
+    assert job_word._market(word) == asset
     assert job_word._status(word) == current
     assert job_word._unspent(word) == deposit - worth(settled, price)
     assert job_word._with_status(word, status) == word_of(*job[:-1], status)
     account = job_word._account(word)
     assert account == job_word._account_of(payee, asset)
     assert job_word._account_payee(account) == payee
-    assert job_word._account_asset(account) == asset
+    assert job_word._account_market(account) == asset
 
 
 @many
@@ -160,24 +148,6 @@ def test_jobs_that_can_not_settle(job_word, word, reason):
     assert job_word._is_unsettled(word) == (reason == 2)
 
 
-# --- job_parties ----------------------------------------------------------------------------
-
-
-@many
-@given(
-    customer=ADDRESS, gpus=UINT16, device_class=UINT16, sla=UINT16, time=st.integers(0, 2**40 - 1)
-)
-def test_parties(job_parties, customer, gpus, device_class, sla, time):
-    word = job_parties._pack(customer, gpus, device_class, sla)
-    assert job_parties._accepted_at(word) == 0
-    word = job_parties._with_accepted_at(word, time)
-    assert job_parties._customer(word).lower() == customer
-    assert job_parties._accepted_at(word) == time
-    assert job_parties._gpus(word) == gpus
-    assert job_parties._device_class(word) == device_class
-    assert job_parties._sla(word) == sla
-
-
 # --- credit_word ----------------------------------------------------------------------------
 
 
@@ -202,3 +172,13 @@ def test_new_income_touches_nothing_else(credit_word, current, previous, window,
     amount = data.draw(st.integers(0, 2**112 - 1 - current))
     word = credit_word._add(current << 144 | previous << 32 | window, amount)
     assert word == (current + amount) << 144 | previous << 32 | window
+
+
+@many
+@given(current=CREDIT, previous=CREDIT, window=WINDOW, data=st.data())
+def test_the_newest_income_is_taken_first(credit_word, current, previous, window, data):
+    amount = data.draw(st.integers(0, current + previous) | st.just(current + previous))
+    word = credit_word._take(current << 144 | previous << 32 | window, amount)
+    newest = min(current, amount)
+    left = previous - (amount - newest)
+    assert word == (current - newest) << 144 | left << 32 | window

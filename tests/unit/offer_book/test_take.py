@@ -7,7 +7,7 @@ import pytest
 
 from oracle.domain.messages import Domain, Offer
 from tests.unit.conftest import HOUR, load, role, sign
-from tests.unit.job_escrow.conftest import load_odd
+from tests.unit.market import load_odd
 from tests.unit.offer_book.conftest import GPUS, NONCE, logs
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

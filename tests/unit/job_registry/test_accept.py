@@ -1,11 +1,11 @@
-"""JobEscrow.accept and decline."""
+"""JobRegistry.accept and decline."""
 
 import boa
 import pytest
 
 from oracle.domain.receipts import JobStatus
 from tests.unit.conftest import DAY, UNIT
-from tests.unit.job_escrow.conftest import (
+from tests.unit.market import (
     COLLATERAL_PER_GPU,
     DEPOSIT,
     DEVICES,
@@ -17,11 +17,11 @@ from tests.unit.job_escrow.conftest import (
 
 
 def test_promises_devices_and_locks_collateral(
-    escrow, bonds, jobs, staking, open_job, provider, device_class, operator
+    bonds, jobs, staking, open_job, provider, device_class, operator
 ):
     job = open_job(gpus=3)
     jobs.accept(job, sender=operator.address)
-    assert logs(escrow, "JobAccepted") == [(job, 3 * COLLATERAL_PER_GPU)]
+    assert logs(jobs, "JobAccepted") == [(job, 3 * COLLATERAL_PER_GPU)]
     info = jobs.job_info(job)
     assert info.status == JobStatus.ACCEPTED
     assert info.accepted_at == boa.env.evm.patch.timestamp
@@ -30,26 +30,24 @@ def test_promises_devices_and_locks_collateral(
     assert staking.free_self_bond(provider) == SELF_BOND - 3 * COLLATERAL_PER_GPU
 
 
-def test_the_owner_may_accept(escrow, jobs, open_job, owner):
+def test_the_owner_may_accept(jobs, open_job, owner):
     job = open_job()
     jobs.accept(job, sender=owner)
     assert jobs.job_info(job).status == JobStatus.ACCEPTED
 
 
-def test_no_sla_locks_nothing(escrow, jobs, staking, open_job, provider, operator):
+def test_no_sla_locks_nothing(jobs, staking, open_job, provider, operator):
     job = open_job(level=0)
     jobs.accept(job, sender=operator.address)
     assert jobs.job_info(job).collateral == 0
     assert staking.free_self_bond(provider) == SELF_BOND
 
 
-def test_every_device_once(
-    escrow, bonds, jobs, open_job, provider, device_class, operator, refused
-):
+def test_every_device_once(bonds, jobs, open_job, provider, device_class, operator, refused):
     first, second = open_job(gpus=DEVICES - 1), open_job(gpus=2)
     third = open_job(gpus=1)
     jobs.accept(first, sender=operator.address)
-    with refused("job_escrow: not enough devices"):
+    with refused("service_bonds: not enough devices"):
         jobs.accept(second, sender=operator.address)
     jobs.accept(third, sender=operator.address)
     assert bonds.committed_gpus(provider, device_class) == DEVICES
@@ -62,25 +60,23 @@ def test_devices_of_another_class_do_not_count(
     job = escrow.open_job(
         1, asset, 1, 2, 1, DEPOSIT, 0, bytes(32), sender=jobs.job_info(open_job()).customer
     )
-    with refused("job_escrow: not enough devices"):
+    with refused("service_bonds: not enough devices"):
         jobs.accept(job, sender=operator.address)
 
 
 def test_less_stake_than_the_devices_need_reverts(
-    escrow, jobs, staking, open_job, provider, owner, court, operator, refused
+    jobs, staking, open_job, provider, owner, court, operator, refused
 ):
     job = open_job(level=0)
     zero = "0x" + "00" * 20
     staking.slash(
         provider, (SELF_BOND - DEVICES * UNIT + 1, zero, 0, zero, 0), sender=court.address
     )
-    with refused("job_escrow: not enough stake"):
+    with refused("service_bonds: not enough stake"):
         jobs.accept(job, sender=operator.address)
 
 
-def test_more_collateral_than_is_free_reverts(
-    escrow, bonds, jobs, open_job, operator, deployer, refused
-):
+def test_more_collateral_than_is_free_reverts(bonds, jobs, open_job, operator, deployer, refused):
     dear = bonds.add_sla(SELF_BOND + 1, 0, 0, 0)
     job = open_job(level=dear)
     with refused("provider_staking: not enough free self-bond"):
@@ -89,34 +85,32 @@ def test_more_collateral_than_is_free_reverts(
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_a_jailed_provider_reverts(
-    escrow, jobs, staking, open_job, provider, operator, court, refused, level
+    jobs, staking, open_job, provider, operator, court, refused, level
 ):
     job = open_job(level=level)
     until = boa.env.evm.patch.timestamp + DAY
     staking.jail(provider, until, sender=court.address)
-    with refused("job_escrow: provider is jailed"):
+    with refused("service_bonds: provider is jailed"):
         jobs.accept(job, sender=operator.address)
     boa.env.time_travel(seconds=DAY)
     jobs.accept(job, sender=operator.address)
 
 
-def test_only_the_provider(
-    escrow, jobs, open_job, other_provider, payer, stranger, oracles, refused
-):
+def test_only_the_provider(jobs, open_job, other_provider, payer, stranger, oracles, refused):
     job = open_job()
     for caller in (payer, stranger, oracles[0].address):
-        with refused("job_escrow: not the provider"):
+        with refused("job_registry: not the provider"):
             jobs.accept(job, sender=caller)
 
 
-def test_only_once(escrow, jobs, job, operator, refused):
-    with refused("job_escrow: job is not open"):
+def test_only_once(jobs, job, operator, refused):
+    with refused("job_registry: job is not open"):
         jobs.accept(job, sender=operator.address)
 
 
 @pytest.mark.parametrize("unknown", [0, 99])
-def test_an_unknown_job_reverts(escrow, jobs, job, operator, refused, unknown):
-    with refused("job_escrow: job is not open"):
+def test_an_unknown_job_reverts(jobs, job, operator, refused, unknown):
+    with refused("job_registry: job is not open"):
         jobs.accept(unknown, sender=operator.address)
 
 
@@ -127,19 +121,19 @@ def test_declining_refunds_the_customer(escrow, jobs, asset, open_job, payer, op
     before = asset.balanceOf(payer)
     job = open_job()
     jobs.decline(job, sender=operator.address)
-    assert logs(escrow, "JobCancelled") == [(job, DEPOSIT)]
+    assert logs(jobs, "JobCancelled") == [(job, DEPOSIT)]
     assert jobs.job_info(job).status == JobStatus.CANCELLED
     assert asset.balanceOf(payer) == before
     assert asset.balanceOf(escrow) == 0
 
 
-def test_only_the_provider_may_decline(escrow, jobs, open_job, payer, stranger, refused):
+def test_only_the_provider_may_decline(jobs, open_job, payer, stranger, refused):
     job = open_job()
     for caller in (payer, stranger):
-        with refused("job_escrow: not the provider"):
+        with refused("job_registry: not the provider"):
             jobs.decline(job, sender=caller)
 
 
-def test_what_was_accepted_can_not_be_declined(escrow, jobs, job, operator, refused):
-    with refused("job_escrow: job is not open"):
+def test_what_was_accepted_can_not_be_declined(jobs, job, operator, refused):
+    with refused("job_registry: job is not open"):
         jobs.decline(job, sender=operator.address)

@@ -1,9 +1,9 @@
-"""JobEscrow.fail_job: what the court does to a convicted provider's job."""
+"""JobRegistry.fail_job: what the court does to a convicted provider's job."""
 
 import pytest
 
 from oracle.domain.receipts import JobStatus
-from tests.unit.job_escrow.conftest import (
+from tests.unit.market import (
     COLLATERAL_PER_GPU,
     COMPENSATION_BPS,
     DEPOSIT,
@@ -14,7 +14,6 @@ from tests.unit.job_escrow.conftest import (
 
 @pytest.mark.parametrize("cumulative", [None, 1_000])
 def test_refunds_and_lets_the_collateral_go(
-    escrow,
     bonds,
     jobs,
     staking,
@@ -33,7 +32,7 @@ def test_refunds_and_lets_the_collateral_go(
     before = asset.balanceOf(payer)
     refund = DEPOSIT - 2 * (cumulative or 0)
     harm = jobs.fail_job(job, provider, sender=court.address)
-    assert logs(escrow, "JobClosed") == [(job, JobStatus.PROVIDER_FAULT, refund, 0)]
+    assert logs(jobs, "JobClosed") == [(job, JobStatus.PROVIDER_FAULT, refund, 0)]
     assert harm == (payer, refund, 2 * COLLATERAL_PER_GPU * COMPENSATION_BPS // 10_000)
     assert asset.balanceOf(payer) - before == refund
     assert jobs.job_info(job).status == JobStatus.CLOSED
@@ -43,7 +42,7 @@ def test_refunds_and_lets_the_collateral_go(
     assert staking.slashable(provider) == SELF_BOND
 
 
-def test_a_job_without_sla_promises_nothing(escrow, jobs, accepted_job, provider, court, payer):
+def test_a_job_without_sla_promises_nothing(jobs, accepted_job, provider, court, payer):
     job = accepted_job(level=0)
     assert jobs.fail_job(job, provider, sender=court.address) == (payer, DEPOSIT, 0)
 
@@ -57,30 +56,30 @@ def test_a_customer_that_can_not_be_paid_stops_no_conviction(
     assert escrow.owed_refund(payer, odd_token) == 100
 
 
-def test_only_the_court(escrow, jobs, job, provider, deployer, guardian, payer, refused):
+def test_only_the_court(jobs, job, provider, deployer, guardian, payer, refused):
     for caller in (deployer, guardian, payer):
         with refused("roles: caller lacks the role"):
             jobs.fail_job(job, provider, sender=caller)
 
 
-def test_another_providers_job_reverts(escrow, jobs, job, provider, court, refused):
-    with refused("job_escrow: wrong provider"):
+def test_another_providers_job_reverts(jobs, job, provider, court, refused):
+    with refused("job_registry: wrong provider"):
         jobs.fail_job(job, provider + 1, sender=court.address)
 
 
-def test_only_a_job_that_goes_on(escrow, jobs, open_job, job, provider, settle, court, refused):
+def test_only_a_job_that_goes_on(jobs, open_job, job, provider, settle, court, refused):
     for other in (open_job(), 99, 0):
-        with refused("job_escrow: job is not active"):
+        with refused("job_registry: job is not active"):
             jobs.fail_job(other, provider, sender=court.address)
     settle(job, 10, JobStatus.COMPLETED)
-    with refused("job_escrow: job is not active"):
+    with refused("job_registry: job is not active"):
         jobs.fail_job(job, provider, sender=court.address)
     jobs.close(job)
-    with refused("job_escrow: job is not active"):
+    with refused("job_registry: job is not active"):
         jobs.fail_job(job, provider, sender=court.address)
 
 
-def test_only_once(escrow, jobs, job, provider, court, refused):
+def test_only_once(jobs, job, provider, court, refused):
     jobs.fail_job(job, provider, sender=court.address)
-    with refused("job_escrow: job is not active"):
+    with refused("job_registry: job is not active"):
         jobs.fail_job(job, provider, sender=court.address)

@@ -1,52 +1,6 @@
-"""JobEscrow.cancel and claim_refund."""
+"""JobEscrow.claim_refund: refunds whose transfer failed."""
 
-from oracle.domain.receipts import JobStatus
-from tests.unit.job_escrow.conftest import DEPOSIT, load_odd, logs
-
-# --- cancel ---------------------------------------------------------------------------------
-
-
-def test_gives_the_whole_deposit_back(escrow, jobs, asset, open_job, payer):
-    before = asset.balanceOf(payer)
-    job = open_job()
-    jobs.cancel(job, sender=payer)
-    assert logs(escrow, "JobCancelled") == [(job, DEPOSIT)]
-    assert asset.balanceOf(payer) == before
-    assert asset.balanceOf(escrow) == 0
-    assert jobs.job_info(job).status == JobStatus.CANCELLED
-
-
-def test_a_job_without_deposit(escrow, jobs, open_job, payer):
-    job = open_job(deposit=0)
-    jobs.cancel(job, sender=payer)
-    assert logs(escrow, "JobCancelled") == [(job, 0)]
-
-
-def test_only_the_customer(escrow, jobs, open_job, operator, stranger, refused):
-    job = open_job()
-    for caller in (operator.address, stranger):
-        with refused("job_escrow: not the customer"):
-            jobs.cancel(job, sender=caller)
-
-
-def test_only_once(escrow, jobs, open_job, payer, refused):
-    job = open_job()
-    jobs.cancel(job, sender=payer)
-    with refused("job_escrow: job is not open"):
-        jobs.cancel(job, sender=payer)
-
-
-def test_not_after_acceptance(escrow, jobs, job, payer, refused):
-    with refused("job_escrow: job is not open"):
-        jobs.cancel(job, sender=payer)
-
-
-def test_an_unknown_job_reverts(escrow, jobs, job, payer, refused):
-    with refused("job_escrow: job is not open"):
-        jobs.cancel(99, sender=payer)
-
-
-# --- claim_refund ---------------------------------------------------------------------------
+from tests.unit.market import load_odd, logs
 
 
 def test_a_refund_that_fails_is_kept(escrow, jobs, odd_token, open_job, payer, operator, stranger):
@@ -55,7 +9,7 @@ def test_a_refund_that_fails_is_kept(escrow, jobs, odd_token, open_job, payer, o
     odd_token.set_blocked(payer, True)
     for each in (job, other):
         jobs.decline(each, sender=operator.address)
-        assert logs(escrow, "RefundOwed") == [(payer, odd_token.address, 100)]
+        assert logs(jobs, "RefundOwed") == [(payer, odd_token.address, 100)]
     assert escrow.owed_refund(payer, odd_token) == 200
     assert odd_token.balanceOf(escrow) == 200
 

@@ -1,0 +1,47 @@
+"""The packed words of JobRegistry: what goes in comes out, and nothing spills over."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.market import load_module
+
+ADDRESS = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
+UINT16 = st.integers(0, 2**16 - 1)
+TIME = st.integers(0, 2**40 - 1)
+PAYEE = st.integers(0, 2**24 - 1)
+
+many = settings(max_examples=200, deadline=None)
+
+
+@pytest.fixture(scope="module")
+def job_parties() -> Any:
+    return load_module("job_parties")
+
+
+@pytest.fixture(scope="module")
+def checkpoint_word() -> Any:
+    return load_module("checkpoint_word")
+
+
+# --- job_parties ----------------------------------------------------------------------------
+
+
+@many
+@given(
+    customer=ADDRESS, payee=PAYEE, gpus=UINT16, device_class=UINT16, sla=UINT16, time=TIME,
+    taken_at=TIME,
+)  # fmt: skip
+def test_parties(job_parties, customer, payee, gpus, device_class, sla, time, taken_at):
+    agreement = (customer, payee, device_class, gpus, sla)
+    assert job_parties._accepted_at(job_parties._pack(agreement, taken_at)) == taken_at
+    word = job_parties._with_accepted_at(job_parties._pack(agreement, 0), time)
+    assert job_parties._pack(agreement, time) == word
+    assert job_parties._customer(word).lower() == customer
+    assert job_parties._accepted_at(word) == time
+    assert job_parties._gpus(word) == gpus
+    assert job_parties._device_class(word) == device_class
+    assert job_parties._sla(word) == sla
+    assert job_parties._obligation(payee, word) == (payee, device_class, gpus, sla)

@@ -1,0 +1,390 @@
+"""A market with one provider of eight devices, one customer with tokens, and odd tokens.
+
+For the folders of the contracts that jobs need. Each test file sets the market up once; its
+tests can't see each other.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import boa
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from oracle.domain.hashing import keccak
+from oracle.domain.messages import Domain, Result, Voucher
+from oracle.domain.receipts import JobStatus, Receipt, pack
+from tests.unit.conftest import DISPUTE_WINDOW, ROOT, UNIT, sign, wire
+
+CONTRACTS = Path(__file__).parent / "contracts"
+
+SELF_BOND = 1_000 * UNIT
+DEVICES = 8
+COLLATERAL_PER_GPU = 50 * UNIT
+COMPENSATION_BPS = 4_000
+# 2 base units per GPU-second, so that sums are easy to follow
+PRICE = 7_200
+# covers 5 000 GPU-seconds
+DEPOSIT = 10_000
+PURSE = 1_000_000 * PRICE
+TERMS = keccak(b"terms")
+EPOCH = 7
+
+State = Callable[[], tuple[Any, ...]]
+Refused = Callable[[str], AbstractContextManager[None]]
+
+
+def load_odd(name: str, *args: Any) -> Any:
+    """Deploy one of the contracts that only tests use."""
+    return boa.load_partial(str(CONTRACTS / f"{name}.vy")).deploy(*args)
+
+
+def load_module(name: str) -> Any:
+    """The internal functions of contracts/modules/<name>.vy."""
+    return boa.load_partial(str(ROOT / "contracts" / "modules" / f"{name}.vy")).deploy().internal
+
+
+def logs(contract: Any, name: str) -> list[tuple[Any, ...]]:
+    """Fields of each event of this name in the contract's last call."""
+    # boa puts the emitter's address first
+    return [tuple(entry)[1:] for entry in contract.get_logs() if type(entry).__name__ == name]
+
+
+@pytest.fixture(scope="module")
+def market(
+    token: Any,
+    staking: Any,
+    registry: Any,
+    clusters: Any,
+    bonds: Any,
+    offers: Any,
+    jobs: Any,
+    escrow: Any,
+    controller: Any,
+    ledger: Any,
+    distributor: Any,
+    court: Any,
+) -> None:
+    """All contracts, wired to each other for the tests of one file."""
+    wire(
+        token,
+        staking,
+        registry,
+        clusters,
+        bonds,
+        offers,
+        jobs,
+        escrow,
+        controller,
+        ledger,
+        distributor,
+        court,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _session_first(
+    market: None,
+    owner: str,
+    payer: str,
+    operator: LocalAccount,
+    payout: str,
+    oracles: list[LocalAccount],
+    guardian: str,
+    treasury: str,
+    stranger: str,
+    watcher: LocalAccount,
+    domain_of: Any,
+    committee_signs: Any,
+) -> None:
+    """What lives for the whole session is made before what lives for one file.
+
+    Boa undoes fixtures in the reverse order of their making, so a file's provider would stay
+    on the chain as long as any later fixture does.
+    """
+
+
+# --- a provider that can take jobs --------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def owner(provider_owner: LocalAccount) -> str:
+    return str(provider_owner.address)
+
+
+@pytest.fixture(scope="session")
+def payer(customer: LocalAccount) -> str:
+    """The customer's address."""
+    return str(customer.address)
+
+
+@pytest.fixture(scope="module")
+def device_class(registry: Any) -> int:
+    return int(registry.add_class(1_000, 1_000, UNIT))
+
+
+@pytest.fixture(scope="module")
+def register(
+    providers: Any,
+    token: Any,
+    staking: Any,
+    registry: Any,
+    device_class: int,
+    committee_signs: Callable[..., bytes],
+) -> Callable[..., int]:
+    """Make somebody a provider with self-bond and attested devices."""
+
+    def _register(
+        account: str, operator: str, payout: str, devices: int = DEVICES, bond: int = SELF_BOND
+    ) -> int:
+        token.transfer(account, bond)
+        with boa.env.prank(account):
+            provider = int(providers.register(operator, payout, 0, 0, 5_000, ""))
+            token.approve(staking, bond)
+            staking.stake(provider, bond)
+        for number in range(devices):
+            identity = keccak(f"card {number} of {provider}".encode())
+            device = keccak(identity + provider.to_bytes(32, "big"))
+            result = Result(
+                provider, device, identity, device_class, 2_000, 2_000, 10, TERMS, TERMS, TERMS
+            )
+            signatures = committee_signs(registry, device, 1, result.struct_hash())
+            struct = tuple(getattr(result, field.name) for field in fields(result))
+            registry.record(struct, 1, signatures)
+        return provider
+
+    return _register
+
+
+@pytest.fixture(scope="module")
+def provider(register: Callable[..., int], owner: str, operator: LocalAccount, payout: str) -> int:
+    return register(owner, operator.address, payout)
+
+
+@pytest.fixture(scope="module")
+def other_provider(register: Callable[..., int], oracles: list[LocalAccount]) -> int:
+    """Somebody else with one device, who is its own operator and payee."""
+    account = oracles[0].address
+    return register(account, account, account, devices=1)
+
+
+# --- jobs -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def asset(token: Any, escrow: Any, payer: str) -> Any:
+    """The work token, listed as asset 1; the customer has some and has approved the escrow."""
+    token.approve(escrow, 2**256 - 1)
+    escrow.list_asset(token)
+    token.transfer(payer, PURSE)
+    token.approve(escrow, PURSE, sender=payer)
+    return token
+
+
+@pytest.fixture(scope="module")
+def odd_token(escrow: Any, payer: str) -> Any:
+    """A token that returns nothing, listed as the next asset."""
+    odd = load_odd("odd_token", 10**12)
+    odd.approve(escrow, 2**256 - 1)
+    escrow.list_asset(odd)
+    odd.transfer(payer, 10**9)
+    odd.approve(escrow, 10**9, sender=payer)
+    return odd
+
+
+@pytest.fixture(scope="module")
+def sla(escrow: Any, bonds: Any) -> int:
+    return int(bonds.add_sla(COLLATERAL_PER_GPU, COMPENSATION_BPS, 0, 0))
+
+
+@pytest.fixture
+def open_job(
+    escrow: Any, asset: Any, provider: int, device_class: int, sla: int, payer: str
+) -> Callable[..., int]:
+    """A job that the customer has funded."""
+
+    def _open_job(
+        gpus: int = 1,
+        price: int = PRICE,
+        deposit: int = DEPOSIT,
+        *,
+        by: str = payer,
+        of: int = provider,
+        paid_in: Any = asset,
+        level: int = sla,
+    ) -> int:
+        return int(
+            escrow.open_job(
+                of, paid_in, gpus, device_class, price, deposit, level, TERMS, sender=by
+            )
+        )
+
+    return _open_job
+
+
+@pytest.fixture
+def accepted_job(
+    escrow: Any, jobs: Any, open_job: Callable[..., int], operator: LocalAccount
+) -> Callable[..., int]:
+    """A job that its provider has accepted."""
+
+    def _accepted_job(**kwargs: Any) -> int:
+        job = open_job(**kwargs)
+        jobs.accept(job, sender=operator.address)
+        return job
+
+    return _accepted_job
+
+
+@pytest.fixture
+def job(accepted_job: Callable[..., int]) -> int:
+    return accepted_job()
+
+
+# --- reports --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signed_voucher(
+    escrow: Any, customer: LocalAccount, domain_of: Callable[[Any], Domain]
+) -> Callable[..., tuple[int, int, int, bytes]]:
+    """The arguments of `settle_voucher`."""
+
+    def _signed_voucher(
+        job: int,
+        cumulative: int,
+        status: int = JobStatus.RUNNING,
+        signer: LocalAccount = customer,
+    ) -> tuple[int, int, int, bytes]:
+        voucher = Voucher(job, cumulative, status)
+        return job, cumulative, status, sign(signer, voucher, domain_of(escrow))
+
+    return _signed_voucher
+
+
+@pytest.fixture
+def settle(
+    escrow: Any, signed_voucher: Callable[..., tuple[Any, ...]], operator: LocalAccount
+) -> Callable[..., None]:
+    """The provider submits a voucher of the customer."""
+
+    def _settle(job: int, cumulative: int, status: int = JobStatus.RUNNING) -> None:
+        escrow.settle_voucher(*signed_voucher(job, cumulative, status), sender=operator.address)
+
+    return _settle
+
+
+@pytest.fixture
+def signed_batch(
+    escrow: Any, committee_signs: Callable[..., bytes]
+) -> Callable[..., tuple[int, int, bytes, bytes]]:
+    """The arguments of `settle_batch`, for receipts or for any bytes."""
+
+    def _signed_batch(
+        receipts: list[tuple[int, int, int]] | bytes, epoch: int = EPOCH, index: int = 0
+    ) -> tuple[int, int, bytes, bytes]:
+        packed = (
+            receipts if isinstance(receipts, bytes) else pack(Receipt(*each) for each in receipts)
+        )
+        subject = index.to_bytes(32, "big")
+        return epoch, index, packed, committee_signs(escrow, subject, epoch, keccak(packed))
+
+    return _signed_batch
+
+
+@pytest.fixture
+def settle_batch(escrow: Any, signed_batch: Callable[..., tuple[Any, ...]]) -> Callable[..., None]:
+    """Anybody submits receipts of the committee: (job, cumulative GPU-seconds, status)."""
+
+    def _settle_batch(*receipts: tuple[int, int, int]) -> None:
+        escrow.settle_batch(*signed_batch(list(receipts)))
+
+    return _settle_batch
+
+
+@pytest.fixture
+def next_window() -> Callable[[], None]:
+    """Travel to the first second of the next dispute window."""
+
+    def _next_window() -> None:
+        now = boa.env.evm.patch.timestamp
+        boa.env.time_travel(seconds=DISPUTE_WINDOW - now % DISPUTE_WINDOW)
+
+    return _next_window
+
+
+# --- what a call changed ------------------------------------------------------------------
+
+
+@pytest.fixture
+def state(
+    providers: Any,
+    token: Any,
+    staking: Any,
+    escrow: Any,
+    bonds: Any,
+    jobs: Any,
+    owner: str,
+    payer: str,
+    payout: str,
+    treasury: str,
+    stranger: str,
+    deployer: str,
+) -> State:
+    """Everything a call could change, as one comparable value."""
+
+    def _state() -> tuple[Any, ...]:
+        holders = (payer, payout, treasury, stranger, deployer, escrow.address, staking.address)
+        markets = [
+            (i, escrow.asset_of(i), escrow.subnet_of(i))
+            for i in range(1, escrow.market_count() + 1)
+        ]
+        ids = range(1, providers.provider_count() + 1)
+        return (
+            token.totalSupply(),
+            [token.balanceOf(holder) for holder in holders],
+            [staking.self_bond(p) for p in ids],
+            [
+                (
+                    bonds.committed_gpus(p, 1),
+                    bonds.short_since(p, 1),
+                    bonds.debt_of(p),
+                    bonds.debt_to(p, payer),
+                )
+                for p in ids
+            ],
+            [
+                (
+                    jobs.job_info(j),
+                    jobs.reclaim_request(j),
+                    jobs.disputes(j),
+                    jobs.undisputed(j),
+                    escrow.disputed(j),
+                    bonds.blamed(j),
+                )
+                for j in range(1, job_total(escrow) + 1)
+            ],
+            [
+                (
+                    escrow.fees(asset, subnet),
+                    escrow.earned_fees(market),
+                    escrow.market_of(asset, subnet),
+                    escrow.inflow_asset(market),
+                    escrow.owed_refund(payer, asset),
+                    [escrow.income(p, asset, subnet) for p in ids],
+                )
+                for market, asset, subnet in markets
+            ],
+            [bonds.sla_terms(i) for i in range(1, bonds.sla_count() + 1)],
+            (escrow.fee_bps(), escrow.burn_bps(), escrow.pending_fee()),
+            (escrow.treasury(), escrow.guardian()),
+        )
+
+    return _state
+
+
+def job_total(escrow: Any) -> int:
+    return int(escrow.job_count())
