@@ -98,9 +98,8 @@ def test_job_of_another_provider(
 
 
 def test_job_accepted_after_the_conviction(
-    court, token, staking, escrow, jobs, open_job, proof, case_id, provider, provider_owner, operator,
-    victim, enter, refused,
-):  # fmt: skip
+    court, jobs, open_job, proof, case_id, operator, victim, refused
+):
     """An old case is no lever against jobs of a provider that is back from jail."""
     waiting = open_job(accept=False)
     court.convict_attestation(proof.struct, 0)
