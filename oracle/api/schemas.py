@@ -737,11 +737,11 @@ class StatementView(Body):
 
     id: int
     config: Hash
-    consumer: str
+    consumer: Address
     subject: Hash
     round: U64
     payload: Hash
-    oracle: str
+    oracle: Address
     signature: Signature
 
 

@@ -71,6 +71,13 @@ class Live:
         domain = Domain(self.chain.chain_id, self.deployment.address(contract))
         return KeystoreSigner(signer).sign(message.digest(domain))
 
+    def committee_signs(self, consumer: str, subject: bytes, round_: int, payload: bytes) -> bytes:
+        """Signatures of three oracles under a report to a contract, joined."""
+        config = bytes(self.read("OracleCommittee", "config_digest"))
+        address = self.deployment.address(consumer)
+        report = messages.Report(config, address, subject, round_, payload)
+        return b"".join(self.sign(key, report, "OracleCommittee") for key in self.oracles[:3])
+
     def mine(self, blocks: int = 1, seconds: int = 0) -> None:
         """Let chain time pass, then mine."""
         if seconds:

@@ -1,6 +1,8 @@
 """Staking with three providers and everybody who could want something from them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ PURSE = 60_000 * UNIT
 # bps of a slash that a reporter gets at most, and of emission that the provider keeps
 TERMS = ((5_000, 1_000), (0, 0), (10_000, 10_000))
 DEPLOYER = address_of("deployer")
+# name of the property that carries a test's summary to the end of the session
+TOLD = "stateful runs"
 
 
 @dataclass
@@ -48,6 +52,25 @@ class World:
     longest: int = 0
     # calls back that a hostile token tried
     attempts: int = 0
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say how much ran, at the end of the test session."""
+    return partial(record_property, TOLD)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told = [
+        line
+        for report in terminalreporter.getreports("passed")
+        for name, line in report.user_properties
+        if name == TOLD
+    ]
+    if told:
+        terminalreporter.section("stateful runs")
+        for line in told:
+            terminalreporter.write_line(str(line))
 
 
 def deploy(evm: Evm, name: str, *arguments: object) -> Contract:

@@ -873,8 +873,8 @@ def market() -> Market:
     return open_market()
 
 
-def test_short_trials(market):
-    play(market, CourtMachine, examples=80, steps=50)
+def test_short_trials(market, tell):
+    tell(play(market, CourtMachine, examples=80, steps=50))
 
 
 # how a case or a proof ends
@@ -885,10 +885,11 @@ OUTCOMES = {
 
 
 @pytest.mark.slow
-def test_long_trials(market, capsys):
+def test_long_trials(market, tell):
     """At least 100 000 steps, in which cases end in every way there is."""
-    with capsys.disabled():
-        while market.steps < 100_000:
-            play(market, CourtMachine, examples=1_000, steps=100)
-        print(", ".join(f"{count} {outcome}" for outcome, count in market.outcomes.items()))
+    while market.steps < 100_000:
+        summary = play(market, CourtMachine, examples=1_000, steps=100)
+    tell(summary)
+    for outcome, count in market.outcomes.most_common():
+        tell(f"  {outcome}: {count:,}")
     assert market.outcomes.keys() >= OUTCOMES

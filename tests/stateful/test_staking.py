@@ -726,8 +726,8 @@ class RoleMachine(StakingMachine):
         return True
 
 
-def play(world: World, machine: type[StakingMachine], examples: int, steps: int) -> None:
-    """Run the machine and say how much of it ran."""
+def play(world: World, machine: type[StakingMachine], examples: int, steps: int) -> str:
+    """Run the machine; returns how much of it ran."""
     run_state_machine_as_test(
         partial(machine, world),
         settings=settings(
@@ -737,16 +737,16 @@ def play(world: World, machine: type[StakingMachine], examples: int, steps: int)
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(f"\n{machine.__name__}: {world.steps} steps, the longest sequence {world.longest}")
+    return f"{machine.__name__}: {world.steps:,} steps, the longest sequence {world.longest}"
 
 
-def test_short_lives(world):
-    play(world, RoleMachine, examples=60, steps=40)
+def test_short_lives(world, tell):
+    tell(play(world, RoleMachine, examples=60, steps=40))
 
 
 @pytest.mark.slow
-def test_long_lives(world, capsys):
+def test_long_lives(world, tell):
     """At least 200 000 steps."""
-    with capsys.disabled():
-        while world.steps < 200_000:
-            play(world, RoleMachine, examples=1_000, steps=60)
+    while world.steps < 200_000:
+        summary = play(world, RoleMachine, examples=1_000, steps=60)
+    tell(summary)

@@ -7,7 +7,6 @@ tests can't see each other.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import boa
@@ -19,7 +18,7 @@ from oracle.domain.messages import Domain, Result, Voucher
 from oracle.domain.receipts import JobStatus, Receipt, pack
 from tests.unit.conftest import DISPUTE_WINDOW, ROOT, UNIT, sign, wire
 
-CONTRACTS = Path(__file__).parent / "contracts"
+CONTRACTS = ROOT / "tests" / "contracts"
 
 SELF_BOND = 1_000 * UNIT
 DEVICES = 8
