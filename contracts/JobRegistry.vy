@@ -152,8 +152,6 @@ def record(job: uint64, agreement: IJobRegistry.Agreement, terms: bytes32):
 @internal
 def _record(job: uint64, agreement: IJobRegistry.Agreement, terms: bytes32, accepted_at: uint256):
     assert agreement.gpus != 0, "job_registry: no gpus"
-    # a level that is added later must not bind a job that has locked nothing for it
-    assert agreement.sla <= staticcall BONDS.sla_count(), "job_registry: unknown sla"
     self.parties[job] = job_parties._pack(agreement, accepted_at)
     log IJobRegistry.JobOpened(
         job=job,

@@ -6,12 +6,11 @@ files.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from oracle.domain.settlement import Settlement
 from oracle.errors import Misconfigured
 
 _List = Annotated[list[str], NoDecode]
@@ -54,8 +53,8 @@ class Settings(BaseSettings):
     uptime_after: int = Field(
         600, ge=1, description="chain seconds after acceptance from which a job's uptime is judged"
     )
-    settlement: Settlement = Field(
-        Settlement.BATCH,
+    settlement: Literal["batch", "root", "auto"] = Field(
+        "batch",
         description="how rounds that this oracle leads settle: batch (a transaction at once), "
         "root (with the epoch's report), auto (whichever costs less)",
     )

@@ -37,7 +37,13 @@ UNBONDINGS = 200
 REQUESTS_PER_HOLDER = 32
 
 TREE_LEAVES = 140_000
-JOBS = 400
+# receipts of the batches that are measured
+BATCHES = (1, 10, 50, 100, 400, 512)
+JOBS = max(BATCHES)
+# numbers of the devices of providers that have one each
+ELSEWHERE = 10_000
+# what such a provider stakes
+SMALL_STAKE = 200 * UNIT
 # reports after which the ledger writes into slots it has used before
 EARLIER_REPORTS = 9
 CPU_CLASS = 1
@@ -297,6 +303,7 @@ def measure(bench: Bench) -> Iterator[Measurement]:
     """Everything, in an order in which no measurement warms up the next one's state."""
     provider = yield from _staking(bench)
     yield from _jobs(bench, provider)
+    yield from _scattered_jobs(bench)
     yield from _epochs(bench, provider)
     yield from _slash(bench, provider)
     yield from _conviction(bench)
@@ -351,9 +358,35 @@ def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
     bench.voucher(jobs[0], 60)
     yield bench.measured("voucher_repeat", bench.voucher(jobs[0], 120))
 
+    yield from _batches(bench, jobs, "receipts")
+
+
+def _batches(bench: Bench, jobs: list[int], name: str) -> Iterator[Measurement]:
+    """Settle jobs by receipts, in a window in which all of them were settled before."""
     bench.batch(jobs, epoch=1, seconds=300)
-    yield bench.measured("receipts_50_per_receipt", bench.batch(jobs[:50], 1, 600), 50)
-    yield bench.measured("receipts_400_per_receipt", bench.batch(jobs, 1, 900), JOBS)
+    for place, size in enumerate(BATCHES, start=1):
+        sent = bench.batch(jobs[:size], 1, 300 * (place + 1), index=jobs[0] * 100 + place)
+        yield bench.measured(f"{name}_{size}_per_receipt", sent, size)
+
+
+def _scattered_jobs(bench: Bench) -> Iterator[Measurement]:
+    """As many jobs, each of another provider: one word more is written for every receipt."""
+    registry, staking = bench["ProviderRegistry"].functions, bench["ProviderStaking"].functions
+    accept = bench["JobRegistry"].functions.accept
+    bench.fund(OWNER, JOBS * SMALL_STAKE)
+    jobs = []
+    for number in range(JOBS):
+        operator = Web3.to_checksum_address(keccak(b"operator" + number.to_bytes(4, "big"))[12:])
+        bench.send(
+            OWNER, registry.register(operator, bench.address(OWNER), 0, 0, 0, "ipfs://provider")
+        )
+        provider = int(registry.provider_count().call())
+        bench.send(OWNER, staking.stake(provider, SMALL_STAKE))
+        bench.attest(provider, ELSEWHERE + number, epoch=1)
+        job, _ = bench.open_job(provider)
+        bench.send(OWNER, accept(job))
+        jobs.append(job)
+    yield from _batches(bench, jobs, "receipts_scattered")
 
 
 def _epochs(bench: Bench, provider: int) -> Iterator[Measurement]:

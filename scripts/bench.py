@@ -58,8 +58,27 @@ ROWS = (
     Row("open_job", "open and fund a job", 91_121, "The Graph", 125_000),
     Row("top_up", "top up a job", 56_921, "The Graph", 50_000),
     Row("voucher_repeat", "settle a voucher, again", 145_240, "The Graph", 60_000),
-    Row("receipts_50_per_receipt", "a receipt in a batch of 50", 80_600, "The Graph", 7_500),
-    Row("receipts_400_per_receipt", "a receipt in a batch of 400", None, "nobody", 6_200),
+    *(
+        Row(f"receipts_{size}_per_receipt", f"a receipt of {size}, one provider", *known)
+        for size, known in {
+            1: (None, "nobody", None),
+            10: (81_000, "Livepeer", None),
+            50: (80_600, "The Graph", 7_500),
+            100: (None, "nobody", None),
+            400: (None, "nobody", 6_200),
+            512: (None, "nobody", None),
+        }.items()
+    ),
+    *(
+        Row(
+            f"receipts_scattered_{size}_per_receipt",
+            f"a receipt of {size}, all of other providers",
+            None,
+            "nobody",
+            None,
+        )
+        for size in (1, 10, 50, 100, 400, 512)
+    ),
     Row("committee_report_5of7", "epoch report, 5 of 7 signatures", 99_717, "OCR2, 3", 90_000),
     Row("device_renewal", "renew a device, 5 of 7 signatures", None, "nobody", None),
     Row("claim_140k_repeat", "claim of 140 000, again", 88_558, "EigenLayer", 62_000),

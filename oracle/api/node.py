@@ -21,6 +21,7 @@ from oracle.adapters.store.database import Database
 from oracle.adapters.store.leaf_files import LeafFiles
 from oracle.adapters.store.store import Store
 from oracle.domain.attestation import Dims
+from oracle.domain.settlement import Settlement
 from oracle.errors import Misconfigured
 from oracle.services.attest import Attest, AttestationRules
 from oracle.services.close_epoch import CloseEpoch
@@ -169,7 +170,7 @@ def leaf_directory(database: Path) -> Path:
 
 def _settlement_rules(settings: Settings) -> SettlementRules:
     return SettlementRules(
-        way=settings.settlement,
+        way=Settlement(settings.settlement),
         # a job comes again when its usage is old enough and the next round is due
         interval=max(settings.round_interval, settings.usage_lag),
         wei_per_gpu_hour=settings.gpu_hour_gwei * WEI_PER_GWEI,
