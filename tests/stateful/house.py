@@ -105,9 +105,7 @@ def open_house() -> House:
     """Deploy and wire what jobs need, with three providers and a cluster of two of them."""
     evm = Evm()
     token = deploy_token(evm)
-    odd = evm.deploy(
-        ROOT / "tests" / "unit" / "contracts" / "odd_token.vy", ODD_SUPPLY, sender=DEPLOYER
-    )
+    odd = evm.deploy(ROOT / "tests" / "contracts" / "odd_token.vy", ODD_SUPPLY, sender=DEPLOYER)
     referee = evm.deploy(Path(__file__).parent / "contracts" / "referee.vy", sender=DEPLOYER)
     providers = deploy(evm, "ProviderRegistry", UNBONDING_PERIOD)
     staking = deploy(

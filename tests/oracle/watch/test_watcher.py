@@ -472,7 +472,7 @@ def test_the_customer_of_a_provider_with_two_ends_is_refunded(
     publish_end(publish("honest", epoch=2), final_seed=OTHER_END)
     (conviction,) = watcher.watch_once()
     assert conviction.refunded == 100 * 10**18
-    assert live.read("JobEscrow", "job_info", job).status == JobStatus.CLOSED
+    assert live.read("JobRegistry", "job_info", job).status == JobStatus.CLOSED
 
 
 @pytest.mark.parametrize(
