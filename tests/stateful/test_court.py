@@ -193,7 +193,8 @@ class CourtMachine(StakingMachine):
         collateral, _ = LEVELS[level]
         jailed = self.is_jailed(provider)
         committed = market.bonds.committed_gpus(provider, CLASS)
-        if committed == self.market.registry.capacity(provider, CLASS) and not jailed:
+        # the court strikes devices, also those that are promised
+        while committed >= market.registry.capacity(provider, CLASS) and not jailed:
             if self.staking.slashable(provider) < self.required_stake(provider) + UNIT:
                 return
             self.devices[provider].append(self.attest(provider))
@@ -204,7 +205,7 @@ class CourtMachine(StakingMachine):
             (jailed, "service_bonds: provider is jailed"),
             (self.owes(provider), "service_bonds: provider owes a customer"),
             (
-                committed == self.market.registry.capacity(provider, CLASS),
+                committed >= market.registry.capacity(provider, CLASS),
                 "service_bonds: not enough devices",
             ),
             (

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tests.stateful.conftest import PURSE, TERMS, World
 from tests.stateful.evm import GENESIS, Reverted, reverts
-from tests.stateful.model import Provider
+from tests.stateful.model import MIN_TOKENS, Provider
 from tests.unit.conftest import (
     DAY,
     EPOCH_LENGTH,
@@ -694,9 +694,13 @@ class RoleMachine(StakingMachine):
         amount = int(self.staking.slashable(provider) * slashed)
         order = (amount, self.world.victim, 0, self.world.reporter, 0)
         slack = 4 * (model.delegations.grain + model.leaving.grain)
+        # what a wiped pool left is the next owner's, so it is found by leaving, slash or not
+        slack += model.leaving.orphaned
         with self.evm.anchor():
             self.staking.slash(provider, order, sender=self.world.court)
             stayed = self.wealth(provider, delegator)
+            if not self.staking.delegation_pool(provider).shares:
+                slack += MIN_TOKENS
         with self.evm.anchor():
             held, _ = self.staking.delegation(provider, delegator)
             before = self.wealth(provider, delegator)
