@@ -554,10 +554,19 @@ def fail_job(job: uint64, provider: uint24) -> IJobRegistry.Harm:
     """
     delayed_roles._check_role(COURT)
     state: IJobEscrow.JobState = self._active(job)
-    assert state.payee == provider or (
-        payees._is_cluster(state.payee) and staticcall CLUSTERS.is_member(state.payee, provider)
-    ), "job_registry: wrong provider"
+    assert self._works_for(state.payee, provider), "job_registry: wrong provider"
     return self._end(job, state, job_word.STATUS_PROVIDER_FAULT, provider)
+
+
+@internal
+@view
+def _works_for(payee: uint24, provider: uint24) -> bool:
+    """
+    @notice Whether a provider is a payee, or a member of the cluster that is.
+    """
+    return payee == provider or (
+        payees._is_cluster(payee) and staticcall CLUSTERS.is_member(payee, provider)
+    )
 
 
 # --- views ----------------------------------------------------------------------------------
@@ -601,6 +610,17 @@ def customer_of(job: uint64) -> address:
     @param job number of the job
     """
     return job_parties._customer(self.parties[job])
+
+
+@external
+@view
+def works_on(job: uint64, provider: uint24) -> bool:
+    """
+    @notice Whether a provider is a job's payee, or a member of the cluster that is.
+    @param job number of the job
+    @param provider id of the provider
+    """
+    return self._works_for((staticcall self._escrow().job_state(job)).payee, provider)
 
 
 @external

@@ -21,6 +21,7 @@
 """
 
 from .interfaces import IProviderRegistry
+from .modules import payees
 from .modules import provider_terms
 
 implements: IProviderRegistry
@@ -98,6 +99,8 @@ def register(
     self._check_share(convert(job_commission_bps, uint256))
     self._check_share(convert(max_reporter_bps, uint256))
     provider: uint24 = self.provider_count + 1
+    # from there on the numbers are clusters'
+    assert not payees._is_cluster(provider), "provider_registry: too many providers"
     self.provider_count = provider
     self.terms[provider] = provider_terms._pack(
         provider_terms.Terms(

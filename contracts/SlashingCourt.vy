@@ -551,7 +551,8 @@ def accuse(provider: uint24, kind: uint8, job: uint64, evidence_hash: bytes32) -
          can't close any more would hold stake for ever.
     @param provider who is accused
     @param kind MISSED_CHALLENGE, DOWNTIME or FRAUD
-    @param job accepted or running job of that provider whose customer was harmed; 0 for none
+    @param job accepted or running job of that provider, or of a cluster that it is in, whose
+           customer was harmed; 0 for none
     @param evidence_hash hash of what the accuser shows to the committee
     @return case_id hash of the caller and all arguments: the same can be claimed once
     """
@@ -560,8 +561,8 @@ def accuse(provider: uint24, kind: uint8, job: uint64, evidence_hash: bytes32) -
         address
     ), "slashing_court: unknown provider"
     if job != 0:
+        assert staticcall JOBS.works_on(job, provider), "slashing_court: job of another provider"
         details: IJobRegistry.Job = staticcall JOBS.job_info(job)
-        assert details.provider == provider, "slashing_court: job of another provider"
         assert self._is_live(details), "slashing_court: job is not live"
     assert (
         staticcall Roles(STAKING.address).pending_role(SLASHER)

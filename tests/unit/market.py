@@ -7,7 +7,6 @@ tests can't see each other.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import boa
@@ -29,7 +28,7 @@ from oracle.domain.messages import Domain, EpochReport, Offer, Result, Voucher
 from oracle.domain.receipts import AgreedReceipt, JobStatus, Receipt, pack
 from tests.unit.conftest import DAY, DISPUTE_WINDOW, HOUR, ROOT, UNIT, sign, wire
 
-CONTRACTS = Path(__file__).parent / "contracts"
+CONTRACTS = ROOT / "tests" / "contracts"
 
 SELF_BOND = 1_000 * UNIT
 DEVICES = 8

@@ -23,6 +23,8 @@ from .test_verify import COUNT, EXPIRED, TWICE, UNKNOWN, ascending, refuse
 
 ROUND = 1
 TERMS = keccak(b"terms")
+# a job that a cluster works on
+JOB = 7
 # the cases ask for contracts and actors that live for the session: those have to be there first
 pytestmark = pytest.mark.usefixtures(
     "court", "committee_signs", "provider_owner", "operator", "payout"
@@ -161,7 +163,22 @@ def verdict(market, court, token, policy, provider, operator) -> Case:
     )
 
 
-CONSUMERS = ["usage_batch", "epoch_root", "attestation_result", "verdict"]
+@pytest.fixture
+def blame(bonds) -> Case:
+    """Which members of a cluster failed its job."""
+    mask, other = (keccak(members.to_bytes(32, "big")) for members in (0b101, 0b010))
+    return Case(
+        bonds,
+        JOB.to_bytes(32, "big"),
+        ROUND,
+        mask,
+        other,
+        lambda signatures: bonds.blame(JOB, ROUND, 0b101, signatures),
+        lambda: bonds.blamed(JOB),
+    )
+
+
+CONSUMERS = ["usage_batch", "epoch_root", "attestation_result", "verdict", "blame"]
 
 
 @pytest.fixture(params=CONSUMERS)

@@ -4,6 +4,7 @@ import boa
 import pytest
 
 ZERO = "0x" + "00" * 20
+FIRST_CLUSTER = 2**23
 
 
 @pytest.fixture
@@ -37,6 +38,18 @@ def test_log_holds_every_term_and_the_uri(providers, registered, owner, operator
 def test_ids_are_sequential_from_one(providers, register, alice):
     assert [register(), register(sender=alice), register()] == [1, 2, 3]
     assert providers.provider_count() == 3
+
+
+def test_ids_end_where_the_clusters_begin(providers, register):
+    """The upper half of all payee numbers are clusters'."""
+    layout = providers.compiler_data.storage_layout["storage_layout"]
+    slot = layout["provider_count"]["slot"]
+    boa.env.set_storage(providers.address, slot, FIRST_CLUSTER - 2)
+    assert register() == FIRST_CLUSTER - 1
+    with boa.reverts("provider_registry: too many providers"):
+        register()
+    assert providers.provider_count() == FIRST_CLUSTER - 1
+    assert providers.owner_of(FIRST_CLUSTER) == ZERO
 
 
 @pytest.mark.parametrize("bps", [0, 1, 10_000])

@@ -168,10 +168,10 @@ def test_a_court_that_is_being_replaced_opens_no_case(
 
 
 def test_a_court_without_its_role_opens_no_case(
-    token, staking, registry, escrow, distributor, verifier, committee, policy, provider, refused
+    token, staking, registry, jobs, distributor, verifier, committee, policy, provider, refused
 ):
     powerless = load(
-        "SlashingCourt", token, staking, registry, escrow, distributor, verifier, committee,
+        "SlashingCourt", token, staking, registry, jobs, distributor, verifier, committee,
         astuple(policy),
     )  # fmt: skip
     token.approve(powerless, 100 * UNIT)

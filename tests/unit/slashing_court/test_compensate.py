@@ -66,7 +66,7 @@ def test_without_a_service_level_only_refunds(
 def test_a_job_is_compensated_once(court, convicted, job, second_job, victim, refused):
     court.compensate(convicted, second_job, sender=victim)
     for over in (job, second_job):
-        with refused("job_escrow: job is not active"):
+        with refused("job_registry: job is not active"):
             court.compensate(convicted, over, sender=victim)
 
 
@@ -93,14 +93,13 @@ def test_job_of_another_provider(
 ):
     proof = prove(false_chain, signer=oracles[1], provider=other_provider)
     case_id = court.convict_attestation(proof.struct, 0)
-    with refused("job_escrow: wrong provider"):
+    with refused("job_registry: wrong provider"):
         court.compensate(case_id, job, sender=victim)
 
 
 def test_job_accepted_after_the_conviction(
-    court, token, staking, escrow, jobs, open_job, proof, case_id, provider, provider_owner, operator,
-    victim, enter, refused,
-):  # fmt: skip
+    court, jobs, open_job, proof, case_id, operator, victim, refused
+):
     """An old case is no lever against jobs of a provider that is back from jail."""
     waiting = open_job(accept=False)
     court.convict_attestation(proof.struct, 0)
@@ -113,5 +112,5 @@ def test_job_accepted_after_the_conviction(
 def test_job_that_nobody_accepted(court, open_job, proof, case_id, victim, refused):
     waiting = open_job(accept=False)
     court.convict_attestation(proof.struct, 0)
-    with refused("job_escrow: job is not active"):
+    with refused("job_registry: job is not active"):
         court.compensate(case_id, waiting, sender=victim)

@@ -9,16 +9,16 @@ from tests.unit.conftest import DAY, HOUR, MIN_DELEGATION, MIN_SELF_BOND, ROLE_D
 
 ZERO = "0x" + "00" * 20
 YEAR = 365 * DAY
-NAMES = ["token", "staking", "registry", "escrow", "distributor", "verifier", "committee"]
+NAMES = ["token", "staking", "registry", "jobs", "distributor", "verifier", "committee"]
 PENALTIES = ["false_attestation_bps", "missed_challenge_bps", "downtime_bps", "fraud_bps"]
 BONDS = ["accusation_bond", "appeal_bond"]
 PERIODS = ["answer_period", "verdict_period", "appeal_period", "arbiter_period"]
 
 
 @pytest.fixture
-def deploy(token, staking, registry, escrow, distributor, verifier, committee, policy):
+def deploy(token, staking, registry, jobs, distributor, verifier, committee, policy):
     """Deploy a court with some arguments changed."""
-    contracts = [token, staking, registry, escrow, distributor, verifier, committee]
+    contracts = [token, staking, registry, jobs, distributor, verifier, committee]
 
     def _deploy(**changes):
         addresses = [changes.pop(n, c) for n, c in zip(NAMES, contracts, strict=True)]
@@ -28,12 +28,12 @@ def deploy(token, staking, registry, escrow, distributor, verifier, committee, p
 
 
 def test_keeps_its_arguments(
-    court, token, staking, registry, escrow, distributor, verifier, committee, policy
+    court, token, staking, registry, jobs, distributor, verifier, committee, policy
 ):
     assert court.TOKEN() == token.address
     assert court.STAKING() == staking.address
     assert court.REGISTRY() == registry.address
-    assert court.ESCROW() == escrow.address
+    assert court.JOBS() == jobs.address
     assert court.DISTRIBUTOR() == distributor.address
     assert court.VERIFIER() == verifier.address
     assert court.COMMITTEE() == committee.address

@@ -81,7 +81,7 @@ def test_jails(court, staking, escrow, jobs, proof, open_job, provider, operator
     assert staking.is_jailed(provider)
     until = boa.env.evm.patch.timestamp + 30 * DAY
     assert staking.jailed_until(provider) == until
-    with boa.reverts("job_escrow: provider is jailed"):
+    with boa.reverts("service_bonds: provider is jailed"):
         jobs.accept(waiting, sender=operator.address)
     boa.env.time_travel(seconds=30 * DAY)
     assert not staking.is_jailed(provider)
@@ -349,20 +349,20 @@ def test_a_job_of_another_provider(
     court, prove, false_chain, job, other_provider, oracles, refused
 ):
     proof = prove(false_chain, signer=oracles[1], provider=other_provider)
-    with refused("job_escrow: wrong provider"):
+    with refused("job_registry: wrong provider"):
         court.convict_attestation(proof.struct, job)
 
 
 def test_a_job_that_is_not_running(court, proof, open_job, refused):
     waiting = open_job(accept=False)
     for job in (waiting, waiting + 1, 2**64 - 1):
-        with refused("job_escrow: job is not active"):
+        with refused("job_registry: job is not active"):
             court.convict_attestation(proof.struct, job)
 
 
 def test_a_job_is_failed_once(court, prove, proof, false_chain, job, reporter, refused):
     court.convict_attestation(proof.struct, job, sender=reporter)
-    with refused("job_escrow: job is not active"):
+    with refused("job_registry: job is not active"):
         court.convict_attestation(prove(false_chain, epoch=2).struct, job, sender=reporter)
 
 
@@ -370,10 +370,10 @@ def test_a_job_is_failed_once(court, prove, proof, false_chain, job, reporter, r
 
 
 def test_a_court_without_roles_can_do_nothing(
-    token, staking, registry, escrow, distributor, verifier, committee, policy, proof, refused
+    token, staking, registry, jobs, distributor, verifier, committee, policy, proof, refused
 ):
     powerless = load(
-        "SlashingCourt", token, staking, registry, escrow, distributor, verifier, committee,
+        "SlashingCourt", token, staking, registry, jobs, distributor, verifier, committee,
         astuple(policy),
     )  # fmt: skip
     with refused("roles: caller lacks the role"):

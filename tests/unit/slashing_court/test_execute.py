@@ -156,8 +156,8 @@ def test_unvested_rewards_pay_what_stake_can_not(
 
 
 def test_a_job_in_another_asset(
-    court, docket, token, staking, escrow, bonds, jobs, device, device_class, provider, operator, customer,
-    conserved,
+    court, docket, token, staking, escrow, bonds, jobs, device, device_class, provider, operator,
+    customer, conserved,
 ):  # fmt: skip
     """The refund is in the job's asset, the loss and the compensation in stake."""
     dollar = load("WorkToken", "Dollar", "USD", 2**95, [(boa.env.eoa, 2**95)], DAY)
@@ -225,8 +225,8 @@ def test_devices_are_not_struck(court, docket, registry, device, provider):
 
 
 def test_the_bond_of_a_false_accuser_is_burnt(
-    court, docket, token, staking, provider, job, escrow, jobs, reporter, operator, deployer, stranger,
-    policy, conserved,
+    court, docket, token, staking, provider, job, escrow, jobs, reporter, operator, deployer,
+    stranger, policy, conserved,
 ):  # fmt: skip
     case = docket.accuse(FRAUD, job)
     docket.rule(case, False)
