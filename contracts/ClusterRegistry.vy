@@ -210,7 +210,7 @@ def collect(cluster: uint24, asset: IERC20, subnet: uint16 = 0) -> uint256:
     @param subnet subnet in which it was earned
     @return amount base units that came in
     """
-    head: uint256 = self._head(cluster)
+    self._head(cluster)
     before: uint256 = staticcall asset.balanceOf(self)
     extcall Escrow(delayed_roles.role_holder[ESCROW]).withdraw(cluster, asset, subnet)
     amount: uint256 = staticcall asset.balanceOf(self) - before

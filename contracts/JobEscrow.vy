@@ -325,28 +325,28 @@ def take_offer(
 
 
 @internal
-def _use_permit(asset: IERC20, permit: Permit):
+def _use_permit(asset: IERC20, permit: Permit) -> bool:
     """
     @dev Fails in silence: whoever saw the permit may have used it before, and without an
          allowance the transfer that follows says so.
+    @return used whether there was one and the token took it
     """
-    if permit.deadline != 0:
-        used: bool = raw_call(
-            asset.address,
-            abi_encode(
-                msg.sender,
-                self,
-                permit.value,
-                permit.deadline,
-                permit.v,
-                permit.r,
-                permit.s,
-                method_id=method_id(
-                    "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"
-                ),
-            ),
-            revert_on_failure=False,
-        )
+    if permit.deadline == 0:
+        return False
+    return raw_call(
+        asset.address,
+        abi_encode(
+            msg.sender,
+            self,
+            permit.value,
+            permit.deadline,
+            permit.v,
+            permit.r,
+            permit.s,
+            method_id=method_id("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"),
+        ),
+        revert_on_failure=False,
+    )
 
 
 @internal

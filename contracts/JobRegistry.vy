@@ -299,7 +299,7 @@ def cancel(job: uint64):
     @notice Take back a job that its payee has not accepted, with the whole deposit.
     @param job number of an open job
     """
-    payee: uint24 = self._open_payee(job)
+    self._open_payee(job)
     self._check_customer(job)
     self._cancel(job)
 

@@ -360,8 +360,8 @@ def _lower_debt(provider: uint24, customer: address, amount: uint256):
 def collect_debt(provider: uint24, customer: address) -> uint256:
     """
     @notice Pay a customer out of self-bond that the provider has added since and that no job
-            has locked; anyone may call. A jailed provider's stays with the court until its term
-            is over.
+            has locked or lately released; anyone may call. A jailed provider's stays with the
+            court until its term is over.
     @param provider who owes
     @param customer who is paid
     @return paid base units

@@ -106,6 +106,7 @@ def _session_first(
     treasury: str,
     stranger: str,
     watcher: LocalAccount,
+    delegator: LocalAccount,
     domain_of: Any,
     committee_signs: Any,
 ) -> None:

@@ -15,6 +15,10 @@ FEE_BPS = 300
 BURN_BPS = 5_000
 # (provider, asset, price, deposit): prices that leave remainders everywhere
 JOBS = [(0, 0, 7_200, 10_000), (0, 1, 1_201, 777), (1, 0, 5, 9), (0, 0, 3_599, 4_000)]
+PRICES = (7_200, 1_201, 5, 3_599, 1, 3_601, 99_991)
+DEPOSITS = (10_000, 777, 0, 9, 4_000, 100_000)
+# jobs of each example, and examples: a thousand jobs in all
+CROWD, CROWDS = 40, 25
 
 
 @dataclass
@@ -107,6 +111,11 @@ steps = st.one_of(
         st.just("batch"),
         st.dictionaries(job_indices, st.tuples(cumulatives, statuses), min_size=1),
     ),
+    st.tuples(
+        st.just("root"),
+        st.dictionaries(job_indices, st.tuples(cumulatives, statuses), min_size=1),
+        st.booleans(),
+    ),
     st.tuples(st.just("top_up"), job_indices, st.integers(0, 3_000)),
     st.tuples(st.just("close"), job_indices),
     st.tuples(st.just("withdraw"), st.integers(0, 1), st.integers(0, 1)),
@@ -128,6 +137,7 @@ class Table:
     payer: str
     signed_voucher: Any
     signed_batch: Any
+    adopt: Any
     market: Market
 
     def __post_init__(self) -> None:
@@ -157,6 +167,36 @@ class Table:
         self.escrow.settle_batch(
             *self.signed_batch([(i + 1, *report) for i, report in receipts.items()])
         )
+
+    def vouchers(self, reports: list[tuple[int, int]]) -> None:
+        """Many at once, sent by nobody in particular, so none of them ends a job."""
+        applied = 0
+        for index, cumulative in reports:
+            job = self.market.jobs[index]
+            counts, paid = job.report(cumulative, JobStatus.RUNNING)
+            applied += counts
+            self.market.earn((job.provider, job.asset), paid)
+        assert applied == self.escrow.settle_vouchers(
+            [self.signed_voucher(index + 1, cumulative) for index, cumulative in reports]
+        )
+
+    def root(self, receipts: dict[int, tuple[int, int]], per_payee: bool) -> None:
+        """A new root, of which every leaf is settled: each payee's, or each job's."""
+        by_payee: dict[int, list[tuple[int, int, int]]] = {}
+        for index, report in receipts.items():
+            payee = self.providers[self.market.jobs[index].provider]
+            by_payee.setdefault(payee, []).append((index + 1, *report))
+        usage = self.adopt(by_payee)
+        for index, (cumulative, status) in receipts.items():
+            job = self.market.jobs[index]
+            _, paid = job.report(cumulative, status)
+            self.market.wait((job.provider, job.asset), paid, self.window)
+        if per_payee:
+            leaves = [usage.of_payee(payee) for payee in by_payee]
+        else:
+            leaves = [usage.of_job(index + 1) for index in receipts]
+        for leaf in (*leaves, leaves[0]):
+            self.escrow.settle_root(*leaf)
 
     def top_up(self, index: int, amount: int) -> None:
         job = self.market.jobs[index]
@@ -218,42 +258,35 @@ class Table:
 
 
 @pytest.fixture
-def table(
-    escrow,
-    jobs,
-    asset,
-    odd_token,
-    provider,
-    other_provider,
-    open_job,
-    payer,
-    payout,
-    operator,
-    oracles,
-    signed_voucher,
-    signed_batch,
-):
-    assets, providers = [asset, odd_token], [provider, other_provider]
-    operators = [operator.address, oracles[0].address]
-    for of, paid_in, price, deposit in JOBS:
-        job = open_job(
-            price=price, deposit=deposit, of=providers[of], paid_in=assets[paid_in], level=0
-        )
-        jobs.accept(job, sender=operators[of])
-    return lambda: Table(
-        escrow,
-        jobs,
-        assets,
-        providers,
+def table_of(escrow, jobs, payer, signed_voucher, signed_batch, adopt, open_job):
+    """Jobs that their providers have accepted, and the model of them."""
+
+    def _table_of(terms, assets, providers, payouts, operators):
+        for of, paid_in, price, deposit in terms:
+            job = open_job(
+                price=price, deposit=deposit, of=providers[of], paid_in=assets[paid_in], level=0
+            )
+            jobs.accept(job, sender=operators[of])
+        return lambda: Table(
+            escrow, jobs, assets, providers, payouts, operators, payer, signed_voucher,
+            signed_batch, adopt,
+            Market(
+                [Job(*each) for each in terms],
+                {(p, a): Account() for p in range(2) for a in range(2)},
+            ),
+        )  # fmt: skip
+
+    return _table_of
+
+
+@pytest.fixture
+def table(table_of, asset, odd_token, provider, other_provider, payout, operator, oracles):
+    return table_of(
+        JOBS,
+        [asset, odd_token],
+        [provider, other_provider],
         [payout, oracles[0].address],
-        operators,
-        payer,
-        signed_voucher,
-        signed_batch,
-        Market(
-            [Job(*terms) for terms in JOBS],
-            {(p, a): Account() for p in range(2) for a in range(2)},
-        ),
+        [operator.address, oracles[0].address],
     )
 
 
@@ -277,6 +310,11 @@ def test_the_model_pays_every_way(table):
     market.voucher(0, 2_000, 3)
     market.top_up(1, 500)
     market.batch({1: (9_999, 4), 3: (100, 6)})
+    market.root({0: (2_500, 3), 2: (4_000, 3), 3: (200, 3)}, per_payee=True)
+    market.root({0: (2_400, 3), 2: (4_500, 3)}, per_payee=False)
+    market.vouchers([(0, 2_600), (0, 2_600), (2, 4_400), (0, 2_550)])
+    assert market.market.jobs[0].settled == 2_600
+    assert market.market.jobs[2].settled == 4_500
     market.travel(2 * DISPUTE_WINDOW)
     market.close(1)
     market.close(3)
@@ -289,3 +327,78 @@ def test_the_model_pays_every_way(table):
     assert market.market.refunded[0] > 0
     assert market.market.refunded[1] < 0
     assert market.market.treasury[0] > 0
+
+
+# --- every path, for a thousand jobs --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def crowd_providers(register, oracles):
+    """Two providers with a device for each job of a crowd."""
+    accounts = [oracle.address for oracle in oracles[1:3]]
+    return [register(a, a, a, devices=CROWD // 2) for a in accounts], accounts
+
+
+@pytest.fixture
+def crowd(table_of, asset, odd_token, crowd_providers):
+    providers, accounts = crowd_providers
+    terms = [
+        (i % 2, i // 2 % 2, PRICES[i % len(PRICES)], DEPOSITS[i % len(DEPOSITS)])
+        for i in range(CROWD)
+    ]
+    return table_of(terms, [asset, odd_token], providers, accounts, accounts)
+
+
+some_jobs = st.lists(st.integers(0, CROWD - 1), min_size=1, max_size=20, unique=True)
+usage = st.integers(0, 9_000)
+running_mostly = st.sampled_from([3] * 12 + [4, 6, 9, 2, 10])
+
+
+@st.composite
+def crowd_reports(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+    """Reports on all three paths, some of them sent again later on, whatever came between."""
+    reports: list[tuple[Any, ...]] = []
+    for _ in range(draw(st.integers(3, 9))):
+        path = draw(st.sampled_from(["vouchers", "batch", "root", "again", "travel"]))
+        if path == "again" and reports:
+            reports.append(draw(st.sampled_from(reports)))
+        elif path == "travel":
+            reports.append((path, draw(st.integers(1, DISPUTE_WINDOW))))
+        elif path == "vouchers":
+            # duplicates and every order, in one call too
+            each = st.tuples(st.integers(0, CROWD - 1), usage)
+            reports.append((path, draw(st.lists(each, min_size=1, max_size=30))))
+        else:
+            receipts = {i: (draw(usage), draw(running_mostly)) for i in draw(some_jobs)}
+            reports.append(("root", receipts, draw(st.booleans())))
+            if path == "batch":
+                reports[-1] = (path, receipts)
+    return reports
+
+
+@settings(
+    max_examples=CROWDS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(reports=crowd_reports())
+def test_every_path_pays_each_second_once(crowd, reports):
+    """Vouchers, batches and leaves, replayed, reordered, duplicated and with gaps."""
+    market = crowd()
+    for name, *arguments in reports:
+        getattr(market, name)(*arguments)
+    market.check()
+    # in the end the providers and the fee have got what was used, to the base unit
+    market.travel(2 * DISPUTE_WINDOW)
+    for provider in range(2):
+        for asset in range(2):
+            market.withdraw(provider, asset)
+    market.check()
+    for asset in range(2):
+        earned = sum(job.worth(job.settled) for job in market.market.jobs if job.asset == asset)
+        paid = sum(
+            account.paid
+            for (_, paid_in), account in market.market.accounts.items()
+            if paid_in == asset
+        )
+        assert paid + market.escrow.fees(market.assets[asset]) == earned

@@ -45,3 +45,37 @@ def test_parties(job_parties, customer, payee, gpus, device_class, sla, time, ta
     assert job_parties._device_class(word) == device_class
     assert job_parties._sla(word) == sla
     assert job_parties._obligation(payee, word) == (payee, device_class, gpus, sla)
+
+
+# --- checkpoint_word ------------------------------------------------------------------------
+
+SECONDS = st.integers(0, 2**40 - 1)
+
+
+@many
+@given(
+    marks=st.lists(st.tuples(st.integers(0, 5), SECONDS | st.integers(0, 3)), max_size=12),
+    start=st.integers(1, 2**31),
+    later=st.integers(0, 4),
+)
+def test_checkpoints(checkpoint_word, marks, start, later):
+    """The latest that is two windows old counts, of those that replaced none too early."""
+    word, window, kept = 0, start, []
+    for step, settled in marks:
+        window += step
+        word = checkpoint_word._mark(word, settled, window)
+        if not kept or window >= kept[-1][0] + 2:
+            kept.append((window, settled))
+    now = window + later
+    ripe = [settled for marked, settled in kept if marked + 2 <= now]
+    assert checkpoint_word._undisputed(word, now) == (ripe[-1] if ripe else 0)
+
+
+@many
+@given(settled=SECONDS, later=SECONDS, window=st.integers(2, 2**32 - 3))
+def test_a_final_checkpoint_counts_at_once(checkpoint_word, settled, later, window):
+    word = checkpoint_word._final(settled)
+    assert checkpoint_word._undisputed(word, window) == settled
+    marked = checkpoint_word._mark(word, later, window)
+    assert checkpoint_word._undisputed(marked, window + 1) == settled
+    assert checkpoint_word._undisputed(marked, window + 2) == later
