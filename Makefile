@@ -27,7 +27,7 @@ export PYTHONWARNINGS := ignore:Field 'import_remapping'
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
-	  while IFS= read -r line; do printf '  make %-10s %s\n' "$${line%%:*}" "$${line##*## }"; done
+	  while IFS= read -r line; do printf '  make %-11s %s\n' "$${line%%:*}" "$${line##*## }"; done
 
 # --- set-up -------------------------------------------------------------------------------
 
@@ -133,6 +133,10 @@ coverage: setup ## branch coverage of the contracts by their unit tests
 mutate: setup ## mutate a contract, run its unit tests (CONTRACT=OracleCommittee SAMPLE=150 JOBS=2 RESUME=1 DOCS=1)
 	@python tests/mutation/run.py $(CONTRACT) $(if $(SAMPLE),--sample $(SAMPLE)) \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(DOCS),--docs)
+
+.PHONY: bench-fleet
+bench-fleet: setup ## close an epoch of 140 000 machines from disk, settle 1 000 jobs by its root
+	@python -m scripts.bench_fleet
 
 .PHONY: bench
 bench: setup ## measure gas from anvil receipts, print it beside the budgets

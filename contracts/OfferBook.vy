@@ -215,12 +215,11 @@ def available(offer: IOfferBook.Offer) -> uint256:
             Says nothing about its signature: see `is_signed`.
     @param offer any offer
     """
-    gpus: uint256 = convert(offer.gpus, uint256)
-    taken: uint256 = self._taken(offer.provider, offer.nonce)
-    if taken >= gpus or block.timestamp >= convert(offer.expires_at, uint256):
+    if block.timestamp >= convert(offer.expires_at, uint256):
         return 0
-    # taken < gpus
-    return unsafe_sub(gpus, taken)
+    gpus: uint256 = convert(offer.gpus, uint256)
+    # not below 0
+    return unsafe_sub(gpus, min(gpus, self._taken(offer.provider, offer.nonce)))
 
 
 @external

@@ -165,7 +165,7 @@ def bond(member: address, amount: uint256):
     if bonded < MIN_BOND and self._counts(member):
         self._write_roster()
     assert extcall TOKEN.transferFrom(
-        msg.sender, self, amount, default_return_value=True
+        msg.sender, self, amount
     ), "oracle_committee: token pull failed"
     log IOracleCommittee.Bonded(member=member, payer=msg.sender, tokens=amount)
 
@@ -213,7 +213,7 @@ def prove_equivocation(
     burnt: uint256 = slashed - reporter_amount
     if reporter_amount != 0:
         assert extcall TOKEN.transfer(
-            msg.sender, reporter_amount, default_return_value=True
+            msg.sender, reporter_amount
         ), "oracle_committee: token push failed"
     extcall IWorkToken(TOKEN.address).burn(burnt)
     log IOracleCommittee.Equivocated(
@@ -326,9 +326,7 @@ def withdraw_bond():
         block.timestamp >= self.bond_locked_until[msg.sender]
     ), "oracle_committee: bond is locked"
     self.bond_of[msg.sender] = 0
-    assert extcall TOKEN.transfer(
-        msg.sender, tokens, default_return_value=True
-    ), "oracle_committee: token push failed"
+    assert extcall TOKEN.transfer(msg.sender, tokens), "oracle_committee: token push failed"
     log IOracleCommittee.BondWithdrawn(member=msg.sender, tokens=tokens)
 
 

@@ -6,7 +6,7 @@ files.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -49,6 +49,20 @@ class Settings(BaseSettings):
     )
     heartbeat_grace: int = Field(
         120, ge=1, description="chain seconds for which one heartbeat vouches"
+    )
+    uptime_after: int = Field(
+        600, ge=1, description="chain seconds after acceptance from which a job's uptime is judged"
+    )
+    settlement: Literal["batch", "root", "auto"] = Field(
+        "batch",
+        description="how rounds that this oracle leads settle: batch (a transaction at once), "
+        "root (with the epoch's report), auto (whichever costs less)",
+    )
+    gpu_hour_gwei: int = Field(
+        600_000,
+        ge=0,
+        description="what a GPU-hour is worth, for auto: less gas than 1 % of the value at stake "
+        "is not worth the wait",
     )
     poll_interval: float = Field(0.5, gt=0, description="seconds between two looks at the chain")
     round_interval: int = Field(60, ge=1, description="chain seconds between settlement rounds")

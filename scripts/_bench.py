@@ -6,7 +6,7 @@ been in use: somebody staked, delegated, opened jobs and posted reports before.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -37,7 +37,13 @@ UNBONDINGS = 200
 REQUESTS_PER_HOLDER = 32
 
 TREE_LEAVES = 140_000
-JOBS = 400
+# receipts of the batches that are measured
+BATCHES = (1, 10, 50, 100, 400, 512)
+JOBS = max(BATCHES)
+# numbers of the devices of providers that have one each
+ELSEWHERE = 10_000
+# what such a provider stakes
+SMALL_STAKE = 200 * UNIT
 # reports after which the ledger writes into slots it has used before
 EARLIER_REPORTS = 9
 CPU_CLASS = 1
@@ -95,14 +101,13 @@ class Bench:
 
     def __init__(self, url: str, addresses: dict[str, str]) -> None:
         self._web3 = Web3(HTTPProvider(url))
-        self._chain_id = self._web3.eth.chain_id
+        self.chain_id = self._web3.eth.chain_id
         self._keys = {index: test_key(index) for index in range(20)}
         self._contracts = {
             name: self._web3.eth.contract(Web3.to_checksum_address(address), abi=abi_of(name))
             for name, address in addresses.items()
         }
-        self._epoch_reports = 0
-        self._previous_report = bytes(32)
+        self._last_report: EpochReport | None = None
 
     def __getitem__(self, name: str) -> Contract:
         """A contract by name."""
@@ -148,7 +153,7 @@ class Bench:
 
     def sign(self, index: int, message: Message, contract: str) -> bytes:
         """A test key's signature for a contract: r, s, v."""
-        domain = Domain(self._chain_id, str(self[contract].address))
+        domain = Domain(self.chain_id, str(self[contract].address))
         key: LocalAccount = self._keys[index]
         return bytes(key.unsafe_sign_hash(Hash32(message.digest(domain))).signature)
 
@@ -178,7 +183,7 @@ class Bench:
         """Give a test key tokens, and let the market's contracts pull them."""
         token = self["WorkToken"].functions
         self.send(DEPLOYER, token.transfer(self.address(index), tokens))
-        for name in ("ProviderStaking", "JobEscrow"):
+        for name in ("ProviderStaking", "JobEscrow", "SlashingCourt"):
             self.send(index, token.approve(self[name].address, 2**256 - 1))
 
     def register(self, owner: int, operator: int) -> int:
@@ -232,10 +237,10 @@ class Bench:
             ),
         )
 
-    def batch(self, jobs: list[int], epoch: int, seconds: int) -> Sent:
-        """Settle jobs by the committee's packed receipts."""
+    def batch(self, jobs: list[int], epoch: int, seconds: int, index: int | None = None) -> Sent:
+        """Settle jobs by the committee's packed receipts; `index` is `seconds` unless given."""
         receipts = pack(Receipt(job, seconds, JobStatus.RUNNING) for job in jobs)
-        index = seconds
+        index = seconds if index is None else index
         signatures = self.committee_signs(
             "JobEscrow", index.to_bytes(32, "big"), epoch, keccak(receipts)
         )
@@ -253,7 +258,7 @@ class Bench:
         report = EpochReport(
             from_epoch=last + 1 if posted else 0,
             to_epoch=ledger.current_epoch().call() - 1,
-            previous=self._previous_report,
+            previous=self.head,
             reward_root=tree.root,
             usage_root=keccak(b"usage"),
             attestation_root=keccak(b"attestation"),
@@ -261,11 +266,25 @@ class Bench:
             data_hash=keccak(tree.root),
             rules_version=1,
         )
-        self._previous_report = report.struct_hash()
-        signatures = self.committee_signs(
-            "EpochLedger", bytes(32), report.to_epoch, self._previous_report
-        )
-        return self.send(OPERATOR, ledger.post_epoch(astuple(report), signatures))
+        return self.post(report)
+
+    def post(self, report: EpochReport) -> Sent:
+        """Have the committee sign a report, and post it."""
+        self._last_report = report
+        signatures = self.committee_signs("EpochLedger", bytes(32), report.to_epoch, self.head)
+        post = self["EpochLedger"].functions.post_epoch(astuple(report), signatures)
+        return self.send(OPERATOR, post)
+
+    @property
+    def head(self) -> bytes:
+        """Struct hash of the last report."""
+        return self._last_report.struct_hash() if self._last_report else bytes(32)
+
+    def adopt_usage(self) -> Sent:
+        """Let usage be proved against the last report, which is active."""
+        assert self._last_report is not None
+        adopt = self["EpochLedger"].functions.adopt_usage([astuple(self._last_report)])
+        return self.send(OPERATOR, adopt)
 
     def claim(self, tree: MerkleTree, leaf: Leaf) -> Sent:
         """Claim a leaf of the active root."""
@@ -277,16 +296,18 @@ class Bench:
 
     def leaf_hash(self, leaf: Leaf) -> bytes:
         """The hash of a reward leaf on this chain."""
-        return leaf.hash(self._chain_id, str(self["RewardDistributor"].address))
+        return leaf.hash(self.chain_id, str(self["RewardDistributor"].address))
 
 
 def measure(bench: Bench) -> Iterator[Measurement]:
     """Everything, in an order in which no measurement warms up the next one's state."""
     provider = yield from _staking(bench)
     yield from _jobs(bench, provider)
+    yield from _scattered_jobs(bench)
     yield from _epochs(bench, provider)
     yield from _slash(bench, provider)
     yield from _conviction(bench)
+    yield from _accusation(bench, provider)
 
 
 def _staking(bench: Bench) -> Generator[Measurement, None, int]:
@@ -337,9 +358,35 @@ def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
     bench.voucher(jobs[0], 60)
     yield bench.measured("voucher_repeat", bench.voucher(jobs[0], 120))
 
+    yield from _batches(bench, jobs, "receipts")
+
+
+def _batches(bench: Bench, jobs: list[int], name: str) -> Iterator[Measurement]:
+    """Settle jobs by receipts, in a window in which all of them were settled before."""
     bench.batch(jobs, epoch=1, seconds=300)
-    yield bench.measured("receipts_50_per_receipt", bench.batch(jobs[:50], 1, 600), 50)
-    yield bench.measured("receipts_400_per_receipt", bench.batch(jobs, 1, 900), JOBS)
+    for place, size in enumerate(BATCHES, start=1):
+        sent = bench.batch(jobs[:size], 1, 300 * (place + 1), index=jobs[0] * 100 + place)
+        yield bench.measured(f"{name}_{size}_per_receipt", sent, size)
+
+
+def _scattered_jobs(bench: Bench) -> Iterator[Measurement]:
+    """As many jobs, each of another provider: one word more is written for every receipt."""
+    registry, staking = bench["ProviderRegistry"].functions, bench["ProviderStaking"].functions
+    accept = bench["JobRegistry"].functions.accept
+    bench.fund(OWNER, JOBS * SMALL_STAKE)
+    jobs = []
+    for number in range(JOBS):
+        operator = Web3.to_checksum_address(keccak(b"operator" + number.to_bytes(4, "big"))[12:])
+        bench.send(
+            OWNER, registry.register(operator, bench.address(OWNER), 0, 0, 0, "ipfs://provider")
+        )
+        provider = int(registry.provider_count().call())
+        bench.send(OWNER, staking.stake(provider, SMALL_STAKE))
+        bench.attest(provider, ELSEWHERE + number, epoch=1)
+        job, _ = bench.open_job(provider)
+        bench.send(OWNER, accept(job))
+        jobs.append(job)
+    yield from _batches(bench, jobs, "receipts_scattered")
 
 
 def _epochs(bench: Bench, provider: int) -> Iterator[Measurement]:
@@ -398,7 +445,9 @@ def _slash(bench: Bench, provider: int) -> Iterator[Measurement]:
 
 
 def _conviction(bench: Bench) -> Iterator[Measurement]:
-    """Convict a provider of one false entry of a 16 384 x 16 384 matrix product."""
+    """Convict a provider of one false entry of a 16 384 x 16 384 matrix product, another one of
+    two contradicting commits.
+    """
     staking = bench["ProviderStaking"].functions
     provider = bench.register(DELEGATORS[0], DELEGATORS[0])
     bench.send(DELEGATORS[0], staking.stake(provider, 1_000 * UNIT))
@@ -412,6 +461,40 @@ def _conviction(bench: Bench) -> Iterator[Measurement]:
     convict = bench["SlashingCourt"].functions.convict_attestation
     call = convict((astuple(commit), signature, *proof), 0)
     yield bench.measured("convict_n16384", bench.send(WATCHER, call))
+
+    provider = bench.register(DELEGATORS[1], DELEGATORS[1])
+    bench.send(DELEGATORS[1], staking.stake(provider, 1_000 * UNIT))
+    two_ends: list[Any] = []
+    for final_seed in (keccak(b"one end"), keccak(b"another end")):
+        end = replace(commit, provider=provider, final_seed=final_seed)
+        two_ends += [astuple(end), bench.sign(DELEGATORS[1], end, "DeviceRegistry")]
+    call = bench["SlashingCourt"].functions.convict_equivocation(*two_ends, 0)
+    yield bench.measured("court_convict_equivocation", bench.send(WATCHER, call))
+
+
+def _accusation(bench: Bench, provider: int) -> Iterator[Measurement]:
+    """Take a provider through the court for a job that still runs, up to its punishment."""
+    court = bench["SlashingCourt"].functions
+    fraud, downtime = court.FRAUD().call(), court.DOWNTIME().call()
+    bench.attest(provider, JOBS, epoch=3)
+    job, _ = bench.open_job(provider, sla=1)
+    bench.send(OPERATOR, bench["JobEscrow"].functions.accept(job))
+    # somebody else's case is open already
+    bench.send(CUSTOMER, court.accuse(provider, downtime, 0, keccak(b"other evidence")))
+
+    evidence, guilty, loss = keccak(b"evidence"), True, 0
+    accuse = court.accuse(provider, fraud, job, evidence)
+    case_id: bytes = accuse.call({"from": bench.address(WATCHER)})
+    yield bench.measured("court_accuse", bench.send(WATCHER, accuse))
+    answer = court.answer(case_id, keccak(b"answer"))
+    yield bench.measured("court_answer", bench.send(OPERATOR, answer))
+    verdict = court.verdict_hash(case_id, guilty, loss).call()
+    signatures = bench.committee_signs("SlashingCourt", case_id, 0, verdict)
+    rule = court.rule(case_id, guilty, loss, signatures)
+    yield bench.measured("court_rule", bench.send(OPERATOR, rule))
+    # nobody appeals
+    bench.pass_time(HOUR)
+    yield bench.measured("court_execute", bench.send(OPERATOR, court.execute(case_id)))
 
 
 def _false_commit(provider: int) -> tuple[Commit, tuple[Any, ...]]:

@@ -8,6 +8,8 @@ single instruction. With --docs the table goes into docs/benchmarks.md.
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +58,38 @@ ROWS = (
     Row("open_job", "open and fund a job", 91_121, "The Graph", 125_000),
     Row("top_up", "top up a job", 56_921, "The Graph", 50_000),
     Row("voucher_repeat", "settle a voucher, again", 145_240, "The Graph", 60_000),
-    Row("receipts_50_per_receipt", "a receipt in a batch of 50", 80_600, "The Graph", 7_500),
-    Row("receipts_400_per_receipt", "a receipt in a batch of 400", None, "nobody", 6_200),
+    *(
+        Row(f"receipts_{size}_per_receipt", f"a receipt of {size}, one provider", *known)
+        for size, known in {
+            1: (None, "nobody", None),
+            10: (81_000, "Livepeer", None),
+            50: (80_600, "The Graph", 7_500),
+            100: (None, "nobody", None),
+            400: (None, "nobody", 6_200),
+            512: (None, "nobody", None),
+        }.items()
+    ),
+    *(
+        Row(
+            f"receipts_scattered_{size}_per_receipt",
+            f"a receipt of {size}, all of other providers",
+            None,
+            "nobody",
+            None,
+        )
+        for size in (1, 10, 50, 100, 400, 512)
+    ),
     Row("committee_report_5of7", "epoch report, 5 of 7 signatures", 99_717, "OCR2, 3", 90_000),
     Row("device_renewal", "renew a device, 5 of 7 signatures", None, "nobody", None),
     Row("claim_140k_repeat", "claim of 140 000, again", 88_558, "EigenLayer", 62_000),
     Row("claim_vesting_repeat", "claim that vests, again", None, "nobody", 78_000),
     Row("verify_n16384", "recompute an entry, n = 16 384", None, "nobody", None),
     Row("convict_n16384", "convict it: check, slash, jail", None, "nobody", 250_000),
+    Row("court_convict_equivocation", "convict of two ends of a chain", None, "nobody", None),
+    Row("court_accuse", "accuse: bond, hold stake", None, "nobody", None),
+    Row("court_answer", "answer an accusation", None, "nobody", None),
+    Row("court_rule", "rule on it, 5 of 7 signatures", None, "nobody", None),
+    Row("court_execute", "execute: refund, slash, jail", None, "nobody", None),
 )
 
 
@@ -87,6 +113,16 @@ def main(docs: bool) -> None:
 
 def measured() -> dict[str, Measurement]:
     """Figures by key, from a chain and a market of our own."""
+    with market() as bench:
+        steps = track(
+            measure(bench), "measuring", total=len(ROWS), console=Console(file=sys.stderr)
+        )
+        return {measurement.key: measurement for measurement in steps}
+
+
+@contextmanager
+def market() -> Iterator[Bench]:
+    """A market to measure in, on a chain of its own."""
     with anvil("--accounts", "20", "--gas-limit", "60000000") as url:
         os.environ["APE_FOUNDRY_HOST"] = url
         with (
@@ -102,11 +138,7 @@ def measured() -> dict[str, Measurement]:
                 Progress(None, ape.chain.blocks.head.timestamp),
                 print,
             )
-        bench = Bench(url, {name: str(each.address) for name, each in contracts.items()})
-        steps = track(
-            measure(bench), "measuring", total=len(ROWS), console=Console(file=sys.stderr)
-        )
-        return {measurement.key: measurement for measurement in steps}
+        yield Bench(url, {name: str(each.address) for name, each in contracts.items()})
 
 
 def table(figures: dict[str, Measurement]) -> Table:
@@ -132,7 +164,8 @@ def cells(row: Row, figure: Measurement) -> tuple[str, ...]:
 def update_docs(path: Path, figures: dict[str, Measurement]) -> None:
     """Replace the table between the marks."""
     before, rest = path.read_text().split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
+    # other tables have the same end
+    after = rest.split(MARKS[1], 1)[1]
     lines = [
         f"| {' | '.join(COLUMNS)} |",
         f"|---|{'---:|' * (len(COLUMNS) - 1)}",

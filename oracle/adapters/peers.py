@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+from pydantic import TypeAdapter
 
 from oracle.adapters.problem import error_of, error_type
 from oracle.api import schemas
@@ -10,11 +11,13 @@ from oracle.domain.proposals import (
     DeviceObservation,
     DeviceProposal,
     EpochProposal,
+    SignedBatch,
     UsageObservation,
     UsageProposal,
 )
 from oracle.errors import Bound, Transient
 
+_BATCHES = TypeAdapter(list[schemas.SignedBatch])
 # seconds a peer may take to answer
 REQUEST_TIMEOUT = 5.0
 
@@ -57,6 +60,16 @@ class Peer:
         """The proposal it has signed for a device; raises `NotFound` for none."""
         answer = self._request("GET", f"/v1/peer/proposals/device/0x{device.hex()}/{epoch}")
         return schemas.DeviceProposal.model_validate_json(answer).proposal()
+
+    def bound_epoch(self, to_epoch: int) -> EpochProposal:
+        """The proposal it has signed for the epochs up to `to_epoch`; raises `NotFound`."""
+        answer = self._request("GET", f"/v1/peer/proposals/epoch/{to_epoch}")
+        return schemas.EpochProposal.model_validate_json(answer).proposal()
+
+    def batches(self, until: int) -> list[SignedBatch]:
+        """Batches of the epochs up to `until` that it left for the root."""
+        answer = self._request("GET", f"/v1/batches?until={until}")
+        return [body.batch() for body in _BATCHES.validate_json(answer)]
 
     def leaf_file(self, report_hash: bytes) -> bytes:
         """The leaf file of a report."""

@@ -3,6 +3,7 @@
 import importlib.resources
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path, Query, Response
@@ -22,6 +23,7 @@ from oracle.domain.epochs import LeafKind
 from oracle.domain.offers import ListedOffer
 from oracle.domain.records import Beat, Device, Reported, Sample, Statement, StoredCommit
 from oracle.errors import BadInput, ClearworkError, NotFound
+from oracle.services.close_epoch import Call
 
 # entries of a public list per answer
 PAGE = 500
@@ -200,6 +202,11 @@ def _peer_routes(app: FastAPI, node: Node) -> None:
         """The proposal that this oracle has signed for a device."""
         return schemas.DeviceProposal.of(node.record.bound(_bytes(device), epoch))
 
+    @app.get("/v1/peer/proposals/epoch/{to_epoch}", tags=["peer"])
+    def bound_epoch(to_epoch: EpochNumber) -> schemas.EpochProposal:
+        """The proposal that this oracle has signed for the epochs up to `to_epoch`."""
+        return schemas.EpochProposal.of(node.close_epoch.bound(to_epoch))
+
     @app.post("/v1/peer/proposals/usage", tags=["peer"])
     def endorse_usage(body: schemas.UsageProposal) -> schemas.PeerSignature:
         """Check a batch and sign it."""
@@ -307,6 +314,13 @@ def _public_routes(app: FastAPI, node: Node) -> None:
             for seen in node.store.statements(after, PAGE)
         ]
 
+    @app.get("/v1/batches", tags=["public"])
+    def batches(
+        until: Annotated[int, Query(ge=0, lt=2**63)] = 2**63 - 1,
+    ) -> list[schemas.SignedBatch]:
+        """Signed batches of the epochs up to `until` that this oracle left for the root."""
+        return [schemas.SignedBatch(**asdict(kept)) for kept in node.close_epoch.batches(until)]
+
     @app.get("/v1/epochs", tags=["public"])
     def epochs() -> list[schemas.EpochView]:
         """Reports that this oracle has rebuilt, the newest first."""
@@ -338,17 +352,19 @@ def _public_routes(app: FastAPI, node: Node) -> None:
     def proof(kind: LeafKind, key: HashText) -> schemas.ProofView:
         """Leaf, path and ready calldata of a claim against the active report.
 
-        Kind 1: a provider's reward, 2: an account's, 3: settled usage, 4: an attestation.
+        Kind 1: a provider's reward, 2: an account's, 3: settled usage, 4: an attestation,
+        5: a job's receipt, 6: a payee's receipts.
         """
         found = node.close_epoch.proof(kind, _bytes(key))
         return schemas.ProofView(
             kind=int(found.leaf.kind),
             key=found.leaf.key,
             cumulative=found.leaf.value,
+            receipts=found.receipts,
             proof=found.path,
             root=found.root,
-            to=found.to,
-            calldata="0x" + found.calldata.hex(),
+            before=[_call_view(call) for call in found.before],
+            **dict(_call_view(found.call)),
         )
 
 
@@ -373,6 +389,10 @@ def _operator_routes(app: FastAPI, node: Node) -> None:
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)
     def page() -> str:
         return importlib.resources.files("oracle.api").joinpath("status.html").read_text()
+
+
+def _call_view(call: Call) -> schemas.CallView:
+    return schemas.CallView(to=call.to, calldata="0x" + call.calldata.hex())
 
 
 def health_view(node: Node) -> schemas.HealthView:

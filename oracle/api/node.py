@@ -21,6 +21,7 @@ from oracle.adapters.store.database import Database
 from oracle.adapters.store.leaf_files import LeafFiles
 from oracle.adapters.store.store import Store
 from oracle.domain.attestation import Dims
+from oracle.domain.settlement import Settlement
 from oracle.errors import Misconfigured
 from oracle.services.attest import Attest, AttestationRules
 from oracle.services.close_epoch import CloseEpoch
@@ -31,7 +32,7 @@ from oracle.services.offers import Offers
 from oracle.services.quorum import Quorum
 from oracle.services.record import Record
 from oracle.services.rounds import RoundRules, Rounds
-from oracle.services.settle import Settle, UsageRules
+from oracle.services.settle import Settle, SettlementRules, UsageRules
 from oracle.services.submit import Outbox
 from oracle.settings import Settings
 
@@ -83,8 +84,10 @@ class Node:
         )
         shared = (self.store, self.market, self.member, self.peers, self.quorum, self.outbox)
         self.record = Record(*shared, self.attest)
-        usage_rules = UsageRules(settings.usage_lag, settings.heartbeat_grace)
-        self.settle = Settle(*shared, usage_rules)
+        usage_rules = UsageRules(
+            settings.usage_lag, settings.heartbeat_grace, settings.uptime_after
+        )
+        self.settle = Settle(*shared, usage_rules, _settlement_rules(settings))
         history = History(chain, self.market)
         self.execution = Execution(
             self.store, self.market, history, self.member, self.settle, usage_rules
@@ -163,6 +166,15 @@ def open_signer(settings: Settings) -> Signer | None:
 def leaf_directory(database: Path) -> Path:
     """Where the leaf files of a database lie."""
     return database.with_name(database.stem + "-leaves")
+
+
+def _settlement_rules(settings: Settings) -> SettlementRules:
+    return SettlementRules(
+        way=Settlement(settings.settlement),
+        # a job comes again when its usage is old enough and the next round is due
+        interval=max(settings.round_interval, settings.usage_lag),
+        wei_per_gpu_hour=settings.gpu_hour_gwei * WEI_PER_GWEI,
+    )
 
 
 def _attestation_rules(settings: Settings) -> AttestationRules:

@@ -21,7 +21,7 @@ from oracle.domain import execution, messages, proposals
 from oracle.domain.attestation import Opening
 from oracle.domain.canonical import MAX_INTEGER
 from oracle.domain.offers import MAX_PRICE, SignedOffer, Wanted
-from oracle.domain.receipts import JobStatus
+from oracle.domain.receipts import JobStatus, unpack
 from oracle.domain.recovery import checksum
 from oracle.errors import BadInput
 
@@ -605,21 +605,38 @@ class DeviceProposal(Body):
         return proposals.DeviceProposal(self.device, self.epoch, observations)
 
 
+class SignedBatch(Body):
+    """One of GET /v1/batches: receipts with the committee's signatures, left for the epoch's
+    root. JobEscrow.settle_batch(epoch, index, receipts, signatures) takes them from anyone."""
+
+    epoch: U64
+    index: U32
+    receipts: Packed
+    signatures: Annotated[bytes, *_Hex, Field(max_length=31 * 65)]
+
+    def batch(self) -> proposals.SignedBatch:
+        """The batch in a body; raises `BadInput` for receipts that no batch can hold."""
+        unpack(self.receipts)
+        return proposals.SignedBatch(self.epoch, self.index, self.receipts, self.signatures)
+
+
 class EpochProposal(Body):
     """POST /v1/peer/proposals/epoch: a follower rebuilds the report and signs if it is equal."""
 
     from_epoch: U64
     to_epoch: U64
     report_hash: Hash
+    batches: list[SignedBatch] = Field(default=[], max_length=proposals.MAX_BATCHES)
 
     @classmethod
     def of(cls, proposal: proposals.EpochProposal) -> "EpochProposal":
         """The body for a proposal."""
-        return cls(**asdict(proposal))
+        return cls.model_validate(asdict(proposal))
 
     def proposal(self) -> proposals.EpochProposal:
         """The proposal in a body."""
-        return proposals.EpochProposal(**self.model_dump())
+        batches = tuple(body.batch() for body in self.batches)
+        return proposals.EpochProposal(self.from_epoch, self.to_epoch, self.report_hash, batches)
 
 
 class PeerSignature(Body):
@@ -720,22 +737,35 @@ class StatementView(Body):
 
     id: int
     config: Hash
-    consumer: str
+    consumer: Address
     subject: Hash
     round: U64
     payload: Hash
-    oracle: str
+    oracle: Address
     signature: Signature
 
 
+class CallView(Body):
+    """A transaction that anyone may send."""
+
+    to: str
+    calldata: str
+
+
 class ProofView(Body):
-    """GET /v1/proofs/{kind}/{key}: what a claim needs, and the calldata ready to send."""
+    """GET /v1/proofs/{kind}/{key}: what a claim needs, and the calldata ready to send.
+
+    `receipts`: the packed receipts that a leaf of kind 5 or 6 stands for; their keccak is its
+    `cumulative`. `before`: what has to be sent first, once for all leaves of a report.
+    """
 
     kind: U8
     key: Hash
     cumulative: int
+    receipts: Packed
     proof: list[Hash]
     root: Hash
+    before: list[CallView]
     to: str
     calldata: str
 

@@ -1,4 +1,4 @@
-"""`clearwork customer`: open jobs, watch them, co-sign their vouchers."""
+"""`clearwork customer`: open jobs or take offers, follow them, co-sign, dispute, end them."""
 
 import json
 import time
@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from oracle.adapters.offer_client import OfferClient
 from oracle.adapters.receipt_client import ReceiptClient
-from oracle.api.schemas import SignedReceiptBody
+from oracle.api.schemas import OfferQuery, SignedReceiptBody
 from oracle.cli.options import (
     AsJson,
     DeploymentFile,
@@ -23,9 +24,10 @@ from oracle.cli.options import (
     open_signer,
     parse_hash,
 )
+from oracle.domain.hashing import keccak
 from oracle.domain.messages import Voucher
 from oracle.domain.receipts import FINAL, JobStatus
-from oracle.errors import BadInput, Transient
+from oracle.errors import BadInput, NotFound, Transient
 from oracle.services.customer import Customer, Order
 
 app = typer.Typer(help="Buy GPU time: open jobs, follow them, co-sign usage.", no_args_is_help=True)
@@ -33,6 +35,7 @@ log = structlog.get_logger()
 
 # times an agent is asked for the receipt of a job that is over
 RECEIPT_TRIES = 5
+HOUR = 3_600
 
 JobId = Annotated[int, typer.Argument(help="Number of the job.")]
 
@@ -106,6 +109,119 @@ def jobs(
             *(f"{value:,}" if isinstance(value, int) else value for value in row.values())
         )
     Console().print(table)
+
+
+@app.command()
+def take(
+    oracle: Annotated[
+        str, typer.Option(envvar="CLEARWORK_ORACLE", help="URL of any oracle: it lists offers.")
+    ],
+    provider: Annotated[int, typer.Option(help="Whose offer.")],
+    nonce: Annotated[int, typer.Option(help="Which one; `clearwork offers` shows it.")],
+    hours: Annotated[float, typer.Option(min=0, help="How long to pay for now.")],
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    gpus: Annotated[int, typer.Option(min=1, help="How many of its GPUs.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Take a provider's offer, or part of it: one transaction opens, funds and accepts the job.
+
+    Example: clearwork customer take --oracle http://127.0.0.1:8100 --provider 1
+    --nonce 1760000000000 --gpus 8 --hours 24
+    """
+    wanted = OfferQuery(provider=provider, min_gpus=gpus)
+    found = next((one for one in OfferClient(oracle).listed(wanted) if one.nonce == nonce), None)
+    if found is None:
+        raise NotFound(
+            f"no offer {nonce} of provider {provider} with {gpus} GPUs left",
+            f"See what there is: clearwork offers --provider {provider}",
+        )
+    customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    job = customer.take(found.signed(), gpus, round(hours * HOUR))
+    print(json.dumps({"job": job}) if as_json else f"Job {job} is accepted by provider {provider}.")
+
+
+@app.command()
+def lower(
+    job: JobId,
+    amount: Annotated[int, typer.Argument(help="Base units of the job's asset.")],
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Take back part of a job's deposit; what its provider may have earned stays."""
+    Customer(open_chain(rpc, deployment), open_signer(keystore, password_file)).lower(job, amount)
+    print(f"Took {amount} base units back from job {job}.")
+
+
+@app.command()
+def leave(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """End a job whose provider has lost devices: refund and compensation.
+
+    The first call notes the shortage on chain. If the grace of the service level is not over yet,
+    repeat the command when it is.
+    """
+    Customer(open_chain(rpc, deployment), open_signer(keystore, password_file)).leave(job)
+    print(f"Job {job} is over: refund and compensation are paid.")
+
+
+@app.command()
+def reclaim(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    request: Annotated[
+        bool, typer.Option("--request", help="Announce it; it can be done after the job timeout.")
+    ] = False,
+) -> None:
+    """Take the deposit of a silent job back: announce it with --request, repeat without."""
+    customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    if request:
+        customer.request_reclaim(job)
+        print(f"Job {job} ends after the job timeout unless its usage rises.")
+    else:
+        customer.reclaim(job)
+        print(f"Job {job} is over, its unspent deposit returned.")
+
+
+@app.command()
+def dispute(
+    job: JobId,
+    evidence: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="What shows the fraud; kept by you.")
+    ],
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    provider: Annotated[
+        int | None, typer.Option(help="Member to accuse, where a cluster has the job.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accuse the provider of reporting usage that was not, and hold what is still pending.
+
+    The court takes a bond of you and gives it back unless you are wrong. Only the hash of the
+    evidence goes on chain: give the file to the oracles when they ask.
+    """
+    customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    accused = customer.job(job).provider if provider is None else provider
+    case_id, kept = customer.dispute(job, accused, keccak(evidence.read_bytes()))
+    if as_json:
+        print(json.dumps({"case_id": "0x" + case_id.hex(), "kept": kept}))
+        return
+    print(f"Case 0x{case_id.hex()} is open; {kept} base units wait for its end.")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.signer import Signer
 from oracle.adapters.signer.keystore import KeystoreSigner
+from oracle.domain.recovery import checksum
 from oracle.errors import BadInput
 
 DeploymentFile = Annotated[
@@ -43,13 +44,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 
 def parse_hash(text: str) -> bytes:
-    """The 32 bytes behind an option; `BadInput` for anything else."""
+    """The 32 bytes of an option; `BadInput` for anything else."""
+    return _parse_bytes(text, 32)
+
+
+def parse_address(text: str) -> str:
+    """The address of an option with its checksum; `BadInput` for anything else."""
+    return checksum(_parse_bytes(text, 20))
+
+
+def _parse_bytes(text: str, size: int) -> bytes:
     try:
         found = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
-        raise BadInput(f"{text} is no hex number", "Pass 32 bytes behind 0x.") from None
-    if len(found) != 32:
-        raise BadInput(f"{text} is not 32 bytes", "Pass 32 bytes behind 0x.")
+        raise BadInput(f"{text} is no hex number", f"Pass {size} bytes behind 0x.") from None
+    if len(found) != size:
+        raise BadInput(f"{text} is not {size} bytes", f"Pass {size} bytes behind 0x.")
     return found
 
 

@@ -21,8 +21,10 @@ from oracle.cli.options import (
     RpcUrls,
     open_chain,
     open_signer,
+    parse_address,
     parse_hash,
 )
+from oracle.domain.canonical import MAX_INTEGER
 from oracle.domain.messages import Offer
 from oracle.domain.offers import SignedOffer
 from oracle.domain.receipts import JobStatus
@@ -35,6 +37,8 @@ app = typer.Typer(
 
 HOUR = 3_600
 DAY = 24 * HOUR
+MAX_UINT16 = 2**16 - 1
+MAX_UINT32 = 2**32 - 1
 
 ProviderId = Annotated[int, typer.Argument(help="Id that `clearwork provider register` printed.")]
 JobId = Annotated[int, typer.Argument(help="Number of the job.")]
@@ -113,19 +117,31 @@ def offer(
     rpc: RpcUrls,
     keystore: Keystore,
     password_file: PasswordFile,
-    gpus: Annotated[int, typer.Option(min=1, max=2**16 - 1, help="GPUs for sale.")] = 1,
-    device_class: Annotated[int, typer.Option(help="Class they are attested for.")] = 1,
-    sla: Annotated[int, typer.Option(help="Service level you promise, 0 for none.")] = 0,
+    gpus: Annotated[int, typer.Option(min=1, max=MAX_UINT16, help="GPUs for sale.")] = 1,
+    device_class: Annotated[
+        int, typer.Option(min=1, max=MAX_UINT16, help="Class they are attested for.")
+    ] = 1,
+    sla: Annotated[
+        int, typer.Option(min=0, max=MAX_UINT16, help="Service level you promise, 0 for none.")
+    ] = 0,
     min_seconds: Annotated[
-        int, typer.Option(help="Shortest run time that a customer pays in advance.")
+        int,
+        typer.Option(
+            min=0, max=MAX_UINT32, help="Shortest run time that a customer pays in advance."
+        ),
     ] = HOUR,
-    max_seconds: Annotated[int, typer.Option(help="Longest one.")] = 30 * DAY,
-    valid_for: Annotated[int, typer.Option(min=1, help="Seconds until it expires.")] = 7 * DAY,
+    max_seconds: Annotated[int, typer.Option(min=1, max=MAX_UINT32, help="Longest one.")] = 30
+    * DAY,
+    valid_for: Annotated[
+        int, typer.Option(min=1, max=MAX_UINT32, help="Seconds until it expires.")
+    ] = 7 * DAY,
     nonce: Annotated[
         int | None,
         typer.Option(
+            min=0,
+            max=MAX_INTEGER,
             help="Offers with one nonce share their GPUs: pass an earlier one to change its "
-            "price. Default: this machine's clock in milliseconds, so a new one."
+            "price. Default: this machine's clock in milliseconds, so a new one.",
         ),
     ] = None,
     terms: Annotated[str, typer.Option(help="0x hash of what else is agreed.")] = "0x" + "00" * 32,
@@ -152,7 +168,7 @@ def offer(
             max_seconds=max_seconds,
             expires_at=chain.timestamp() + valid_for,
             nonce=time.time_ns() // 10**6 if nonce is None else nonce,
-            asset=chain.w3.to_checksum_address(asset),
+            asset=parse_address(asset),
             price_per_gpu_hour=price,
             terms=parse_hash(terms),
         )

@@ -67,11 +67,12 @@ def watch(
             break
         time.sleep(interval)
     if not as_json:
-        Console().print(_table(watcher.convictions))
+        Console().print(_table(watcher.convictions, watcher.earned))
 
 
-def _table(convictions: list[Conviction]) -> Table:
-    table = Table(title="Convictions", caption="base units of the staked token")
+def _table(convictions: list[Conviction], earned: int) -> Table:
+    caption = f"base units of the staked token; earned {earned:,}"
+    table = Table(title="Convictions", caption=caption)
     for column in ("kind", "offender", "slashed", "victim", "reporter", "burnt", "gas"):
         table.add_column(column, justify="left" if column in ("kind", "offender") else "right")
     for c in convictions:

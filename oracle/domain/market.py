@@ -6,6 +6,8 @@ from oracle.domain.receipts import JobStatus
 
 SECONDS_PER_HOUR = 3_600
 NOBODY = "0x" + "0" * 40
+# payees from here on are clusters of providers (contracts/modules/payees.vy)
+FIRST_CLUSTER = 2**23
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,19 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """What a provider promises for a job; the terms of a number never change."""
+
+    # bps of the GPU-seconds since acceptance, 0 for none
+    uptime_bps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job on the escrow."""
 
     job: int
+    # payee: a provider, or a cluster of them
     provider: int
     gpus: int
     device_class: int
@@ -55,6 +66,8 @@ class Job:
     settled: int
     # chain time in seconds, 0 before acceptance
     accepted_at: int
+    # service level, 0 for none
+    sla: int = 0
 
     @property
     def is_active(self) -> bool:

@@ -15,6 +15,8 @@ from oracle.domain.median import lower_median
 from oracle.domain.receipts import Receipt
 from oracle.errors import BadInput
 
+# batches in one proposal: with the most signatures they just fit the default body limit
+MAX_BATCHES = 48
 # an observation of usage is about all jobs
 ALL_JOBS = bytes(32)
 NO_EVIDENCE = bytes(32)
@@ -93,12 +95,28 @@ class DeviceProposal:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedBatch:
+    """A batch with its quorum: JobEscrow.settle_batch takes it from anyone, at any time."""
+
+    epoch: int
+    index: int
+    # packed, 16 bytes each
+    receipts: bytes
+    # as the contracts want them
+    signatures: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EpochProposal:
-    """A leader's report on epochs, by its hash: every follower rebuilds it alone."""
+    """A leader's report on epochs, by its hash: every follower rebuilds it alone.
+
+    `batches` were left for the root: signed in these epochs, and nowhere else to be read.
+    """
 
     from_epoch: int
     to_epoch: int
     report_hash: bytes
+    batches: tuple[SignedBatch, ...] = ()
 
 
 def usage_message(

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+BPS = 10_000
+
 
 def covered_seconds(beats: Iterable[int], start: int, now: int, grace: int) -> int:
     """Seconds in [start, now] during which a device was heard of.
@@ -12,9 +14,12 @@ def covered_seconds(beats: Iterable[int], start: int, now: int, grace: int) -> i
     """
     covered = 0
     reach = start
+    # this is most of what an epoch takes: min and max would take three times as long
     for beat in sorted(beats):
-        begin = max(beat, reach)
-        end = min(beat + grace, now)
+        begin = beat if beat > reach else reach
+        end = beat + grace
+        if end > now:
+            end = now
         if end > begin:
             covered += end - begin
             reach = end
@@ -28,3 +33,12 @@ def believable(reported: int, gpus: int, elapsed: int, covered: int) -> int:
     since acceptance, and no more than the GPU-seconds `covered` by heartbeats.
     """
     return max(0, min(reported, gpus * elapsed, covered))
+
+
+def misses_uptime(gpus: int, elapsed: int, covered: int, uptime_bps: int) -> bool:
+    """Whether devices were there for less of the `elapsed` seconds than a service level promises.
+
+    `covered`: GPU-seconds vouched for by heartbeats since acceptance, all devices together. Spare
+    devices make up for others. `uptime_bps`: the promised share, 0 for none.
+    """
+    return min(covered, gpus * elapsed) * BPS < gpus * elapsed * uptime_bps

@@ -491,7 +491,8 @@ class Agent:
             chain_id=self._escrow.chain_id,
             escrow=self._escrow.verifying_contract.lower(),
             job=job,
-            provider=self.config.provider,
+            # the payee: our cluster, where the job is its
+            provider=self.chain.read("JobRegistry", "job_info", job).provider,
             period=1,
             issuer=Role.PROVIDER,
             devices=(self.device_id,),

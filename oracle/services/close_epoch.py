@@ -1,7 +1,8 @@
 """Close epochs: rebuild the same leaves from the same block, sign one root, serve the proofs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 import structlog
 
@@ -12,6 +13,8 @@ from oracle.adapters.peers import Peer
 from oracle.adapters.store.leaf_files import LeafFiles
 from oracle.adapters.store.store import Store
 from oracle.domain.epochs import (
+    RECEIPT_KINDS,
+    REWARD_KINDS,
     EpochInput,
     EpochLeaves,
     EpochRules,
@@ -19,16 +22,17 @@ from oracle.domain.epochs import (
     LeafKind,
     close,
     decode,
-    encode,
 )
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import EpochReport, Report
-from oracle.domain.proposals import EpochProposal
+from oracle.domain.proposals import MAX_BATCHES, EpochProposal, SignedBatch
+from oracle.domain.receipts import Receipt
 from oracle.domain.records import ClosedEpoch, Statement
+from oracle.domain.settlement import carried, outstanding, receipts_in, settled_by_provider
 from oracle.errors import BadInput, ClearworkError, Misconfigured, NotFound, Transient
 from oracle.faults import reach
 from oracle.services.membership import Member
-from oracle.services.quorum import Quorum
+from oracle.services.quorum import BoundElsewhere, Quorum
 from oracle.services.submit import Goal, Outbox
 
 log = structlog.get_logger()
@@ -36,9 +40,12 @@ log = structlog.get_logger()
 LEDGER = "EpochLedger"
 DISTRIBUTOR = "RewardDistributor"
 CONTROLLER = "EmissionsController"
+ESCROW = "JobEscrow"
 NO_REPORT = bytes(32)
 # epochs pressed in one transaction
 MAX_PRESSED = 64
+# reports whose leaves stay in memory
+KEPT_REPORTS = 2
 
 # how each version of the committee's rules splits a budget: 10 % to the oracles, of it a
 # hundredth of a token to whoever submitted the report before
@@ -48,15 +55,27 @@ RULES: Mapping[int, EpochRules] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What a claim needs: a leaf of the active report and its path."""
+class Call:
+    """A transaction that anyone may send; no calldata where no contract reads the leaf."""
 
-    leaf: Leaf
-    path: list[bytes]
-    root: bytes
-    # contract that the calldata is for, absent for trees that nothing is claimed from
     to: str
     calldata: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a claim needs: a leaf of the active report and its path.
+
+    `receipts`: what a leaf that settles jobs stands for, packed; empty for others.
+    """
+
+    leaf: Leaf
+    receipts: bytes
+    path: list[bytes]
+    root: bytes
+    call: Call
+    # to be sent first, once for all leaves of a report
+    before: tuple[Call, ...] = ()
 
 
 class CloseEpoch:
@@ -81,7 +100,9 @@ class CloseEpoch:
         self._quorum = quorum
         self._outbox = outbox
         self._files = files
-        self._built: dict[tuple[int, int, bytes], EpochReport] = {}
+        self._built: dict[tuple[int, int, bytes, frozenset[Receipt]], EpochReport] = {}
+        # leaves by report, the last used at the end
+        self._read: dict[bytes, EpochLeaves] = {}
 
     # --- rounds -------------------------------------------------------------------------------
 
@@ -95,7 +116,11 @@ class CloseEpoch:
         return to_epoch if to_epoch >= self._next_epoch() else None
 
     def lead(self, to_epoch: int) -> bool:
-        """Have the epochs up to `to_epoch` pressed, then reported; whether a report was queued."""
+        """Have the epochs up to `to_epoch` pressed, then reported; whether a report was queued.
+
+        Where a member is bound to another leader's proposal, which carries other batches, that
+        one is adopted: what it leaves out comes with the next report.
+        """
         if self._next_epoch() > to_epoch or self._outbox.is_busy("press/"):
             return False
         if self._outbox.is_busy("epoch/"):
@@ -106,19 +131,28 @@ class CloseEpoch:
             arguments = [last - pressed + 1]
             self._outbox.want(f"press/{last}", CONTROLLER, "press", arguments, Goal.pressed(last))
             return False
-        report = self._rebuild(to_epoch)
-        proposal = EpochProposal(report.from_epoch, report.to_epoch, report.struct_hash())
-        signatures = self._quorum.collect(self._committee_report(report), proposal)
-        reach("after-quorum")
-        self._outbox.want(
-            f"epoch/{to_epoch}",
-            LEDGER,
-            "post_epoch",
-            [tuple(getattr(report, field) for field in EpochReport.__slots__), signatures],
-            Goal.epoch(to_epoch),
-        )
-        log.info("epoch signed", from_epoch=report.from_epoch, to_epoch=to_epoch)
-        return True
+        batches = self._gather(to_epoch)
+        report = self._rebuild(to_epoch, batches)
+        proposal = EpochProposal(report.from_epoch, report.to_epoch, report.struct_hash(), batches)
+        for _ in self._market.committee().members:
+            statement = self._committee_report(report)
+            try:
+                signatures = self._quorum.collect(statement, proposal, stored(proposal))
+            except BoundElsewhere as error:
+                proposal = error.peer.bound_epoch(to_epoch) if error.peer else self.bound(to_epoch)
+                report = self._check(proposal)
+                continue
+            reach("after-quorum")
+            self._outbox.want(
+                f"epoch/{to_epoch}",
+                LEDGER,
+                "post_epoch",
+                [astuple(report), signatures],
+                Goal.epoch(to_epoch),
+            )
+            log.info("epoch signed", from_epoch=report.from_epoch, to_epoch=to_epoch)
+            return True
+        return False
 
     def left_over(self) -> int | None:
         """The last active epoch, if the distributor still holds what nobody earned up to it."""
@@ -134,41 +168,115 @@ class CloseEpoch:
     def endorse(self, proposal: EpochProposal) -> Statement:
         """Rebuild a leader's report and sign it if it is the same.
 
-        Raises `BadInput` for another result or epochs that don't follow the last report,
-        `Transient` while this oracle can't see the end of the epoch as final.
+        Raises `BadInput` for another result, epochs that don't follow the last report, a batch
+        without a quorum or one that is missing; `Transient` while this oracle can't see the end
+        of the epoch as final.
         """
         self._market.follow()
+        report = self._check(proposal)
+        self._check_complete(proposal)
+        return self._member.endorse(self._committee_report(report), stored(proposal))
+
+    def bound(self, to_epoch: int) -> EpochProposal:
+        """The proposal that this oracle has signed for; raises `NotFound` for none."""
+        found = self._store.bound_proposal(
+            self._market.committee().config,
+            self._market.domain(LEDGER).verifying_contract,
+            self._subject(),
+            to_epoch,
+        )
+        if found is None:
+            raise NotFound(f"nothing signed for epoch {to_epoch}", "Propose something.")
+        return read(found)
+
+    def _check(self, proposal: EpochProposal) -> EpochReport:
+        """The report of a proposal, rebuilt from what it carries."""
         if proposal.from_epoch != self._next_epoch() or proposal.to_epoch < proposal.from_epoch:
             raise BadInput(
                 f"stale epochs {proposal.from_epoch} to {proposal.to_epoch}: "
                 f"the next report starts with {self._next_epoch()}",
                 "Read the ledger again.",
             )
-        report = self._rebuild(proposal.to_epoch)
+        for batch in proposal.batches:
+            if batch.epoch > proposal.to_epoch or not self._market.takes(batch):
+                raise BadInput(
+                    f"batch {batch.index} of epoch {batch.epoch} is not the committee's word "
+                    "in the epochs reported",
+                    "Carry what GET /v1/batches lists, signed by the present committee.",
+                )
+        report = self._rebuild(proposal.to_epoch, proposal.batches)
         if report.struct_hash() != proposal.report_hash:
             raise BadInput(
                 f"this oracle rebuilds {report.struct_hash().hex()}, "
                 f"not {proposal.report_hash.hex()}",
                 "Compare leaf files: GET /v1/epochs/{report_hash}/leaves.",
             )
-        return self._member.endorse(self._committee_report(report))
+        return report
+
+    # --- batches left for the root ------------------------------------------------------------
+
+    def batches(self, until: int) -> tuple[SignedBatch, ...]:
+        """What this oracle has left for the root in the epochs up to `until`."""
+        return carried(self._store.batches(until), (), MAX_BATCHES)
+
+    def _gather(self, to_epoch: int) -> tuple[SignedBatch, ...]:
+        """What the oracles have left for the root and the last report doesn't say.
+
+        Our own of an active report are dropped: its leaf file has them, and it stays.
+        """
+        active, is_active = self._market.chain.read(LEDGER, "active_epoch")
+        if is_active:
+            self._store.forget_batches(int(active))
+        found = list(self.batches(to_epoch))
+        for peer in self._peers:
+            try:
+                found += [b for b in peer.batches(to_epoch) if b.epoch <= to_epoch]
+            except ClearworkError as error:
+                log.warning("no batches", peer=peer.url, reason=str(error))
+        signed = [batch for batch in dict.fromkeys(found) if self._market.takes(batch)]
+        return carried(signed, self._said_before(self._head()), MAX_BATCHES)
+
+    def _check_complete(self, proposal: EpochProposal) -> None:
+        """Refuse to sign a report that leaves out a batch kept here."""
+        own = [batch for batch in self.batches(proposal.to_epoch) if self._market.takes(batch)]
+        more = carried(own, receipts_in(proposal.batches), MAX_BATCHES)
+        if not more or len(proposal.batches) == MAX_BATCHES:
+            return
+        whole = self._rebuild(proposal.to_epoch, proposal.batches + more)
+        if whole.struct_hash() != proposal.report_hash:
+            raise BadInput(
+                f"batch {more[0].index} of epoch {more[0].epoch} is left out",
+                "Ask all oracles for theirs: GET /v1/batches.",
+            )
+
+    def _said_before(self, head: bytes) -> list[Receipt]:
+        """The receipts of the last report."""
+        if head == NO_REPORT:
+            return []
+        return [agreed.receipt for agreed in self.leaves(self._history.posted(head)).receipts]
+
+    def _head(self, block: Block | None = None) -> bytes:
+        return bytes(self._market.chain.read(LEDGER, "head", block=block))
 
     # --- rebuilding ---------------------------------------------------------------------------
 
-    def _rebuild(self, to_epoch: int) -> EpochReport:
+    def _rebuild(self, to_epoch: int, batches: tuple[SignedBatch, ...]) -> EpochReport:
         """The report on all epochs since the last one, its leaf file stored before it returns."""
         # at one block: a report posted between two reads would leave us on top of neither
         block = self._market.chain.head()
         from_epoch = self._next_epoch(block)
-        previous = bytes(self._market.chain.read(LEDGER, "head", block=block))
+        previous = self._head(block)
         if to_epoch < from_epoch:
             raise BadInput(f"stale epoch {to_epoch}: it is reported", "Read the ledger again.")
-        key = (from_epoch, to_epoch, previous)
+        said = receipts_in(batches)
+        key = (from_epoch, to_epoch, previous, frozenset(said))
         if key not in self._built:
-            self._built[key] = self._build(from_epoch, to_epoch, previous)
+            self._built[key] = self._build(from_epoch, to_epoch, previous, said)
         return self._built[key]
 
-    def _build(self, from_epoch: int, to_epoch: int, previous: bytes) -> EpochReport:
+    def _build(
+        self, from_epoch: int, to_epoch: int, previous: bytes, said: list[Receipt]
+    ) -> EpochReport:
         version = self._market.rules_version()
         if version not in RULES:
             raise Misconfigured(
@@ -179,6 +287,7 @@ class CloseEpoch:
         reference = self._history.last_block_before(end)
         start = self._history.last_block_before(self._market.start_of(from_epoch))
         posted = self._history.posted(previous) if previous != NO_REPORT else None
+        jobs = self._market.jobs(reference)
         deployment = self._market.chain.deployment
         leaves = close(
             EpochInput(
@@ -191,13 +300,14 @@ class CloseEpoch:
                 rules=RULES[version],
                 previous=self.leaves(posted).rewards if posted else (),
                 devices=self._history.live_devices(reference, end),
-                usage=self._history.settled_usage(reference),
+                usage=settled_by_provider(jobs.values()),
+                receipts=outstanding([*said, *self._said_before(previous)], jobs),
                 signatures=self._history.signatures(start, reference),
                 submitter=self._history.sender_of(posted.transaction) if posted else None,
             )
         )
         report = leaves.report(previous, version)
-        name = self._files.write(report.struct_hash(), encode(leaves))
+        name = self._files.write(report.struct_hash(), leaves.file)
         reach("leaf-file-written")
         self._store.save_epoch(ClosedEpoch(report, reference.number, reference.hash, name))
         log.info(
@@ -218,12 +328,15 @@ class CloseEpoch:
         last, exists = self._market.chain.read(LEDGER, "last_epoch", block=block)
         return int(last) + 1 if exists else 0
 
+    def _subject(self) -> bytes:
+        disabled: int = self._market.chain.read(LEDGER, "disabled_count")
+        return disabled.to_bytes(32, "big")
+
     def _committee_report(self, report: EpochReport) -> Report:
-        disabled = int(self._market.chain.read(LEDGER, "disabled_count"))
         return Report(
             config=self._market.committee().config,
             consumer=self._market.domain(LEDGER).verifying_contract,
-            subject=disabled.to_bytes(32, "big"),
+            subject=self._subject(),
             round=report.to_epoch,
             payload=report.struct_hash(),
         )
@@ -242,9 +355,17 @@ class CloseEpoch:
 
     def leaves(self, posted: Posted) -> EpochLeaves:
         """The leaves of a posted report: our own, or a peer's with the posted hash."""
+        # the active report is asked for proofs, the last one for its successor
+        found = self._read.pop(posted.report_hash, None) or decode(self._published(posted))
+        self._read[posted.report_hash] = found
+        while len(self._read) > KEPT_REPORTS:
+            self._read.pop(next(iter(self._read)), None)
+        return found
+
+    def _published(self, posted: Posted) -> bytes:
         content = self._files.read(posted.report_hash)
         if content is not None:
-            return decode(content)
+            return content
         for peer in self._peers:
             try:
                 content = peer.leaf_file(posted.report_hash)
@@ -253,7 +374,7 @@ class CloseEpoch:
                 continue
             if keccak(content) == posted.data_hash:
                 self._files.write(posted.report_hash, content)
-                return decode(content)
+                return content
         raise Transient(
             f"no oracle has the leaves of report {posted.report_hash.hex()}",
             "Bring an oracle up that has, or copy the file from its leaf directory.",
@@ -267,27 +388,73 @@ class CloseEpoch:
                 "no epoch report is active yet", "Wait until a report's activation delay is over."
             )
         leaves = self.leaves(posted)
-        trees = {
-            LeafKind.PROVIDER: (leaves.rewards, leaves.reward_tree),
-            LeafKind.ACCOUNT: (leaves.rewards, leaves.reward_tree),
-            LeafKind.USAGE: (leaves.usage, leaves.usage_tree),
-            LeafKind.ATTESTATION: (leaves.attestations, leaves.attestation_tree),
-        }
-        entries, tree = trees[kind]
+        if kind in REWARD_KINDS:
+            entries, tree = leaves.rewards, leaves.reward_tree
+        elif kind is LeafKind.ATTESTATION:
+            entries, tree = leaves.attestations, leaves.attestation_tree
+        else:
+            entries, tree = leaves.usage_leaves, leaves.usage_tree
         for position, leaf in enumerate(entries):
             if (leaf.kind, leaf.key) == (kind, key):
                 path = tree.proof(position)
-                return Proof(leaf, path, tree.root, *self._claim(leaf, path))
+                receipts = leaves.packed.get((kind, key), b"")
+                return Proof(
+                    leaf=leaf,
+                    receipts=receipts,
+                    path=path,
+                    root=tree.root,
+                    call=self._claim(leaf, receipts, path),
+                    before=self._adoption(posted, tree.root) if receipts else (),
+                )
         raise NotFound(
             f"no {kind.name.lower()} leaf for {key.hex()} up to epoch {posted.to_epoch}",
-            "Check the key: a provider id or address, left-padded to 32 bytes.",
+            "Check the key: a provider id, job or address, left-padded to 32 bytes.",
         )
 
-    def _claim(self, leaf: Leaf, path: list[bytes]) -> tuple[str, bytes]:
+    def _claim(self, leaf: Leaf, receipts: bytes, path: list[bytes]) -> Call:
+        """What a leaf is good for."""
+        if leaf.kind in REWARD_KINDS:
+            return self._call(DISTRIBUTOR, "claim", int(leaf.kind), leaf.key, leaf.value, path)
+        if leaf.kind in RECEIPT_KINDS:
+            return self._call(ESCROW, "settle_root", int(leaf.kind), leaf.key, receipts, path)
+        return Call(self._market.chain.deployment.address(LEDGER), b"")
+
+    def _adoption(self, active: Posted, root: bytes) -> tuple[Call, ...]:
+        """What lets jobs be settled by the active report, if nobody has sent it yet."""
+        if bytes(self._market.chain.read(LEDGER, "usage_root")) == root:
+            return ()
+        reports = [self._history.report(self._head())]
+        while reports[-1].struct_hash() != active.report_hash:
+            reports.append(self._history.report(reports[-1].previous))
+        return (self._call(LEDGER, "adopt_usage", [astuple(report) for report in reports]),)
+
+    def _call(self, contract: str, function: str, *arguments: object) -> Call:
         chain = self._market.chain
-        if leaf.kind not in (LeafKind.PROVIDER, LeafKind.ACCOUNT):
-            return chain.deployment.address(LEDGER), b""
-        arguments = [int(leaf.kind), leaf.key, leaf.value, path]
-        return chain.deployment.address(DISTRIBUTOR), chain.calldata(
-            DISTRIBUTOR, "claim", arguments
-        )
+        calldata = chain.calldata(contract, function, arguments)
+        return Call(chain.deployment.address(contract), calldata)
+
+
+def stored(proposal: EpochProposal) -> dict[str, object]:
+    """A proposal as JSON, kept beside the intent to sign it."""
+    return {
+        "from_epoch": proposal.from_epoch,
+        "to_epoch": proposal.to_epoch,
+        "report_hash": proposal.report_hash.hex(),
+        "batches": [
+            [batch.epoch, batch.index, batch.receipts.hex(), batch.signatures.hex()]
+            for batch in proposal.batches
+        ],
+    }
+
+
+def read(proposal: Mapping[str, Any]) -> EpochProposal:
+    """Read what `stored` wrote."""
+    return EpochProposal(
+        proposal["from_epoch"],
+        proposal["to_epoch"],
+        bytes.fromhex(proposal["report_hash"]),
+        tuple(
+            SignedBatch(epoch, index, bytes.fromhex(receipts), bytes.fromhex(signatures))
+            for epoch, index, receipts, signatures in proposal["batches"]
+        ),
+    )

@@ -1,20 +1,25 @@
-"""The customer's side of a job: open, fund, co-sign, cancel."""
+"""The customer's side of a job: open or take, fund, co-sign, dispute, end."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.signer import Signer
 from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
+from oracle.domain.market import FIRST_CLUSTER, SECONDS_PER_HOUR
 from oracle.domain.messages import Domain, Voucher
+from oracle.domain.offers import SignedOffer
 from oracle.domain.receipts import FINAL, JobStatus
 from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import BadInput, NotFound
+from oracle.services.cluster import read_cluster
 from oracle.services.signers import check_signers
 
 # GPU-seconds per GPU that a provider's meter may be ahead of the customer's own clock
 CLOCK_SLACK_S = 5
+# kind of an accusation (ISlashingCourt)
+FRAUD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,24 @@ class Customer:
         job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
         return job
 
+    def take(self, signed: SignedOffer, gpus: int, run_seconds: int) -> int:
+        """Take GPUs of an offer for a time paid in advance: the job is opened, funded and accepted
+        in one transaction. Returns its number.
+
+        Raises `Conflict` with the contracts' reason for an offer that does not hold any more.
+        """
+        offer = signed.offer
+        deposit = -(-gpus * run_seconds * offer.price_per_gpu_hour // SECONDS_PER_HOUR)
+        self._approve(offer.asset, deposit)
+        receipt = self._chain.transact(
+            self._signer,
+            self._escrow.functions.take_offer(
+                astuple(offer), signed.signer, signed.signature, gpus, run_seconds
+            ),
+        )
+        job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
+        return job
+
     def top_up(self, job: int, amount: int) -> None:
         """Add `amount` base units to the deposit of a job."""
         self._approve(self.job(job).asset, amount)
@@ -68,6 +91,53 @@ class Customer:
     def cancel(self, job: int) -> None:
         """Take back a job that its provider has not accepted."""
         self._chain.transact(self._signer, self._jobs.functions.cancel(job))
+
+    def lower(self, job: int, amount: int) -> None:
+        """Take back part of a deposit; what the provider may have earned stays."""
+        self._chain.transact(self._signer, self._jobs.functions.lower_deposit(job, amount))
+
+    def request_reclaim(self, job: int) -> None:
+        """Announce that a job is silent; `reclaim` ends it after the job timeout."""
+        self._chain.transact(self._signer, self._jobs.functions.request_reclaim(job))
+
+    def reclaim(self, job: int) -> None:
+        """End a job that stayed silent since `request_reclaim`."""
+        self._chain.transact(self._signer, self._jobs.functions.reclaim(job))
+
+    def leave(self, job: int) -> None:
+        """End a job whose provider has lost devices, with refund and compensation.
+
+        Notes the shortage where nobody has; raises `Conflict` until the grace of the service
+        level is over.
+        """
+        found = self.job(job)
+        bonds = self._chain.contract("ServiceBonds")
+        members = (
+            [found.provider]
+            if found.provider < FIRST_CLUSTER
+            else [member.provider for member in read_cluster(self._chain, found.provider).members]
+        )
+        for provider in members:
+            arguments = (provider, found.device_class)
+            if not self._chain.read("ServiceBonds", "short_since", *arguments):
+                self._chain.transact(self._signer, bonds.functions.note_capacity(*arguments))
+        self._chain.transact(self._signer, self._jobs.functions.leave_for_lost_capacity(job))
+
+    def dispute(self, job: int, provider: int, evidence_hash: bytes) -> tuple[bytes, int]:
+        """Accuse a job's provider of fraud, under the court's bond, and keep the job's pending
+        income back until the court has decided.
+
+        Returns the case id and base units of the job's asset kept back.
+        """
+        court = self._chain.contract("SlashingCourt")
+        bond = self._chain.read("SlashingCourt", "POLICY").accusation_bond
+        self._approve(self._chain.read("SlashingCourt", "TOKEN"), bond, court.address)
+        accused = self._chain.transact(
+            self._signer, court.functions.accuse(provider, FRAUD, job, evidence_hash)
+        )
+        case_id = bytes(self._chain.event(accused, "SlashingCourt", "Accused").case_id)
+        receipt = self._chain.transact(self._signer, self._jobs.functions.dispute(job, case_id))
+        return case_id, int(self._chain.event(receipt, "JobRegistry", "JobDisputed").amount)
 
     def job(self, job: int) -> Any:
         """The job as the chain has it. Raises `NotFound` for an unknown number."""
@@ -133,11 +203,11 @@ class Customer:
         own = ReceiptSignature(Role.CUSTOMER, self._signer.address, signature)
         return signed.merged(SignedReceipt(receipt, (own,)))
 
-    def _approve(self, asset: str, amount: int) -> None:
+    def _approve(self, asset: str, amount: int, spender: str | None = None) -> None:
+        spender = spender or self._escrow.address
         token = self._chain.w3.eth.contract(
             address=self._chain.w3.to_checksum_address(asset),
             abi=self._chain.contract("WorkToken").abi,
         )
-        spender = self._escrow.address
         if token.functions.allowance(self._signer.address, spender).call() < amount:
             self._chain.transact(self._signer, token.functions.approve(spender, amount))

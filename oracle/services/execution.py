@@ -114,7 +114,7 @@ class Execution:
 
     def _check_operator(self, provider: int, signer: str) -> None:
         """A key that the provider has dropped must not speak first for its jobs."""
-        operator = self._market.provider(provider).operator
+        operator = self._market.speaker(provider).operator
         if signer != operator:
             raise Unauthorized(
                 f"signed by {signer}, a former operator key",
@@ -246,7 +246,8 @@ class Execution:
         reported = self._store.reported(ending.job)
         beats = [
             beat
-            for device in self._store.devices(ending.provider)
+            for provider in self._market.members(ending.provider)
+            for device in self._store.devices(provider)
             if (beat := self._store.last_beat(device.device, ending.ended_at)) is not None
         ]
         return Seen(

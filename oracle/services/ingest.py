@@ -116,13 +116,13 @@ class Ingest:
             job.provider, message.digest(self._market.domain(ESCROW)), sample.signature
         )
 
-    def _check_operator(self, provider: int, digest: bytes, signature: bytes) -> str:
-        operator = self._market.provider(provider).operator
+    def _check_operator(self, payee: int, digest: bytes, signature: bytes) -> str:
+        operator = self._market.speaker(payee).operator
         signer = recover(digest, signature)
         if signer != operator:
             raise Unauthorized(
                 f"signed by {signer}",
-                f"Sign with the operator key of provider {provider}, {operator}.",
+                f"Sign with the operator key that speaks for provider {payee}, {operator}.",
             )
         return signer
 

@@ -17,15 +17,17 @@ from oracle.domain.market import Job
 from oracle.domain.messages import Report
 from oracle.domain.proposals import (
     JobObservation,
+    SignedBatch,
     UsageObservation,
     UsageProposal,
     aggregate_usage,
     usage_message,
 )
-from oracle.domain.receipts import MAX_RECEIPTS, Receipt, pack, unpack
+from oracle.domain.receipts import MAX_RECEIPTS, JobStatus, Receipt, latest, pack, unpack
 from oracle.domain.records import Reported, Statement
-from oracle.domain.usage import believable, covered_seconds
-from oracle.errors import BadInput, ClearworkError, NotFound
+from oracle.domain.settlement import Settlement, cheapest, receipts_in, worth
+from oracle.domain.usage import believable, covered_seconds, misses_uptime
+from oracle.errors import BadInput, ClearworkError
 from oracle.faults import reach
 from oracle.services.membership import COMMITTEE, Member
 from oracle.services.quorum import BoundElsewhere, Quorum
@@ -46,6 +48,17 @@ class UsageRules:
     lag: int
     # how long after a heartbeat a device is taken to be alive
     grace: int
+    # how long after acceptance a job's uptime is judged for the first time
+    uptime_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRules:
+    """Which way receipts take. `interval`: chain seconds until a job's usage is due again."""
+
+    way: Settlement
+    interval: int
+    wei_per_gpu_hour: int
 
 
 class Settle:
@@ -60,6 +73,7 @@ class Settle:
         quorum: Quorum,
         outbox: Outbox,
         rules: UsageRules,
+        settlement: SettlementRules,
     ) -> None:
         self._store = store
         self._market = market
@@ -68,51 +82,71 @@ class Settle:
         self._quorum = quorum
         self._outbox = outbox
         self._rules = rules
+        self._settlement = settlement
 
     # --- observing ----------------------------------------------------------------------------
 
     def observe(self) -> list[JobObservation]:
         """What this oracle believes of every job that a receipt could still change."""
         observed = []
-        for reported in self._store.reported():
-            try:
-                job = self._market.job(reported.job)
-            except NotFound:
-                continue
-            if job.is_active and job.accepted_at:
-                seconds = self._believable(job, reported)
-                if job.advances(seconds, reported.status):
-                    observed.append(JobObservation(seconds, reported.status, job.job))
+        reports = {reported.job: reported for reported in self._store.reported()}
+        for job in self._market.running_jobs():
+            covered = self._covered(job)
+            seconds, status = job.settled, int(JobStatus.RUNNING)
+            if job.job in reports:
+                reported = reports[job.job]
+                seconds, status = self._believable(job, reported, covered), reported.status
+            if status == JobStatus.RUNNING and self._misses_uptime(job, covered):
+                status = JobStatus.SLA_MISSED
+            if job.advances(seconds, status):
+                observed.append(JobObservation(seconds, status, job.job))
         return observed
+
+    def _misses_uptime(self, job: Job, covered: int) -> bool:
+        """Whether a job has been watched for long enough, and its devices were too often gone."""
+        elapsed = self._market.head.timestamp - job.accepted_at
+        if not job.sla or elapsed < self._rules.uptime_after:
+            return False
+        promised = self._market.service_level(job.sla).uptime_bps
+        return misses_uptime(job.gpus, elapsed, covered, promised)
 
     def believed(self, job: Job) -> int:
         """The cumulative GPU-seconds of a job, over or not, that this oracle vouches for."""
         reported = self._store.reported(job.job)
-        return self._believable(job, reported[0]) if reported else job.settled
+        if not reported:
+            return job.settled
+        return self._believable(job, reported[0], self._covered(job))
 
-    def _believable(self, job: Job, reported: Reported) -> int:
-        now = self._market.head.timestamp
+    def _covered(self, job: Job) -> int:
+        """GPU-seconds since acceptance for which heartbeats vouch, of all its payee's devices."""
+        members = self._market.members(job.provider)
         devices = [
             device.device
-            for device in self._store.devices(job.provider)
-            if self._attested(device.device, job)
+            for provider in members
+            for device in self._store.devices(provider)
+            if self._attested(device.device, members, job)
         ]
-        beats = self._store.beats(devices, job.accepted_at)
-        covered = sum(
+        now = self._market.head.timestamp
+        return sum(
             covered_seconds(times, job.accepted_at, now, self._rules.grace)
-            for times in beats.values()
+            # one that came just before the acceptance still vouches for what followed
+            for times in self._store.beats(
+                devices, since=job.accepted_at - self._rules.grace
+            ).values()
         )
-        elapsed = now - job.accepted_at
+
+    def _believable(self, job: Job, reported: Reported, covered: int) -> int:
+        elapsed = self._market.head.timestamp - job.accepted_at
         seconds = believable(reported.cumulative_gpu_seconds, job.gpus, elapsed, covered)
         # what the customer has co-signed since is beyond doubt
         return max(seconds, job.settled)
 
-    def _attested(self, device: bytes, job: Job) -> bool:
+    def _attested(self, device: bytes, providers: Sequence[int], job: Job) -> bool:
         """Whether a device is in the registry and was so at some time of the job."""
         entry = self._market.device(device)
         return (
             entry is not None
-            and entry.provider == job.provider
+            and entry.provider in providers
             and entry.attested_until > job.accepted_at
         )
 
@@ -127,7 +161,10 @@ class Settle:
     # --- leading ------------------------------------------------------------------------------
 
     def lead(self) -> bool:
-        """Gather, aggregate, have it signed and queue the batch; whether one was queued."""
+        """Gather, aggregate, have it signed, and queue the batch or leave it for the root.
+
+        Returns whether there was one.
+        """
         if self._outbox.is_busy("batch/"):
             return False
         epoch = self._market.head.epoch
@@ -139,7 +176,11 @@ class Settle:
             receipt
             for receipt in aggregate_usage(observations, threshold).values()
             if self._is_due(receipt)
-        ][:MAX_RECEIPTS]
+        ]
+        way = self._way(due[:MAX_RECEIPTS])
+        if way is Settlement.ROOT:
+            due = self._unsaid(due)
+        due = due[:MAX_RECEIPTS]
         if not due:
             return False
         packed = pack(due)
@@ -151,16 +192,47 @@ class Settle:
             except BoundElsewhere:
                 continue
             reach("after-quorum")
-            self._outbox.want(
-                f"batch/{epoch}/{attempt}",
-                ESCROW,
-                "settle_batch",
-                [epoch, attempt, packed, signatures],
-                Goal.batch(due),
-            )
-            log.info("batch signed", epoch=epoch, index=attempt, receipts=len(due))
+            if way is Settlement.ROOT:
+                self._store.keep_batch(SignedBatch(epoch, attempt, packed, signatures))
+            else:
+                self._outbox.want(
+                    f"batch/{epoch}/{attempt}",
+                    ESCROW,
+                    "settle_batch",
+                    [epoch, attempt, packed, signatures],
+                    Goal.batch(due),
+                )
+            log.info("batch signed", epoch=epoch, index=attempt, receipts=len(due), way=way)
             return True
         return False
+
+    def _way(self, due: Sequence[Receipt]) -> Settlement:
+        """How to settle what is due."""
+        if self._settlement.way is not Settlement.AUTO or not due:
+            return self._settlement.way
+        jobs = {receipt.job: self._market.job(receipt.job) for receipt in due}
+        head = self._market.head
+        choice = cheapest(
+            receipts=len(due),
+            payees=len({job.provider for job in jobs.values()}),
+            base_fee=self._market.chain.base_fee(),
+            value=worth(due, jobs, self._settlement.wei_per_gpu_hour),
+            seconds_left=self._market.start_of(head.epoch + 1) - head.timestamp,
+            interval=self._settlement.interval,
+        )
+        log.info("settlement chosen", way=choice.way, reason=choice.reason)
+        return choice.way
+
+    def _unsaid(self, due: Sequence[Receipt]) -> list[Receipt]:
+        """What no batch kept here says yet, the longest unsaid first."""
+        said = latest(receipts_in(self._store.batches(self._market.head.epoch)))
+
+        def news(receipt: Receipt) -> int:
+            known = said.get(receipt.job)
+            return receipt.cumulative_gpu_seconds - (known.cumulative_gpu_seconds if known else 0)
+
+        fresh = [r for r in due if r.job not in said or r > said[r.job]]
+        return sorted(fresh, key=news, reverse=True)
 
     def _gather(self, epoch: int) -> list[UsageObservation]:
         """Signed observations of the members that answer, one each, our own included."""
@@ -181,6 +253,9 @@ class Settle:
         job = self._market.job(receipt.job)
         if not job.advances(receipt.cumulative_gpu_seconds, receipt.status):
             return False
+        if receipt.status == JobStatus.SLA_MISSED and not job.has_ended:
+            # the customer need not wait: nothing it could co-sign says that
+            return True
         since = self._store.first_beyond(receipt.job, job.settled, job.has_ended)
         return since is not None and since + self._rules.lag <= self._market.head.timestamp
 

@@ -3,7 +3,7 @@
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
 from oracle.domain.execution import ExecutionReceipt, ReceiptSignature, Role, SignedReceipt
-from oracle.domain.market import NOBODY
+from oracle.domain.market import FIRST_CLUSTER, NOBODY
 from oracle.errors import BadInput, NotFound, Unauthorized
 
 
@@ -43,7 +43,7 @@ def check_role(chain: Chain, receipt: ExecutionReceipt, signature: ReceiptSignat
     match signature.role:
         case Role.PROVIDER:
             number = chain.read("ProviderRegistry", "provider_of_operator", signer)
-            holds = number == receipt.provider
+            holds = number == speaker(chain, receipt.provider)
             owner = f"an operator key of provider {receipt.provider}"
         case Role.CUSTOMER:
             customer = chain.read("JobRegistry", "job_info", receipt.job).customer
@@ -54,6 +54,14 @@ def check_role(chain: Chain, receipt: ExecutionReceipt, signature: ReceiptSignat
             owner = "a key of a committee member"
     if not holds:
         raise Unauthorized(f"signed as {signature.role} by {signer}", f"That role is for {owner}.")
+
+
+def speaker(chain: Chain, payee: int) -> int:
+    """The provider whose keys sign for a payee: itself, or a cluster's lead."""
+    if payee < FIRST_CLUSTER:
+        return payee
+    _, _, lead, _ = chain.read("ClusterRegistry", "cluster_info", payee)
+    return int(lead)
 
 
 def check_signers(chain: Chain, signed: SignedReceipt) -> None:

@@ -20,6 +20,7 @@ from oracle.domain.recovery import recover
 from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import BadInput, ClearworkError, Conflict, NotFound, Unauthorized
 from oracle.services.provider import Provider
+from oracle.services.signers import speaker
 
 log = structlog.get_logger()
 
@@ -44,10 +45,10 @@ class VoucherDesk:
         """
         voucher = signed.voucher
         job = self.chain.read("JobRegistry", "job_info", voucher.job)
-        if job.provider != self.provider:
+        if speaker(self.chain, job.provider) != self.provider:
             raise NotFound(
                 f"job {voucher.job} is not one of provider {self.provider}",
-                "Send the voucher to the provider that accepted the job.",
+                "Send the voucher to the provider that accepted the job, or to its cluster's lead.",
             )
         if voucher.status != JobStatus.RUNNING and voucher.status not in FINAL:
             raise BadInput(f"no voucher has status {voucher.status}", "Use 3, or 4 to 9 to end it.")

@@ -23,8 +23,9 @@ from oracle.adapters.receipt_client import ReceiptClient
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.api.schemas import ProofView, SignedReceiptBody
 from oracle.domain.execution import SignedReceipt
-from oracle.domain.receipts import FINAL
+from oracle.domain.receipts import FINAL, JobStatus
 from oracle.errors import Conflict, Fatal
+from oracle.services.cluster import Clusters, Member
 from oracle.services.provider import Provider, Terms
 from scripts._anvil import free_port
 from scripts._demo.accounts import Accounts, Line, balanced
@@ -48,6 +49,8 @@ DEPOSIT = 100 * WORK
 # of deployments/params/local.yaml: `cpu-trial`, and the service levels `standard`, `guaranteed`
 DEVICE_CLASS = 1
 STANDARD, GUARANTEED = 1, 2
+# what a member of the cluster lets a job lock per GPU
+MAX_COLLATERAL_PER_GPU = 100 * WORK
 JOB_SECONDS = 8
 # how the demo's oracles attest: small enough for a laptop that runs four of them
 ATTESTATION = {"m": 1_024, "n": 1_024, "k": 2_048, "rounds": 4, "queries": 64}
@@ -107,14 +110,18 @@ class Story:
             self._start_service()
         with self._step("Both providers prove their devices to the committee"):
             self._attest()
-        with self._step("A customer funds three jobs, the cheat takes the third"):
+        with self._step("Job 1: a cluster of both providers, paid by weight"):
+            self._cluster_job()
+        with self._step("A customer funds four more jobs, the cheat takes one"):
             self._open_jobs()
-        with self._step("Job 1: real training, paid by the customer's vouchers"):
+        with self._step("Job 2: real training, paid by the customer's vouchers"):
             self._voucher_job()
-        with self._step("Job 2: the customer is silent, one oracle is killed, receipts pay"):
+        with self._step("Job 3: the customer is silent, one oracle is killed, receipts pay"):
             self._committee_job()
-        with self._step("Job 3: the cheat skipped a tenth of its work and is convicted"):
+        with self._step("Job 4: the cheat skipped a tenth of its work and is convicted"):
             self._convict_cheat()
+        with self._step("Job 5: the provider goes dark, its collateral pays the customer"):
+            self._missed_job()
         with self._step("Every job leaves an execution receipt that anybody can verify"):
             self._verify_receipts()
         with self._step("The epoch closes under one root, emissions are claimed once"):
@@ -234,6 +241,7 @@ class Story:
             "HEARTBEAT_GRACE": "10",
             "ROUND_INTERVAL": "3",
             "LEADER_DELAY": "3",
+            "UPTIME_AFTER": "15",
             **{f"ATTESTATION_{name.upper()}": str(value) for name, value in ATTESTATION.items()},
             "ATTESTATION_DEADLINE_MS": "15000",
         }
@@ -259,45 +267,77 @@ class Story:
         return next(self._chain.logs("DeviceRegistry", "DeviceAttested", provider=provider), None)
 
     def _open_jobs(self) -> None:
-        self._jobs = {}
         plan = [
             ("voucher", "honest", STANDARD),
             ("committee", "honest", STANDARD),
             ("cheated", "cheating", GUARANTEED),
+            ("missed", "honest", STANDARD),
         ]
         for path, role, sla in plan:
-            printed = self._processes.run(
-                "customer",
-                [
-                    *CLEARWORK, "customer", "open", "--json",
-                    "--provider", str(self._providers[role]),
-                    "--asset", self._token.address,
-                    "--price", str(PRICE_PER_GPU_HOUR),
-                    "--deposit", str(DEPOSIT),
-                    "--device-class", str(DEVICE_CLASS),
-                    "--sla", str(sla),
-                    *self._customer_options(),
-                ],
-            )  # fmt: skip
-            self._jobs[path] = json.loads(printed)["job"]
+            self._jobs[path] = self._open_job(self._providers[role], sla)
         self._provider("cheating").accept(self._jobs["cheated"])
         self._lazy.touch()
         self._say(f"{DEPOSIT // WORK} WORK in each job; from now on the cheat skips a tenth")
 
-    def _voucher_job(self) -> None:
-        job = self._jobs["voucher"]
+    def _open_job(self, payee: int, sla: int, gpus: int = 1) -> int:
+        printed = self._processes.run(
+            "customer",
+            [
+                *CLEARWORK, "customer", "open", "--json",
+                "--provider", str(payee),
+                "--asset", self._token.address,
+                "--gpus", str(gpus),
+                "--price", str(PRICE_PER_GPU_HOUR),
+                "--deposit", str(DEPOSIT),
+                "--device-class", str(DEVICE_CLASS),
+                "--sla", str(sla),
+                *self._customer_options(),
+            ],
+        )  # fmt: skip
+        job: int = json.loads(printed)["job"]
+        return job
+
+    def _cluster_job(self) -> None:
+        """Both providers' devices under one payee, whose lead is the honest one."""
+        members = [Member(provider, 1) for provider in self._providers.values()]
+        honest, cheating = self._providers["honest"], self._providers["cheating"]
+        lead = Clusters(self._chain, self._signer("honest operator key"))
+        cluster = lead.form(members, DEVICE_CLASS, MAX_COLLATERAL_PER_GPU, honest)
+        Clusters(self._chain, self._signer("cheating operator key")).join(cluster, cheating)
+        job = self._open_job(cluster, STANDARD, gpus=len(members))
+        self._jobs = {"cluster": job}
         self._provider("honest").accept(job)
+        self._say(f"cluster {cluster} of providers {honest} and {cheating} takes job {job}")
+        event = self._paid_by_vouchers(job, gpus=len(members))
+        net = event.args.paid - event.args.fee
+        for role, provider in self._providers.items():
+            receipt = lead.draw(cluster, provider, self._token.address)
+            share = self._chain.event(receipt, "ClusterRegistry", "ShareDrawn").amount
+            if share != net // len(members):
+                raise Fatal(f"{share} of {net} drawn", "Look at ClusterRegistry.")
+            self._accounts.book(f"{role} provider", share, "job 1, half", receipt)
+        self._settled(job, "cluster voucher", _hash(event))
+
+    def _paid_by_vouchers(self, job: int, gpus: int = 1) -> Any:
+        """Let an accepted job run while its customer co-signs; returns the last settlement."""
         agent = f"http://127.0.0.1:{self._agent_ports['honest']}"
+        name = f"customer-co-sign-{job}"
         self._processes.start(
-            "customer-co-sign",
+            name,
             [*CLEARWORK, "customer", "co-sign", str(job), "--agent", agent, "--interval", "1",
              *self._customer_options()],
         )  # fmt: skip
-        self._compute(job)
-        self._processes.wait("customer-co-sign", 30)
-        event = list(self._chain.logs("JobEscrow", "VoucherSettled", job=job))[-1]
+        self._start_compute(job, gpus)
+        self._finish_compute(job)
+        self._processes.wait(name, 30)
+        return list(self._chain.logs("JobEscrow", "VoucherSettled", job=job))[-1]
+
+    def _voucher_job(self) -> None:
+        job = self._jobs["voucher"]
+        self._provider("honest").accept(job)
+        event = self._paid_by_vouchers(job)
         net = event.args.paid - event.args.fee
-        self._accounts.book("honest provider", net, "job 1, vouchers", _hash(event))
+        self._accounts.book("honest provider", net, "job 2, vouchers", _hash(event))
         self._settled(job, "voucher", _hash(event))
 
     def _committee_job(self) -> None:
@@ -309,7 +349,7 @@ class Story:
         self._say("oracle 2 is dead (SIGKILL)")
         self._finish_compute(job)
         wait_until(
-            "settlement of job 2 by three oracles",
+            "settlement of job 3 by three oracles",
             lambda: self._job(job).status in FINAL,
             self._processes,
             60,
@@ -368,12 +408,40 @@ class Story:
             _hash(log),
         )
 
+    def _missed_job(self) -> None:
+        """The honest provider accepts, works for a moment, and its machine is gone."""
+        job = self._jobs["missed"]
+        self._provider("honest").accept(job)
+        time.sleep(JOB_SECONDS / 2)
+        self._processes.kill("agent-honest")
+        self._say("the provider's agent is dead (SIGKILL)")
+        wait_until(
+            "the committee's word that job 5 misses its service level",
+            lambda: self._job(job).status == JobStatus.SLA_MISSED,
+            self._processes,
+            90,
+        )
+        receipt = self._chain.transact(
+            self._signer("customer"), self._chain.contract("JobRegistry").functions.close(job)
+        )
+        closed = self._chain.event(receipt, "JobRegistry", "JobClosed")
+        self._accounts.book("customer", closed.compensated, "compensation, job 5", receipt)
+        self._accounts.book("honest provider", -closed.compensated, "missed level", receipt)
+        self._enter_job(job, "service level missed", 0, 0, closed.refunded, closed.compensated)
+        self._say(
+            f"{closed.compensated / WORK:.2f} WORK out of the provider's collateral, deposit of "
+            f"{closed.refunded / WORK:.2f} returned",
+            _hash(receipt),
+        )
+
     def _verify_receipts(self) -> None:
         """Verify all jobs' receipts with the product's command, signatures and roles."""
         awaited = {
+            "cluster": {"provider", "customer", "oracle"},
             "voucher": {"provider", "customer", "oracle"},
             "committee": {"provider", "oracle"},
             "cheated": {"oracle"},
+            "missed": {"oracle"},
         }
         files = []
         for path, roles in awaited.items():
@@ -421,7 +489,7 @@ class Story:
             self._accounts.book("watcher", case.reporter_amount, "bounty", transaction)
             if case.victim_amount:
                 self._accounts.book(
-                    "customer", case.victim_amount, "compensation, job 3", transaction
+                    "customer", case.victim_amount, "compensation, job 4", transaction
                 )
             self._convicted(
                 "false_attestation", f"provider {case.provider}", case.slashed, log,
@@ -562,12 +630,14 @@ class Story:
             90,
         )
         receipt = self._provider("honest").withdraw(honest, self._token.address)
-        job_2 = self.summary.jobs[1]["paid"]
+        committee_job = next(
+            job["paid"] for job in self.summary.jobs if job["path"] == "committee receipts"
+        )
         matured = self._chain.event(receipt, "JobEscrow", "CreditMatured")
-        if matured.amount != job_2:
-            raise Fatal(f"{matured.amount} matured, {job_2} expected", "Look at JobEscrow.")
+        if matured.amount != committee_job:
+            raise Fatal(f"{matured.amount} matured, {committee_job} expected", "Look at JobEscrow.")
         self._accounts.book(
-            "honest provider", matured.amount - matured.fee, "job 2, receipts", receipt
+            "honest provider", matured.amount - matured.fee, "job 3, receipts", receipt
         )
         fees = self._chain.transact(
             self._signer("watcher"), escrow.functions.collect_fees(self._token.address)
@@ -634,16 +704,12 @@ class Story:
             *self._actors["customer"].key_options(),
         ]  # fmt: skip
 
-    def _compute(self, job: int) -> None:
-        self._start_compute(job)
-        self._finish_compute(job)
-
-    def _start_compute(self, job: int) -> None:
+    def _start_compute(self, job: int, gpus: int = 1) -> None:
         state = self._folder / "agents" / "honest"
         self._processes.start(
             f"job-{job}",
             [sys.executable, "-m", "scripts._demo.workload", "--job", str(job),
-             "--agent-state", str(state), "--seconds", str(JOB_SECONDS)],
+             "--agent-state", str(state), "--seconds", str(JOB_SECONDS), "--gpus", str(gpus)],
         )  # fmt: skip
 
     def _finish_compute(self, job: int) -> None:

@@ -95,6 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--job", type=int, required=True, help="job id on chain")
     parser.add_argument("--agent-state", type=Path, required=True, help="the agent's directory")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs that work at it")
     parser.add_argument("--seconds", type=float, required=True, help="wall-clock time to train")
     options = parser.parse_args()
     points, labels = spirals(np.random.default_rng(SEED))
@@ -103,7 +104,7 @@ def main() -> None:
         command=("python", "-m", "scripts._demo.workload", "--seconds", str(options.seconds)),
         input=f"sha256:{read}",
     )
-    with JobMeter(options.agent_state, options.job, 1, REPORT_EVERY_S, work) as meter:
+    with JobMeter(options.agent_state, options.job, options.gpus, REPORT_EVERY_S, work) as meter:
         outcome = train(options.seconds)
         meter.output = f"sha256:{outcome.weights}"
     print(json.dumps({**asdict(outcome), "gpu_seconds": meter.gpu_seconds}))

@@ -150,5 +150,5 @@ def job(
         provider, token, 1, CPU_CLASS, 36 * UNIT, 10 * UNIT, 1, keccak(b"terms"), sender=customer
     )
     number: int = escrow.job_count()
-    jobs.accept(number, sender=operator)
+    market["JobRegistry"].accept(number, sender=operator)
     return number

@@ -22,10 +22,13 @@ Market = dict[str, ContractInstance]
 HOLDERS = [
     ("WorkToken", "MINTER", "EmissionsController"),
     ("ProviderStaking", "SLASHER", "SlashingCourt"),
-    ("ProviderStaking", "LOCKER", "JobEscrow"),
-    ("OfferBook", "ESCROW", "JobEscrow"),
+    ("ProviderStaking", "LOCKER", "ServiceBonds"),
+    ("OfferBook", "JOBS", "JobRegistry"),
+    ("ServiceBonds", "JOBS", "JobRegistry"),
+    ("ClusterRegistry", "ESCROW", "JobEscrow"),
+    ("JobRegistry", "ESCROW", "JobEscrow"),
     ("DeviceRegistry", "COURT", "SlashingCourt"),
-    ("JobEscrow", "COURT", "SlashingCourt"),
+    ("JobRegistry", "COURT", "SlashingCourt"),
     ("RewardDistributor", "COURT", "SlashingCourt"),
     ("EmissionsController", "DISTRIBUTOR", "RewardDistributor"),
     ("EmissionsController", "LEDGER", "EpochLedger"),
@@ -60,7 +63,7 @@ def test_classes_and_service_levels_are_the_parameters(
         assert found.min_ops_per_second == expected.min_ops_per_second
         assert found.min_memory_mb == expected.min_memory_mb
         assert found.stake_per_device == expected.stake_per_device
-    assert bonds.sla_count() == len(parameters.escrow.slas)
+    assert market["ServiceBonds"].sla_count() == len(parameters.escrow.slas)
     assert escrow.market_of(market["WorkToken"], 0) == 1
 
 

@@ -71,6 +71,13 @@ class Live:
         domain = Domain(self.chain.chain_id, self.deployment.address(contract))
         return KeystoreSigner(signer).sign(message.digest(domain))
 
+    def committee_signs(self, consumer: str, subject: bytes, round_: int, payload: bytes) -> bytes:
+        """Signatures of three oracles under a report to a contract, joined."""
+        config = bytes(self.read("OracleCommittee", "config_digest"))
+        address = self.deployment.address(consumer)
+        report = messages.Report(config, address, subject, round_, payload)
+        return b"".join(self.sign(key, report, "OracleCommittee") for key in self.oracles[:3])
+
     def mine(self, blocks: int = 1, seconds: int = 0) -> None:
         """Let chain time pass, then mine."""
         if seconds:
@@ -94,13 +101,13 @@ class Live:
         self.send(self.provider_owner, "ProviderStaking", "stake", provider, SELF_BOND)
         return int(provider)
 
-    def open_job(self, provider: int, deposit: int = 100 * UNIT) -> int:
+    def open_job(self, provider: int, deposit: int = 100 * UNIT, sla: int = 0) -> int:
         """A funded and accepted job of one GPU."""
         escrow = self.deployment.address("JobEscrow")
         token = self.deployment.address("WorkToken")
         self.send(self.deployer, "WorkToken", "transfer", self.customer.address, deposit)
         self.send(self.customer, "WorkToken", "approve", escrow, deposit)
-        terms = (provider, token, 1, 1, PRICE, deposit, 0, bytes(32))
+        terms = (provider, token, 1, 1, PRICE, deposit, sla, bytes(32))
         self.send(self.customer, "JobEscrow", "open_job", *terms)
         job = int(self.read("JobEscrow", "job_count"))
         self.send(self.operator, "JobRegistry", "accept", job)
@@ -347,9 +354,6 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         "ProviderStaking", providers, token, *clock, 14 * DAY, DAY, 100 * UNIT, UNIT, role_delay
     )
     registry = deploy("DeviceRegistry", committee, staking, DAY, DAY, role_delay)
-    deploy("OfferBook", providers, role_delay)
-    fees = (300, 5_000, treasury, guardian, role_delay)
-    escrow = deploy("JobEscrow", token, staking, registry, committee, 20, 2 * DAY, *fees)
     controller = deploy(
         "EmissionsController", token, genesis, EPOCH_LENGTH, UNIT // 2, 12, role_delay
     )
@@ -357,6 +361,12 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     distributor = deploy(
         "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, role_delay
     )
+    clusters = deploy("ClusterRegistry", providers, role_delay)
+    bonds = deploy("ServiceBonds", staking, registry, clusters, committee, role_delay)
+    offers = deploy("OfferBook", providers, role_delay)
+    jobs = deploy("JobRegistry", providers, clusters, bonds, offers, 2 * DAY, role_delay)
+    fees = (300, 5_000, treasury, guardian, role_delay)
+    escrow = deploy("JobEscrow", token, providers, clusters, jobs, committee, ledger, 20, *fees)
     verifier = deploy("MatmulVerifier")
     policy = (
         *(5_000, 100, 500, 3_000, 9_000, 7_500, 3, 1_000, 30 * DAY, 100 * UNIT, 200 * UNIT),
@@ -364,15 +374,18 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     )
     court = deploy(
         "SlashingCourt",
-        *(token, staking, registry, escrow, distributor, verifier, committee, policy),
+        *(token, staking, registry, jobs, distributor, verifier, committee, policy),
     )
     for holder, contract, role in [
         (controller, "WorkToken", "MINTER"),
         (court, "ProviderStaking", "SLASHER"),
-        (escrow, "ProviderStaking", "LOCKER"),
-        (escrow, "OfferBook", "ESCROW"),
+        (bonds, "ProviderStaking", "LOCKER"),
+        (escrow, "ClusterRegistry", "ESCROW"),
+        (jobs, "ServiceBonds", "JOBS"),
+        (jobs, "OfferBook", "JOBS"),
+        (escrow, "JobRegistry", "ESCROW"),
+        (court, "JobRegistry", "COURT"),
         (court, "DeviceRegistry", "COURT"),
-        (court, "JobEscrow", "COURT"),
         (court, "RewardDistributor", "COURT"),
         (distributor, "EmissionsController", "DISTRIBUTOR"),
         (ledger, "EmissionsController", "LEDGER"),

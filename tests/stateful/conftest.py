@@ -1,7 +1,10 @@
 """Staking with three providers and everybody who could want something from them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +27,8 @@ PURSE = 60_000 * UNIT
 # bps of a slash that a reporter gets at most, and of emission that the provider keeps
 TERMS = ((5_000, 1_000), (0, 0), (10_000, 10_000))
 DEPLOYER = address_of("deployer")
+# name of the property that carries a test's summary to the end of the session
+TOLD = "stateful runs"
 
 
 @dataclass
@@ -37,8 +42,9 @@ class World:
     owners: list[str]
     payouts: list[str]
     delegators: list[str]
-    court: str = address_of("court")
-    escrow: str = address_of("escrow")
+    # who slashes and who locks: lone keys here
+    court: Any = field(default=address_of("court"))
+    escrow: Any = field(default=address_of("escrow"))
     thief: str = address_of("thief")
     victim: str = address_of("victim")
     reporter: str = address_of("reporter")
@@ -48,14 +54,41 @@ class World:
     attempts: int = 0
 
 
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say how much ran, at the end of the test session."""
+    return partial(record_property, TOLD)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told = [
+        line
+        for report in terminalreporter.getreports("passed")
+        for name, line in report.user_properties
+        if name == TOLD
+    ]
+    if told:
+        terminalreporter.section("stateful runs")
+        for line in told:
+            terminalreporter.write_line(str(line))
+
+
+def deploy(evm: Evm, name: str, *arguments: object) -> Contract:
+    """One of the project's contracts."""
+    return evm.deploy(ROOT / "contracts" / f"{name}.vy", *arguments, sender=DEPLOYER)
+
+
+def deploy_token(evm: Evm) -> Contract:
+    """The real token, all of it the deployer's."""
+    genesis = [(DEPLOYER, GENESIS_SUPPLY)]
+    return deploy(evm, "WorkToken", "Clearwork", "WORK", MAX_SUPPLY, genesis, ROLE_DELAY)
+
+
 def populate(evm: Evm, token: Contract) -> World:
     """Three providers without stake; provider n belongs to owner n - 1."""
-
-    def deploy(name: str, *arguments: object) -> Contract:
-        return evm.deploy(ROOT / "contracts" / f"{name}.vy", *arguments, sender=DEPLOYER)
-
-    providers = deploy("ProviderRegistry", UNBONDING_PERIOD)
+    providers = deploy(evm, "ProviderRegistry", UNBONDING_PERIOD)
     staking = deploy(
+        evm,
         "ProviderStaking",
         providers,
         token,
@@ -76,8 +109,6 @@ def populate(evm: Evm, token: Contract) -> World:
         payouts=[address_of(f"payout {i}") for i in range(len(TERMS))],
         delegators=[address_of(f"delegator {i}") for i in range(5)],
     )
-    staking.set_role(role("SLASHER"), world.court, sender=DEPLOYER)
-    staking.set_role(role("LOCKER"), world.escrow, sender=DEPLOYER)
     for owner, payout, (reporter_bps, commission_bps) in zip(
         world.owners, world.payouts, TERMS, strict=True
     ):
@@ -90,14 +121,18 @@ def populate(evm: Evm, token: Contract) -> World:
     return world
 
 
+def give_roles(world: World) -> World:
+    """Let court and escrow act on the stake."""
+    world.staking.set_role(role("SLASHER"), world.court, sender=DEPLOYER)
+    world.staking.set_role(role("LOCKER"), world.escrow, sender=DEPLOYER)
+    return world
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
     """Everybody around the real token."""
     evm = Evm()
-    source = ROOT / "contracts" / "WorkToken.vy"
-    genesis = [(DEPLOYER, GENESIS_SUPPLY)]
-    arguments = ("Clearwork", "WORK", MAX_SUPPLY, genesis, ROLE_DELAY)
-    return populate(evm, evm.deploy(source, *arguments, sender=DEPLOYER))
+    return give_roles(populate(evm, deploy_token(evm)))
 
 
 @pytest.fixture(scope="module")
@@ -105,4 +140,4 @@ def hostile_world() -> World:
     """Everybody around a token that calls back."""
     evm = Evm()
     source = Path(__file__).parent / "contracts" / "hostile_token.vy"
-    return populate(evm, evm.deploy(source, GENESIS_SUPPLY, sender=DEPLOYER))
+    return give_roles(populate(evm, evm.deploy(source, GENESIS_SUPPLY, sender=DEPLOYER)))

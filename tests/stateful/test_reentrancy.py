@@ -82,6 +82,6 @@ def test_each_attempt_would_go_through_alone(invested, attempt):
         invested.token.act(invested.staking, invested.staking.encode(*attempt))
 
 
-def test_nobody_enters_while_tokens_move(invested):
-    play(invested, ReentrancyMachine, examples=30, steps=40)
+def test_nobody_enters_while_tokens_move(invested, tell):
+    tell(play(invested, ReentrancyMachine, examples=30, steps=40))
     assert invested.attempts > 0

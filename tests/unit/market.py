@@ -6,17 +6,27 @@ tests can't see each other.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import fields
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import boa
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from oracle.domain.epochs import (
+    EpochInput,
+    EpochRules,
+    Leaf,
+    LeafKind,
+    close,
+    job_key,
+    payee_key,
+)
 from oracle.domain.hashing import keccak
-from oracle.domain.messages import Domain, Result, Voucher
-from oracle.domain.receipts import JobStatus, Receipt, pack
-from tests.unit.conftest import DISPUTE_WINDOW, ROOT, UNIT, sign, wire
+from oracle.domain.merkle import EMPTY_ROOT, MerkleTree
+from oracle.domain.messages import Domain, EpochReport, Offer, Result, Voucher
+from oracle.domain.receipts import AgreedReceipt, JobStatus, Receipt, pack
+from tests.unit.conftest import DAY, DISPUTE_WINDOW, HOUR, ROOT, UNIT, sign, wire
 
 CONTRACTS = ROOT / "tests" / "contracts"
 
@@ -125,14 +135,32 @@ def device_class(registry: Any) -> int:
     return int(registry.add_class(1_000, 1_000, UNIT))
 
 
+def card(provider: int, number: int) -> tuple[bytes, bytes]:
+    """Identity and device id of a provider's nth device."""
+    identity = keccak(f"card {number} of {provider}".encode())
+    return identity, keccak(identity + provider.to_bytes(32, "big"))
+
+
+@pytest.fixture(scope="module")
+def attest(
+    registry: Any, device_class: int, committee_signs: Callable[..., bytes]
+) -> Callable[..., None]:
+    """Enter a provider's nth device with the committee's word."""
+
+    def _attest(provider: int, number: int, epoch: int = 1) -> None:
+        identity, device = card(provider, number)
+        result = Result(
+            provider, device, identity, device_class, 2_000, 2_000, 10, TERMS, TERMS, TERMS
+        )
+        signatures = committee_signs(registry, device, epoch, result.struct_hash())
+        registry.record(astuple(result), epoch, signatures)
+
+    return _attest
+
+
 @pytest.fixture(scope="module")
 def register(
-    providers: Any,
-    token: Any,
-    staking: Any,
-    registry: Any,
-    device_class: int,
-    committee_signs: Callable[..., bytes],
+    providers: Any, token: Any, staking: Any, attest: Callable[..., None]
 ) -> Callable[..., int]:
     """Make somebody a provider with self-bond and attested devices."""
 
@@ -145,14 +173,7 @@ def register(
             token.approve(staking, bond)
             staking.stake(provider, bond)
         for number in range(devices):
-            identity = keccak(f"card {number} of {provider}".encode())
-            device = keccak(identity + provider.to_bytes(32, "big"))
-            result = Result(
-                provider, device, identity, device_class, 2_000, 2_000, 10, TERMS, TERMS, TERMS
-            )
-            signatures = committee_signs(registry, device, 1, result.struct_hash())
-            struct = tuple(getattr(result, field.name) for field in fields(result))
-            registry.record(struct, 1, signatures)
+            attest(provider, number)
         return provider
 
     return _register
@@ -168,6 +189,27 @@ def other_provider(register: Callable[..., int], oracles: list[LocalAccount]) ->
     """Somebody else with one device, who is its own operator and payee."""
     account = oracles[0].address
     return register(account, account, account, devices=1)
+
+
+@pytest.fixture
+def lose_device(registry: Any, court: Any) -> Callable[[int, int], None]:
+    """A provider's nth device is struck."""
+
+    def _lose_device(provider: int, number: int) -> None:
+        registry.revoke(card(provider, number)[1], sender=court.address)
+
+    return _lose_device
+
+
+@pytest.fixture
+def slash(staking: Any, court: Any) -> Callable[[int, int], None]:
+    """Burn stake of a provider, self-bond first."""
+    zero = "0x" + "00" * 20
+
+    def _slash(provider: int, amount: int) -> None:
+        staking.slash(provider, (amount, zero, 0, zero, 0), sender=court.address)
+
+    return _slash
 
 
 # --- jobs -----------------------------------------------------------------------------------
@@ -214,10 +256,11 @@ def open_job(
         of: int = provider,
         paid_in: Any = asset,
         level: int = sla,
+        subnet: int = 0,
     ) -> int:
         return int(
             escrow.open_job(
-                of, paid_in, gpus, device_class, price, deposit, level, TERMS, sender=by
+                of, paid_in, gpus, device_class, price, deposit, level, TERMS, subnet, sender=by
             )
         )
 
@@ -241,6 +284,56 @@ def accepted_job(
 @pytest.fixture
 def job(accepted_job: Callable[..., int]) -> int:
     return accepted_job()
+
+
+@pytest.fixture
+def offer(provider: int, device_class: int, sla: int, asset: Any) -> Offer:
+    """All the provider's GPUs for a second to a day, good for a day."""
+    return Offer(
+        provider=provider,
+        device_class=device_class,
+        gpus=DEVICES,
+        sla=sla,
+        min_seconds=1,
+        max_seconds=DAY,
+        expires_at=boa.env.evm.patch.timestamp + DAY,
+        nonce=1,
+        asset=str(asset.address),
+        price_per_gpu_hour=PRICE,
+        terms=TERMS,
+    )
+
+
+@pytest.fixture
+def take_offer(
+    escrow: Any,
+    offers: Any,
+    offer: Offer,
+    operator: LocalAccount,
+    payer: str,
+    domain_of: Callable[[Any], Domain],
+) -> Callable[..., int]:
+    """The customer takes GPUs of the provider's offer, by default one for an hour."""
+
+    def _take_offer(
+        gpus: int = 1,
+        seconds: int = HOUR,
+        /,
+        *rest: Any,
+        signer: LocalAccount = operator,
+        signed: Offer | None = None,
+        by: str = payer,
+        **changes: Any,
+    ) -> int:
+        taken = replace(offer, **changes)
+        signature = sign(signer, taken if signed is None else signed, domain_of(offers))
+        return int(
+            escrow.take_offer(
+                astuple(taken), signer.address, signature, gpus, seconds, *rest, sender=by
+            )
+        )
+
+    return _take_offer
 
 
 # --- reports --------------------------------------------------------------------------------
@@ -304,6 +397,105 @@ def settle_batch(escrow: Any, signed_batch: Callable[..., tuple[Any, ...]]) -> C
     return _settle_batch
 
 
+@dataclass(frozen=True)
+class Usage:
+    """A usage root, and by kind and key the packed receipts that its leaves stand for."""
+
+    packed: dict[tuple[LeafKind, bytes], bytes]
+    chain_id: int
+    ledger: str
+
+    @property
+    def tree(self) -> MerkleTree:
+        return MerkleTree([self.hash(*place) for place in self.packed])
+
+    def hash(self, kind: LeafKind, key: bytes) -> bytes:
+        value = int.from_bytes(keccak(self.packed[kind, key]), "big")
+        return Leaf(kind, key, value).hash(self.chain_id, self.ledger)
+
+    def arguments(self, kind: LeafKind, key: bytes) -> tuple[int, bytes, bytes, list[bytes]]:
+        """What `settle_root` is called with."""
+        place = (kind, key)
+        return int(kind), key, self.packed[place], self.tree.proof(self.hash(*place))
+
+    def of_job(self, job: int) -> tuple[int, bytes, bytes, list[bytes]]:
+        return self.arguments(LeafKind.JOB, job_key(job))
+
+    def of_payee(self, payee: int, part: int = 0) -> tuple[int, bytes, bytes, list[bytes]]:
+        return self.arguments(LeafKind.PAYEE, payee_key(payee, part))
+
+
+@pytest.fixture
+def usage(ledger: Any, distributor: Any) -> Callable[..., Usage]:
+    """Per payee its receipts, (job, cumulative GPU-seconds, status), as the oracles file them."""
+
+    def _usage(receipts: dict[int, list[tuple[int, int, int]]]) -> Usage:
+        chain_id, contract = boa.env.evm.patch.chain_id, str(ledger.address)
+        leaves = close(
+            EpochInput(
+                chain_id=chain_id,
+                distributor=str(distributor.address),
+                ledger=contract,
+                from_epoch=0,
+                to_epoch=0,
+                budget=0,
+                rules=EpochRules(0),
+                receipts=[
+                    AgreedReceipt(Receipt(*each), payee)
+                    for payee, several in receipts.items()
+                    for each in several
+                ],
+            )
+        )
+        return Usage(leaves.packed, chain_id, contract)
+
+    return _usage
+
+
+@pytest.fixture
+def post_usage(
+    ledger: Any, controller: Any, committee_signs: Callable[..., bytes]
+) -> Callable[[Usage], EpochReport]:
+    """The committee reports a usage root; it is active when this returns."""
+
+    def _post_usage(usage: Usage) -> EpochReport:
+        boa.env.time_travel(seconds=controller.EPOCH_LENGTH())
+        while controller.next_epoch() < controller.current_epoch():
+            controller.press(64)
+        last, has_any = ledger.last_epoch()
+        report = EpochReport(
+            from_epoch=last + 1 if has_any else 0,
+            to_epoch=controller.next_epoch() - 1,
+            previous=ledger.head(),
+            reward_root=EMPTY_ROOT,
+            usage_root=usage.tree.root,
+            attestation_root=EMPTY_ROOT,
+            cumulative_rewards=0,
+            data_hash=bytes(32),
+            rules_version=1,
+        )
+        signatures = committee_signs(ledger, bytes(32), report.to_epoch, report.struct_hash())
+        ledger.post_epoch(astuple(report), signatures)
+        boa.env.time_travel(seconds=ledger.ACTIVATION_DELAY())
+        return report
+
+    return _post_usage
+
+
+@pytest.fixture
+def adopt(
+    ledger: Any, usage: Callable[..., Usage], post_usage: Callable[[Usage], EpochReport]
+) -> Callable[..., Usage]:
+    """Let receipts be settled by the leaves of a root, see `usage`."""
+
+    def _adopt(receipts: dict[int, list[tuple[int, int, int]]] | Usage) -> Usage:
+        adopted = receipts if isinstance(receipts, Usage) else usage(receipts)
+        ledger.adopt_usage([astuple(post_usage(adopted))])
+        return adopted
+
+    return _adopt
+
+
 @pytest.fixture
 def next_window() -> Callable[[], None]:
     """Travel to the first second of the next dispute window."""
@@ -326,6 +518,7 @@ def state(
     escrow: Any,
     bonds: Any,
     jobs: Any,
+    offers: Any,
     owner: str,
     payer: str,
     payout: str,
@@ -352,6 +545,7 @@ def state(
                     bonds.short_since(p, 1),
                     bonds.debt_of(p),
                     bonds.debt_to(p, payer),
+                    [offers.taken(p, nonce) for nonce in range(3)],
                 )
                 for p in ids
             ],

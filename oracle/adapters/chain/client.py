@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eth_typing import Hash32
+from hexbytes import HexBytes
 from requests.exceptions import RequestException
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
@@ -148,13 +149,26 @@ class Chain:
             )
         return self._contracts[name]
 
-    def read(self, contract: str, function: str, *args: Any, block: Block | None = None) -> Any:
-        """Call a view function, at the head or pinned to the hash of `block`."""
+    def read(
+        self,
+        contract: str,
+        function: str,
+        *args: Any,
+        block: Block | None = None,
+        caller: str | None = None,
+    ) -> Any:
+        """Call a view function, at the head or pinned to the hash of `block`.
+
+        `caller` is the contract that calls, where the answer depends on it.
+        """
         call = self.contract(contract).functions[function](*args)
         # Vyper can't name several results, and web3 would fold unnamed ones into one
         call.decode_tuples = len(call.abi["outputs"]) == 1
         with explained():
-            return call.call(block_identifier=Hash32(block.hash) if block else "latest")
+            return call.call(
+                {"from": Web3.to_checksum_address(caller)} if caller else {},
+                block_identifier=Hash32(block.hash) if block else "latest",
+            )
 
     def calldata(self, contract: str, function: str, arguments: Sequence[Any]) -> bytes:
         """The encoded call of a function."""
@@ -178,6 +192,16 @@ class Chain:
     def timestamp(self) -> int:
         """Chain time in seconds: that of the latest block."""
         return self.head().timestamp
+
+    def transaction(self, transaction: bytes) -> Any:
+        """A transaction by its hash."""
+        with explained():
+            return self.w3.eth.get_transaction(HexBytes(transaction))
+
+    def base_fee(self) -> int:
+        """What the next block asks for a unit of gas at least, about: wei of the latest block."""
+        with explained():
+            return int(self.w3.eth.get_block("latest")["baseFeePerGas"])
 
     def balance(self, address: str) -> int:
         """Native coin of an account, in wei."""

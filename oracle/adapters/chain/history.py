@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hexbytes import HexBytes
-
-from oracle.adapters.chain.client import Block, Chain, explained
+from oracle.adapters.chain.client import Block, Chain
 from oracle.adapters.chain.market import Market
 from oracle.domain.epochs import LiveDevice
 from oracle.domain.execution import Case, Ending
 from oracle.domain.market import Job
+from oracle.domain.messages import EpochReport
 from oracle.domain.receipts import JobStatus
 from oracle.errors import NotFound, Transient
 
@@ -77,14 +76,6 @@ class History:
             )
         return live
 
-    def settled_usage(self, block: Block) -> dict[int, int]:
-        """Cumulative GPU-seconds settled at `block`, by provider."""
-        usage: Counter[int] = Counter()
-        for job in self._market.jobs(block).values():
-            if job.settled:
-                usage[job.provider] += job.settled
-        return dict(usage)
-
     def signatures(self, after: Block, until: Block) -> dict[str, int]:
         """Reports signed per committee member in the blocks behind `after` up to `until`.
 
@@ -127,6 +118,24 @@ class History:
         raise NotFound(
             f"report {report_hash.hex()} was never posted", "Look at the ledger's EpochPosted logs."
         )
+
+    def report(self, report_hash: bytes) -> EpochReport:
+        """What a posted report says, read from the transaction that posted it.
+
+        Raises `NotFound` where another contract posted it.
+        """
+        sent = self._chain.transaction(self.posted(report_hash).transaction)
+        try:
+            _, arguments = self._chain.contract("EpochLedger").decode_function_input(sent["input"])
+            report = EpochReport(**arguments["report"])
+        except (ValueError, KeyError, TypeError):
+            report = None
+        if report is None or report.struct_hash() != report_hash:
+            raise NotFound(
+                f"report {report_hash.hex()} is not in the transaction that posted it",
+                "Ask whoever posted it through another contract.",
+            )
+        return report
 
     def active(self) -> Posted | None:
         """The report whose rewards can be claimed now, None while there is none."""
@@ -196,8 +205,7 @@ class History:
 
     def sender_of(self, transaction: bytes) -> str:
         """The account that sent a transaction."""
-        with explained():
-            return str(self._chain.w3.eth.get_transaction(HexBytes(transaction))["from"])
+        return str(self._chain.transaction(transaction)["from"])
 
 
 def _is_in(log: Any, transaction: bytes) -> bool:

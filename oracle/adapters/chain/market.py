@@ -6,7 +6,9 @@ from dataclasses import astuple
 from typing import Any, TypeVar
 
 from oracle.adapters.chain.client import Block, Chain
+from oracle.domain.hashing import keccak
 from oracle.domain.market import (
+    FIRST_CLUSTER,
     NOBODY,
     Committee,
     DeviceClass,
@@ -14,12 +16,17 @@ from oracle.domain.market import (
     Head,
     Job,
     Provider,
+    ServiceLevel,
 )
 from oracle.domain.messages import Domain, Offer
 from oracle.domain.offers import SignedOffer
-from oracle.errors import NotFound
+from oracle.domain.proposals import SignedBatch
+from oracle.errors import Conflict, NotFound
 
 T = TypeVar("T")
+
+# how many of the newest blocks a reorganisation may replace
+REORGANISED_BLOCKS = 100
 
 
 class Market:
@@ -36,6 +43,10 @@ class Market:
         self._lock = threading.Lock()
         self._facts: dict[tuple[Any, ...], Any] = {}
         self._classes: dict[int, DeviceClass] = {}
+        self._service_levels: dict[int, ServiceLevel] = {}
+        self._running: set[int] = set()
+        # first block to search for accepted jobs
+        self._unsearched = chain.deployment.first_block
         self._block = chain.head()
 
     # --- time ---------------------------------------------------------------------------------
@@ -129,6 +140,21 @@ class Market:
             )
         return found
 
+    def members(self, payee: int) -> tuple[int, ...]:
+        """The providers behind a payee: itself, or all of a cluster in the order of its places."""
+        if payee < FIRST_CLUSTER:
+            return (payee,)
+        return tuple(
+            member.provider for member in self._read("ClusterRegistry", "members_of", payee)
+        )
+
+    def speaker(self, payee: int) -> Provider:
+        """The provider whose keys sign for a payee: itself, or a cluster's lead."""
+        if payee < FIRST_CLUSTER:
+            return self.provider(payee)
+        _, _, lead, _ = self._read("ClusterRegistry", "cluster_info", payee)
+        return self.provider(lead)
+
     def device(self, device: bytes) -> DeviceEntry | None:
         """A device's entry in the registry, None where it was never entered."""
         return self._at_head(lambda: self.device_at(device, None), "device", device)
@@ -177,6 +203,31 @@ class Market:
             raise NotFound(f"there is no job {job}", "Open one with JobEscrow.open_job.")
         return _job(job, info)
 
+    def running_jobs(self) -> list[Job]:
+        """All jobs that were accepted and are not over, ascending."""
+        last = self._block.number
+        for log in self.chain.logs("JobRegistry", "JobAccepted", self._unsearched, last):
+            self._running.add(int(log["args"]["job"]))
+        # a reorganisation may bring back what the newest blocks have lost
+        self._unsearched = max(self._unsearched, last - REORGANISED_BLOCKS)
+        jobs = []
+        for number in sorted(self._running):
+            try:
+                job = self.job(number)
+            except NotFound:
+                continue
+            if job.is_active:
+                jobs.append(job)
+        self._running = {job.job for job in jobs}
+        return jobs
+
+    def service_level(self, sla: int) -> ServiceLevel:
+        """The terms of a service level; they never change, so each is read once."""
+        if sla not in self._service_levels:
+            terms = self.chain.read("ServiceBonds", "sla_terms", sla)
+            self._service_levels[sla] = ServiceLevel(terms.uptime_bps)
+        return self._service_levels[sla]
+
     def job_count(self) -> int:
         """Number of the newest job; the first is 1."""
         return int(self._read("JobEscrow", "job_count"))
@@ -187,6 +238,23 @@ class Market:
         first = max(0, last - 2 * self.epoch_length)
         found = self.chain.logs("JobEscrow", "BatchSettled", first, last, epoch=epoch)
         return [int(log["args"]["index"]) for log in found]
+
+    def takes(self, batch: SignedBatch) -> bool:
+        """Whether the escrow would take a batch for the committee's word."""
+        subject = batch.index.to_bytes(32, "big")
+        try:
+            self.chain.read(
+                "OracleCommittee",
+                "verify",
+                subject,
+                batch.epoch,
+                keccak(batch.receipts),
+                batch.signatures,
+                caller=self.chain.deployment.address("JobEscrow"),
+            )
+        except Conflict:
+            return False
+        return True
 
     # --- offers -------------------------------------------------------------------------------
 
@@ -251,4 +319,5 @@ def _job(job: int, info: Any) -> Job:
         deposit=info.deposit,
         settled=info.settled,
         accepted_at=info.accepted_at,
+        sla=info.sla,
     )

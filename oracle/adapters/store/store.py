@@ -3,6 +3,7 @@
 Every method that writes returns after its commit is on the disk.
 """
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -17,6 +18,7 @@ from oracle.domain import messages
 from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
 from oracle.domain.hashing import keccak
 from oracle.domain.offers import ListedOffer, SignedOffer, Wanted
+from oracle.domain.proposals import SignedBatch
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import (
     Attempt,
@@ -273,19 +275,27 @@ class Store:
                 for machine, sample in samples
             ]
 
-    def beats(self, devices: Iterable[bytes], since: int) -> dict[bytes, list[int]]:
-        """Arrival times of the devices' heartbeats from chain time `since` on."""
+    def beats(
+        self, devices: Iterable[bytes] | None = None, *, since: int
+    ) -> dict[bytes, Sequence[int]]:
+        """Arrival times of heartbeats from chain time `since` on, in any order, by device.
+
+        Of the `devices`, or of all. The database joins the times of a device, because a row per
+        heartbeat would cost three times as much.
+        """
         columns = tables.heartbeats.c
-        query = select(columns.device, columns.arrived_at).where(
-            columns.device.in_(list(devices)),
-            columns.arrived_at >= since,
-            columns.quarantined.is_(False),
+        query = (
+            select(columns.device, func.group_concat(columns.arrived_at))
+            .where(columns.arrived_at >= since, columns.quarantined.is_(False))
+            .group_by(columns.device)
         )
-        found: dict[bytes, list[int]] = {}
+        if devices is not None:
+            query = query.where(columns.device.in_(list(devices)))
         with self._database.read() as connection:
-            for device, arrived_at in connection.execute(query):
-                found.setdefault(device, []).append(arrived_at)
-        return found
+            return {
+                device: array("q", map(int, times.split(",")))
+                for device, times in connection.execute(query)
+            }
 
     def last_beat(self, device: bytes, until: int | None = None) -> int | None:
         """Chain time at which a device was last heard of, at `until` or before."""
@@ -597,6 +607,38 @@ class Store:
                 )
                 for row in connection.execute(query)
             ]
+
+    # --- batches left for the root --------------------------------------------------------------
+
+    def keep_batch(self, batch: SignedBatch) -> None:
+        """Keep a signed batch; one of the same number is replaced."""
+        values = {
+            "epoch": batch.epoch,
+            "number": batch.index,
+            "receipts": batch.receipts,
+            "signatures": batch.signatures,
+        }
+        with self._database.write() as connection:
+            connection.execute(
+                insert(tables.batches)
+                .values(values)
+                .on_conflict_do_update(["epoch", "number"], set_=values)
+            )
+
+    def batches(self, until: int) -> list[SignedBatch]:
+        """The kept batches of the epochs up to `until`."""
+        columns = tables.batches.c
+        query = select(tables.batches).where(columns.epoch <= until)
+        with self._database.read() as connection:
+            return [
+                SignedBatch(row.epoch, row.number, row.receipts, row.signatures)
+                for row in connection.execute(query)
+            ]
+
+    def forget_batches(self, until: int) -> None:
+        """Drop the kept batches of the epochs up to `until`."""
+        with self._database.write() as connection:
+            connection.execute(delete(tables.batches).where(tables.batches.c.epoch <= until))
 
     # --- submissions --------------------------------------------------------------------------
 

@@ -111,7 +111,8 @@ heartbeats = Table(
     Column("arrived_at", BigInteger, nullable=False),
     Column("quarantined", Boolean, nullable=False),
     UniqueConstraint("device", "seq", "digest"),
-    Index(None, "device", "arrived_at"),
+    # coverage is worked out from this index alone
+    Index(None, "device", "arrived_at", "quarantined"),
 )
 
 usage = Table(
@@ -145,6 +146,16 @@ intents = Table(
     Column("payload", LargeBinary(32), nullable=False),
     # what the payload was derived from, so that another leader can adopt it
     Column("proposal", JSON),
+)
+
+# batches with a quorum that were left for the epoch's root
+batches = Table(
+    "batches",
+    metadata,
+    Column("epoch", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("receipts", LargeBinary, nullable=False),
+    Column("signatures", LargeBinary, nullable=False),
 )
 
 # every signature over a report that this oracle has seen, its own included

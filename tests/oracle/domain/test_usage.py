@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.domain.usage import believable, covered_seconds
+from oracle.domain.usage import believable, covered_seconds, misses_uptime
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,24 @@ def test_cover_is_bounded_by_time_and_beats(beats: list[int], grace: int) -> Non
 )
 def test_believable(reported: int, gpus: int, elapsed: int, covered: int, believed: int) -> None:
     assert believable(reported, gpus, elapsed, covered) == believed
+
+
+@pytest.mark.parametrize(
+    ("covered", "uptime_bps", "missed"),
+    [
+        (1_800, 9_000, False),
+        (1_799, 9_000, True),
+        (2_000, 10_000, False),
+        (1_999, 10_000, True),
+        (0, 1, True),
+        (0, 0, False),
+        # spare devices don't count beyond the job's own GPUs
+        (9_999, 10_000, False),
+    ],
+)
+def test_misses_uptime(covered: int, uptime_bps: int, missed: bool) -> None:
+    assert misses_uptime(2, 1_000, covered, uptime_bps) is missed
+
+
+def test_uptime_can_not_be_missed_in_no_time() -> None:
+    assert not misses_uptime(2, 0, 0, 10_000)

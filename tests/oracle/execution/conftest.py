@@ -107,16 +107,23 @@ def enter_device(live: Live, machine: Machine, epoch: int) -> None:
         openings=b"\x02" * 32,
         evidence=b"\x03" * 32,
     )
-    report = messages.Report(
-        config=bytes(live.read("OracleCommittee", "config_digest")),
-        consumer=live.deployment.address("DeviceRegistry"),
-        subject=machine.device,
-        round=epoch,
-        payload=result.struct_hash(),
+    signatures = committee_signs(
+        live, "DeviceRegistry", machine.device, epoch, result.struct_hash()
     )
-    signatures = b"".join(live.sign(key, report, "OracleCommittee") for key in live.oracles[:3])
     fields = tuple(getattr(result, name) for name in messages.Result.__slots__)
     live.send(live.deployer, "DeviceRegistry", "record", fields, epoch, signatures)
+
+
+def committee_signs(live: Live, consumer: str, subject: bytes, epoch: int, payload: bytes) -> bytes:
+    """Threshold many signatures of a report to one of the contracts."""
+    report = messages.Report(
+        config=bytes(live.read("OracleCommittee", "config_digest")),
+        consumer=live.deployment.address(consumer),
+        subject=subject,
+        round=epoch,
+        payload=payload,
+    )
+    return b"".join(live.sign(key, report, "OracleCommittee") for key in live.oracles[:3])
 
 
 def receipts_at(oracle: Any, job: int) -> list[FiledReceiptBody]:

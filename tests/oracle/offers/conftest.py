@@ -84,13 +84,13 @@ def signed(live: Live, offer: Offer) -> SignOffer:
 
 @pytest.fixture
 def take(live: Live) -> Callable[..., None]:
-    """Take GPUs of an offer, as the escrow does for a customer."""
+    """Take GPUs of an offer, as the job registry does for a customer."""
 
     def _take(signed: SignedOffer, gpus: int = 1) -> None:
-        escrow = live.deployment.address("JobEscrow")
+        registry = live.deployment.address("JobRegistry")
         for method, value in (
-            ("anvil_impersonateAccount", [escrow]),
-            ("anvil_setBalance", [escrow, hex(10**18)]),
+            ("anvil_impersonateAccount", [registry]),
+            ("anvil_setBalance", [registry, hex(10**18)]),
         ):
             live.w3.provider.make_request(method, value)  # type: ignore[arg-type]
         book = live.chain.contract("OfferBook").functions
@@ -102,6 +102,6 @@ def take(live: Live) -> Callable[..., None]:
             gpus,
             signed.offer.min_seconds,
         )
-        live.w3.eth.wait_for_transaction_receipt(call.transact({"from": escrow}))
+        live.w3.eth.wait_for_transaction_receipt(call.transact({"from": registry}))
 
     return _take

@@ -13,10 +13,21 @@ from typer.testing import CliRunner
 
 from oracle.adapters.offer_client import OfferClient
 from oracle.api.schemas import OfferQuery
+from oracle.cli import customer as buyer
 from oracle.cli import offers as market
 from oracle.cli import provider as command
-from oracle.errors import BadInput, ClearworkError, Conflict, Transient, Unauthorized
+from oracle.domain.hashing import keccak
+from oracle.domain.receipts import JobStatus, Receipt, pack
+from oracle.errors import (
+    BadInput,
+    ClearworkError,
+    Conflict,
+    NotFound,
+    Transient,
+    Unauthorized,
+)
 from tests.oracle.conftest import DAY, HOUR, PRICE, Live, Oracle
+from tests.oracle.execution.conftest import committee_signs
 from tests.oracle.offers.conftest import SignOffer, listed, publish
 
 ORACLE = "http://oracle"
@@ -53,7 +64,7 @@ def _reach_the_oracle(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
     def down(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused")
 
-    for module in (command, market):
+    for module in (command, market, buyer):
         monkeypatch.setattr(module, "OfferClient", Reached)
 
 
@@ -127,6 +138,10 @@ def test_what_nobody_could_take_is_not_signed(oracle: Oracle, offer_command: Com
         offer_command("--max-seconds", "60")
     with pytest.raises(BadInput, match="is not 32 bytes"):
         offer_command("--terms", "0x12")
+    with pytest.raises(BadInput, match="is not 20 bytes"):
+        offer_command("--asset", "0x12")
+    with pytest.raises(BadInput, match="a price of"):
+        offer_command("--price", str(2**80))
     assert listed(oracle) == []
 
 
@@ -206,3 +221,85 @@ def test_the_helps_teach() -> None:
         printed = run(app, *arguments, "--help")
         for word in taught:
             assert word.removesuffix("s") in printed, word
+
+
+# --- the customer's side ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taken(
+    live: Live,
+    oracle: Oracle,
+    offer_command: Command,
+    provider: int,
+    keys: Callable[[str], list[str]],
+) -> int:
+    """A job that came of an offer: two GPUs for two hours."""
+    oracle.look()
+    offer_command("--gpus", "2", "--nonce", "7")
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 10 * PRICE)
+    asked = ["--oracle", ORACLE, "--provider", str(provider), "--nonce", "7", "--gpus", "2"]
+    printed = run(buyer.app, "take", *asked, "--hours", "2", "--json", *keys("customer"))
+    return int(json.loads(printed)["job"])
+
+
+def test_a_customer_takes_an_offer_in_one_transaction(
+    live: Live, taken: int, provider: int, oracle: Oracle
+) -> None:
+    job = live.read("JobRegistry", "job_info", taken)
+    assert (job.customer, job.provider, job.gpus) == (live.customer.address, provider, 2)
+    assert (job.status, job.deposit) == (JobStatus.ACCEPTED, 4 * PRICE)
+    oracle.look()
+    assert listed(oracle) == []
+
+
+def test_an_offer_that_is_not_there(
+    oracle: Oracle, provider: int, keys: Callable[[str], list[str]]
+) -> None:
+    oracle.look()
+    asked = ["--oracle", ORACLE, "--provider", str(provider), "--nonce", "8", "--hours", "1"]
+    with pytest.raises(NotFound, match="no offer 8 of provider"):
+        run(buyer.app, "take", *asked, *keys("customer"))
+
+
+def test_a_customer_lowers_its_deposit_only_so_far(
+    live: Live, taken: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="the provider may have earned that"):
+        run(buyer.app, "lower", str(taken), str(PRICE), *keys("customer"))
+
+
+def test_a_customer_cannot_leave_while_the_devices_are_there(
+    live: Live, taken: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="capacity is not lost"):
+        run(buyer.app, "leave", str(taken), *keys("customer"))
+
+
+def test_a_silent_job_is_reclaimed(
+    live: Live, taken: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="no reclaim requested"):
+        run(buyer.app, "reclaim", str(taken), *keys("customer"))
+    run(buyer.app, "reclaim", str(taken), "--request", *keys("customer"))
+    live.mine(1, 2 * DAY)
+    run(buyer.app, "reclaim", str(taken), *keys("customer"))
+    assert live.read("JobRegistry", "job_info", taken).status == JobStatus.CLOSED
+
+
+def test_a_customer_disputes_pending_income(
+    live: Live, taken: int, keys: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    evidence = tmp_path / "evidence.txt"
+    evidence.write_text("the GPUs were idle: see the log")
+    bond = live.read("SlashingCourt", "POLICY").accusation_bond
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 2 * bond)
+    with pytest.raises(Conflict, match="nothing pending"):
+        run(buyer.app, "dispute", str(taken), str(evidence), *keys("customer"))
+    packed = pack([Receipt(taken, 3_600, JobStatus.RUNNING)])
+    signatures = committee_signs(live, "JobEscrow", bytes(32), 1, keccak(packed))
+    live.send(live.customer, "JobEscrow", "settle_batch", 1, 0, packed, signatures)
+    evidence.write_text("more of it")
+    printed = run(buyer.app, "dispute", str(taken), str(evidence), "--json", *keys("customer"))
+    assert json.loads(printed)["kept"] == PRICE
+    assert live.read("JobEscrow", "disputed", taken) == PRICE

@@ -128,3 +128,60 @@ def test_customer_who_co_signs_is_left_alone(live: Live, make_oracle, machine: M
     assert settled(live, job) == 0
     live.mine(1, 300)
     step_until(oracles, lambda: settled(live, job) == 12)
+
+
+# --- service levels -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guaranteed(live: Live, oracles: list[Oracle], machine: Machine) -> int:
+    """A job whose service level promises its GPU for 90 % of the time."""
+    live.send(live.deployer, "ServiceBonds", "add_sla", 10**18, 10_000, 9_000, 0)
+    live.enter_epoch(1)
+    step(oracles)
+    enter(machine, oracles)
+    return live.open_job(machine.provider, sla=1)
+
+
+def status(live: Live, job: int) -> int:
+    return int(live.read("JobRegistry", "job_info", job).status)
+
+
+def test_a_device_that_is_gone_misses_its_service_level(
+    live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int
+) -> None:
+    work(live, oracles, machine, 20)
+    report(oracles, machine, guaranteed, 20)
+    live.mine(1, 600)
+    step_until(oracles, lambda: status(live, guaranteed) == JobStatus.SLA_MISSED)
+    assert settled(live, guaranteed) == 20
+    had = live.read("WorkToken", "balanceOf", live.customer.address)
+    deposit = live.read("JobRegistry", "job_info", guaranteed).deposit
+    live.send(live.customer, "JobRegistry", "close", guaranteed)
+    got = live.read("WorkToken", "balanceOf", live.customer.address) - had
+    price = live.read("JobRegistry", "job_info", guaranteed).price_per_gpu_hour
+    assert got == deposit - 20 * price // 3_600 + 10**18
+
+
+def test_a_provider_that_never_reports_misses_it_too(
+    live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int
+) -> None:
+    live.mine(1, 600)
+    step_until(oracles, lambda: status(live, guaranteed) == JobStatus.SLA_MISSED)
+    assert settled(live, guaranteed) == 0
+
+
+def test_uptime_is_not_judged_at_once(
+    live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int
+) -> None:
+    live.mine(1, 500)
+    step(oracles, 8)
+    assert status(live, guaranteed) == JobStatus.ACCEPTED
+
+
+def test_a_job_without_service_level_is_never_judged(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    live.mine(1, 700)
+    step(oracles, 8)
+    assert status(live, job) == JobStatus.ACCEPTED

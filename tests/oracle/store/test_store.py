@@ -17,6 +17,7 @@ from oracle.adapters.store.database import Database
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
 from oracle.domain.execution import ExecutionReceipt, ReceiptSignature, Role, SignedReceipt
+from oracle.domain.proposals import SignedBatch
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import (
     Beat,
@@ -196,8 +197,28 @@ def test_beats_come_by_device_and_without_quarantine(store: Store) -> None:
     store.save_heartbeats([beat(1, 2)], 110)
     store.save_heartbeats([beat(2, 1, power=5)], 111)
     devices = [bytes([1] * 32), bytes([2] * 32)]
-    assert store.beats(devices, 0) == {devices[0]: [100, 110]}
-    assert store.beats(devices, 105) == {devices[0]: [110]}
+    assert beats(store, devices, 0) == {devices[0]: [100, 110]}
+    assert beats(store, devices, 105) == {devices[0]: [110]}
+    assert beats(store, None, 105) == {devices[0]: [110]}
+    assert beats(store, [], 0) == {}
+
+
+def beats(store: Store, devices: list[bytes] | None, since: int) -> dict[bytes, list[int]]:
+    return {device: sorted(times) for device, times in store.beats(devices, since=since).items()}
+
+
+def test_batches_left_for_the_root_are_kept_until_they_are_forgotten(store: Store) -> None:
+    first, second, third = (
+        SignedBatch(epoch, index, bytes(16), bytes(65)) for epoch, index in ((1, 0), (2, 0), (2, 1))
+    )
+    for batch in (first, second, third):
+        store.keep_batch(batch)
+    assert store.batches(1) == [first]
+    assert store.batches(2) == [first, second, third]
+    again = replace(third, receipts=bytes(32))
+    store.keep_batch(again)
+    store.forget_batches(1)
+    assert store.batches(9) == [second, again]
 
 
 # --- attestation ----------------------------------------------------------------------------

@@ -303,6 +303,6 @@ def test_stake_and_delegate_approve_what_they_need(live: Any, machine: Any) -> N
 def test_a_contract_refusal_carries_its_reason_and_sends_nothing(live: Any, machine: Any) -> None:
     provider = Provider(live.chain, KeystoreSigner(live.operator))
     sent = live.w3.eth.get_transaction_count(live.operator.address)
-    with pytest.raises(Conflict, match="job_escrow: job is not open"):
+    with pytest.raises(Conflict, match="job_registry: job is not open"):
         provider.accept(12_345)
     assert live.w3.eth.get_transaction_count(live.operator.address) == sent

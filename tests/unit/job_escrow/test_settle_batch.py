@@ -24,6 +24,8 @@ class Skip(IntEnum):
     NOT_INCREASING = 5
     EXHAUSTED = 6
     TOO_LARGE = 7
+    SIGNATURE = 8
+    SENDER = 9
 
 
 def packed(job: int, cumulative: int, status: int = RUNNING) -> bytes:

@@ -38,6 +38,8 @@ def test_a_held_role_changes_after_its_delay(book, escrow_account, take, strange
     assert book.role_holder(role("JOBS")) == stranger
     with refused("roles: caller lacks the role"):
         take()
+    with refused("roles: nothing scheduled"):
+        book.apply_role(role("ESCROW"))
 
 
 def test_only_the_owner_fills_roles(book, escrow_account, stranger, refused):

@@ -4,8 +4,10 @@ from dataclasses import astuple, fields, replace
 
 import boa
 import pytest
+from coincurve import PublicKey
 
 from oracle.domain.messages import Domain, Offer
+from oracle.domain.recovery import address_of
 from tests.unit.conftest import HOUR, load, role, sign
 from tests.unit.market import load_odd
 from tests.unit.offer_book.conftest import GPUS, NONCE, logs
@@ -249,6 +251,31 @@ def test_malformed_signatures_revert(offer, here, take, operator, refused):
     for malformed in (b"", signature[:64], signature + b"\0", twin, bytes(65), bytes(1_024)):
         with refused(BAD_SIGNATURE):
             take(signature=malformed)
+
+
+def test_a_signature_longer_than_any_wallets_reverts(take, state):
+    before = state()
+    with boa.reverts(compiler="Bytes[1024] bounds check"):
+        take(signature=bytes(1_025))
+    assert state() == before
+
+
+def test_s_counts_up_to_half_the_order(
+    offer, here, take, providers, owner, provider, operator, refused
+):
+    """With s given, the signature is that of whoever it recovers to."""
+    half = ORDER // 2
+    digest, point = offer.digest(here), sign(operator, offer, here)[:32]
+    for s in (half, half + 1):
+        signature = point + s.to_bytes(32, "big") + b"\x1b"
+        key = PublicKey.from_signature_and_message(signature[:64] + b"\0", digest, hasher=None)
+        signer = address_of(key)
+        providers.set_operator(provider, signer, sender=owner)
+        if s == half:
+            take(signature=signature, signer=signer)
+        else:
+            with refused(BAD_SIGNATURE):
+                take(signature=signature, signer=signer)
 
 
 def test_the_digest_is_that_of_the_service(book, offer, here):

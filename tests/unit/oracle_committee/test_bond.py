@@ -24,6 +24,14 @@ def test_anyone_adds_to_a_bond(committee, token, oracles, watcher):
     assert committee.bond_locked_until(member) == LISTED
 
 
+def test_a_bond_that_was_enough_leaves_the_roster_alone(deploy_committee, oracles):
+    member = oracles[0].address
+    committee = deploy_committee([member], 1)
+    roster = committee.roster()
+    committee.bond(member, 1)
+    assert committee.roster() == roster
+
+
 @pytest.mark.parametrize(
     ("member", "amount", "reason"),
     [

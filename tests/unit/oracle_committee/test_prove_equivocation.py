@@ -2,6 +2,10 @@
 
 import boa
 import pytest
+from coincurve import PrivateKey
+from eth_account import Account
+
+from oracle.domain.messages import Report
 
 from .conftest import (
     BOND_DELAY,
@@ -15,6 +19,9 @@ from .conftest import (
     Consumer,
 )
 
+# the order of secp256k1, and the largest s that EIP-2 allows
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+MAX_S = ORDER // 2
 REWARD = MIN_BOND * REPORTER_BPS // 10_000
 
 
@@ -233,3 +240,44 @@ def test_self_conviction_costs_the_member_most_of_its_bond(committee, token, ora
     member = oracles[0].address
     convict(oracles[0], sender=member)
     assert token.balanceOf(member) == REWARD
+
+
+def test_the_smallest_reward_is_paid(
+    deploy_committee, token, oracles, consumer, sign_report, reporter
+):
+    member = oracles[0].address
+    committee = deploy_committee([member], 1, min_bond=5, bonded=False)
+    token.approve(committee, 5)
+    committee.bond(member, 5)
+    config = committee.config_digest()
+    payloads = (PAYLOAD, OTHER_PAYLOAD)
+    a, b = (sign_report([oracles[0]], consumer, payload=p, at=committee) for p in payloads)
+    had = token.balanceOf(reporter)
+    committee.prove_equivocation(
+        config, consumer.address, SUBJECT, ROUND, PAYLOAD, a, OTHER_PAYLOAD, b, sender=reporter
+    )
+    assert token.balanceOf(reporter) == had + 1
+    assert token.balanceOf(committee) == 0
+
+
+def test_the_largest_s_of_a_signature_counts(
+    deploy_committee, token, oracles, consumer, sign_report, domain_of, reporter
+):
+    """For a given digest, nonce and s there is one key that signs so."""
+    committee = deploy_committee([oracles[0].address], 1)
+    config = bytes(32)
+    report = Report(config, consumer.address, SUBJECT, ROUND, PAYLOAD)
+    digest = int.from_bytes(report.digest(domain_of(committee)), "big")
+    nonce = 0x1234567
+    r, y = PrivateKey.from_int(nonce).public_key.point()
+    secret = (MAX_S * nonce - digest) * pow(r, -1, ORDER) % ORDER
+    liar = Account.from_key(secret.to_bytes(32, "big"))
+    first = r.to_bytes(32, "big") + MAX_S.to_bytes(32, "big") + bytes([27 + y % 2])
+    second = sign_report([liar], consumer, payload=OTHER_PAYLOAD, config=config, at=committee)
+    committee.configure([liar.address], 1, 1)
+    committee.bond(liar.address, MIN_BOND)
+    committee.prove_equivocation(
+        config, consumer.address, SUBJECT, ROUND, PAYLOAD, first, OTHER_PAYLOAD, second,
+        sender=reporter,
+    )  # fmt: skip
+    assert committee.retired(liar.address)

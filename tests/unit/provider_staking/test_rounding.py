@@ -132,6 +132,12 @@ def test_slash_leaves_owners_shares_that_fit(arithmetic, pool, left, generation)
         assert kept >= left * MAX_SHARES_PER_TOKEN // RESCALE
 
 
+@pytest.mark.parametrize(("shares", "kept"), [(10**18, 10**18), (10**18 + 1, 10**17)])
+def test_rescaled_only_beyond_the_bound(arithmetic, shares, kept):
+    """10**9 shares per base unit are not too many."""
+    assert unpack(arithmetic._scale(pack(10**10, shares), 10**9))[1] == kept
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     pool=pools(least=MIN_TOKENS),

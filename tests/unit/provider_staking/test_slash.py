@@ -62,6 +62,12 @@ def test_victim_and_reporter_are_paid_and_the_rest_burns(
     assert solvent()
 
 
+def test_the_last_unit_burns(token, staking, backed, slash, victim):
+    supply = token.totalSupply()
+    assert slash(backed, 2, victim, 1) == 2
+    assert supply - token.totalSupply() == 1
+
+
 def test_nothing_burns_when_all_is_owed(token, staking, backed, slash, victim, reporter):
     supply = token.totalSupply()
     slash(backed, 100, victim, 50, reporter, 50)
