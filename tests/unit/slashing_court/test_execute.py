@@ -4,6 +4,7 @@ import boa
 import pytest
 
 from tests.unit.conftest import DAY, UNIT, load
+from tests.unit.market import load_odd
 from tests.unit.slashing_court.conftest import (
     CLASS,
     CLOSED,
@@ -176,6 +177,31 @@ def test_a_job_in_another_asset(
     assert (log.refunded, log.victim_amount) == (DEPOSIT, COMPENSATION + 5)
     assert dollar.balanceOf(customer.address) == DEPOSIT
     assert token.balanceOf(customer.address) == COMPENSATION + 5
+
+
+@pytest.mark.parametrize("turn", ["set_greedy", "set_loud", "set_paused", "set_says_no"])
+def test_no_token_stops_a_sentence(
+    court, docket, token, staking, escrow, bonds, jobs, device, device_class, provider, operator,
+    customer, conserved, turn,
+):  # fmt: skip
+    """Whatever the job's own token does when it is refunded, within the gas of a transaction."""
+    turncoat = load_odd("plain_token", 2**96, 18)
+    turncoat.approve(escrow, 2**256 - 1)
+    escrow.list_asset(turncoat)
+    sla = bonds.add_sla(COLLATERAL, 5_000, 0, 0)
+    turncoat.transfer(customer.address, DEPOSIT)
+    with boa.env.prank(customer.address):
+        turncoat.approve(escrow, DEPOSIT)
+        job = escrow.open_job(provider, turncoat, 1, device_class, UNIT, DEPOSIT, sla, b"\1" * 32)
+    jobs.accept(job, sender=operator.address)
+    case = docket.convicted(FRAUD, job, 5)
+    getattr(turncoat, turn)(True)
+    with conserved():
+        court.execute(case, gas=2**24)
+        log = only_log(court, "Convicted")
+    assert (log.refunded, log.victim_amount) == (DEPOSIT, COMPENSATION + 5)
+    assert staking.is_jailed(provider)
+    assert escrow.owed_refund(customer.address, turncoat) == DEPOSIT
 
 
 def test_a_job_that_has_ended_meanwhile(
