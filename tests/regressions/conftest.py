@@ -1,7 +1,7 @@
 """The unit tests' market and their staking and committee fixtures, for the tests here."""
 
 from tests.unit.conftest import *  # noqa: F403 - fixtures
-from tests.unit.conftest import _isolated  # noqa: F401 - a fixture
+from tests.unit.conftest import _isolated, _session_first  # noqa: F401 - fixtures
 from tests.unit.oracle_committee.conftest import (  # noqa: F401 - fixtures
     check,
     consumer,

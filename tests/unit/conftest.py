@@ -86,6 +86,38 @@ def sign(key: LocalAccount, message: Message, domain: Domain) -> bytes:
     return bytes(key.unsafe_sign_hash(message.digest(domain)).signature)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _session_first(
+    token: Any,
+    committee: Any,
+    providers: Any,
+    staking: Any,
+    registry: Any,
+    clusters: Any,
+    bonds: Any,
+    offers: Any,
+    jobs: Any,
+    escrow: Any,
+    controller: Any,
+    ledger: Any,
+    distributor: Any,
+    verifier: Any,
+    court: Any,
+    provider_owner: LocalAccount,
+    operator: LocalAccount,
+    payout: str,
+    delegator: LocalAccount,
+    customer: LocalAccount,
+    watcher: LocalAccount,
+    stranger: str,
+) -> None:
+    """Whoever lives for the whole session is made before anything that lives for less.
+
+    Boa undoes fixtures in the reverse order of their making: a contract that a test asks for in
+    its middle would be gone with the test, and still be handed to the next one.
+    """
+
+
 @pytest.fixture(autouse=True)
 def _isolated():
     with boa.env.anchor():

@@ -94,29 +94,6 @@ def market(
     )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _session_first(
-    market: None,
-    owner: str,
-    payer: str,
-    operator: LocalAccount,
-    payout: str,
-    oracles: list[LocalAccount],
-    guardian: str,
-    treasury: str,
-    stranger: str,
-    watcher: LocalAccount,
-    delegator: LocalAccount,
-    domain_of: Any,
-    committee_signs: Any,
-) -> None:
-    """What lives for the whole session is made before what lives for one file.
-
-    Boa undoes fixtures in the reverse order of their making, so a file's provider would stay
-    on the chain as long as any later fixture does.
-    """
-
-
 # --- a provider that can take jobs --------------------------------------------------------
 
 

@@ -1,4 +1,3 @@
 """The market of tests/unit/market.py."""
 
 from tests.unit.market import *  # noqa: F403 - fixtures
-from tests.unit.market import _session_first  # noqa: F401 - a fixture
