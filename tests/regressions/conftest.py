@@ -1,7 +1,11 @@
 """The unit tests' market and their staking and committee fixtures, for the tests here."""
 
 from tests.unit.conftest import *  # noqa: F403 - fixtures
-from tests.unit.conftest import _isolated, _session_first  # noqa: F401 - fixtures
+from tests.unit.conftest import (  # noqa: F401 - fixtures
+    _contracts_first,
+    _isolated,
+    _session_first,
+)
 from tests.unit.oracle_committee.conftest import (  # noqa: F401 - fixtures
     check,
     consumer,

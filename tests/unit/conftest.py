@@ -87,7 +87,7 @@ def sign(key: LocalAccount, message: Message, domain: Domain) -> bytes:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _session_first(
+def _contracts_first(
     token: Any,
     committee: Any,
     providers: Any,
@@ -103,19 +103,23 @@ def _session_first(
     distributor: Any,
     verifier: Any,
     court: Any,
-    provider_owner: LocalAccount,
-    operator: LocalAccount,
-    payout: str,
-    delegator: LocalAccount,
-    customer: LocalAccount,
-    watcher: LocalAccount,
-    stranger: str,
 ) -> None:
-    """Whoever lives for the whole session is made before anything that lives for less.
+    """All contracts, before any test: one that a test asks for by name in its middle would be
+    gone with that test, and still be handed to the next one."""
 
-    Boa undoes fixtures in the reverse order of their making: a contract that a test asks for in
-    its middle would be gone with the test, and still be handed to the next one.
+
+@pytest.fixture(scope="module", autouse=True)
+def _session_first(request: pytest.FixtureRequest) -> None:
+    """What lives for the session and is asked for in this file, before what lives for the file.
+
+    Boa undoes fixtures in the reverse order of their making: what a file's fixture has done would
+    stay on the chain for as long as any later fixture lives.
     """
+    for item in request.session.items:
+        if item.path == request.path:
+            for name, fixtures in item._fixtureinfo.name2fixturedefs.items():
+                if fixtures[-1].scope == "session":
+                    request.getfixturevalue(name)
 
 
 @pytest.fixture(autouse=True)

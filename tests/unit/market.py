@@ -94,6 +94,11 @@ def market(
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _wired(market: None) -> None:
+    """Every test here runs in that market."""
+
+
 # --- a provider that can take jobs --------------------------------------------------------
 
 

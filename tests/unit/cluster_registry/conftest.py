@@ -10,6 +10,7 @@ from eth_account.signers.local import LocalAccount
 from oracle.domain.receipts import JobStatus
 from tests.unit.conftest import UNIT
 from tests.unit.market import *  # noqa: F403 - fixtures
+from tests.unit.market import _wired  # noqa: F401 - a fixture
 
 FIRST_CLUSTER = 2**23
 # GPUs of each member

@@ -25,7 +25,7 @@ UPPER_BOUNDS = [
     ("registry.attestation_period", "DeviceRegistry", "MAX_ATTESTATION_PERIOD"),
     ("registry.class_delay", "DeviceRegistry", "MAX_CLASS_DELAY"),
     ("escrow.dispute_window", "JobEscrow", "MAX_DISPUTE_WINDOW"),
-    ("escrow.job_timeout", "JobEscrow", "MAX_JOB_TIMEOUT"),
+    ("escrow.job_timeout", "JobRegistry", "MAX_JOB_TIMEOUT"),
     ("escrow.fee_bps", "JobEscrow", "MAX_FEE_BPS"),
     ("emissions.block_seconds", "EmissionsController", "MAX_BLOCK_SECONDS"),
     ("emissions.activation_delay", "EpochLedger", "MAX_ACTIVATION_DELAY"),
