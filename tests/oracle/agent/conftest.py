@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -51,7 +52,7 @@ DIMS = Dims(32, 32, 64, 2)
 
 
 class DictChain:
-    """What an agent reads from a chain: beacons and the time. `down` makes it unreachable."""
+    """What an agent reads from a chain: beacons, jobs and the time. `down` makes it unreachable."""
 
     def __init__(self) -> None:
         self.deployment = Deployment(
@@ -62,10 +63,12 @@ class DictChain:
         self.now = 1_700_000_000
         self.down = False
 
-    def read(self, contract: str, function: str, epoch: int) -> bytes:
-        assert (contract, function) == ("EpochLedger", "beacon")
+    def read(self, contract: str, function: str, number: int) -> Any:
         self._check()
-        return self.beacons.get(epoch, bytes(32))
+        if (contract, function) == ("JobRegistry", "job_info"):
+            return SimpleNamespace(provider=PROVIDER)
+        assert (contract, function) == ("EpochLedger", "beacon")
+        return self.beacons.get(number, bytes(32))
 
     def timestamp(self) -> int:
         self._check()

@@ -170,7 +170,7 @@ def test_a_job_that_ended_is_not_ended_otherwise(agent: Any) -> None:
 @pytest.fixture
 def customer(world: Any, monkeypatch: pytest.MonkeyPatch) -> KeystoreSigner:
     signer = KeystoreSigner(Account.create())
-    job = SimpleNamespace(customer=signer.address)
+    job = SimpleNamespace(customer=signer.address, provider=7)
     read = world.chain.read
     monkeypatch.setattr(
         world.chain, "read", lambda c, f, *args: job if f == "job_info" else read(c, f, *args)

@@ -88,7 +88,7 @@ def test_missing_abi_names_the_command() -> None:
 
 def test_revert_reason_arrives(live: Live) -> None:
     call = live.chain.contract("JobRegistry").functions.accept(99)
-    with pytest.raises(Conflict, match="the chain refuses: job_escrow: "):
+    with pytest.raises(Conflict, match="the chain refuses: job_registry: "):
         live.chain.transact(KeystoreSigner(live.operator), call)
 
 

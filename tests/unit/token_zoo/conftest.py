@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.market import *  # noqa: F403 - fixtures
 from tests.unit.market import (
-    _session_first,  # noqa: F401 - a fixture
+    _wired,  # noqa: F401 - a fixture
     load_odd,
 )
 
