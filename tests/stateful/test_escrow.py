@@ -268,8 +268,10 @@ class EscrowMachine(RuleBasedStateMachine):
         return MEMBERS if job.payee == CLUSTER else ((job.payee, job.gpus),)
 
     def pledge_refusals(self, job: Job) -> list[tuple[bool, str]]:
+        if job.level >= len(LEVELS):
+            return [(True, "service_bonds: unknown sla")]
         per_gpu = LEVELS[job.level][0]
-        refusals = []
+        refusals: list[tuple[bool, str]] = []
         if job.payee == CLUSTER:
             refusals.append(
                 (
@@ -351,7 +353,6 @@ class EscrowMachine(RuleBasedStateMachine):
             lambda: self.escrow.open_job(*terms, sender=sender),
             *self.pull_refusals(market, sender, deposit, 0),
             (count == 0, "job_registry: no gpus"),
-            (level >= len(LEVELS), "job_registry: unknown sla"),
         ):
             return 0
         self.books.jobs[number] = Job(customer, payee, market, count, level, price, deposit)
