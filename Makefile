@@ -110,9 +110,8 @@ demo: setup ## play the whole life of the market on a local chain (KEEP=1 leaves
 test: setup test-python test-ape ## all tests that a change must pass
 
 .PHONY: test-python
-test-python: setup $(DONE)/node-dev ## contracts on titanoboa, the service, the scripts on anvil; coverage
-	@python -m pytest -q -n 2 --dist loadfile -m "not slow" \
-	  --cov=oracle --cov-report=term:skip-covered --cov-report=xml:build/coverage.xml
+test-python: setup $(DONE)/node-dev ## contracts on titanoboa, the service, the scripts on anvil
+	@python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 .PHONY: test-ape
 test-ape: setup ## contract tests through Ape, on its own test chain and on anvil
@@ -125,7 +124,9 @@ test-all: setup $(DONE)/node-dev ## make test, and the slow proofs
 	@$(MAKE) test-ape
 
 .PHONY: coverage
-coverage: setup ## branch coverage of the contracts by their unit tests
+coverage: setup $(DONE)/node-dev ## branch coverage of the service, and of the contracts by their unit tests
+	@python -m pytest -q -n 2 --dist loadfile -m "not slow" \
+	  --cov=oracle --cov-report=term:skip-covered --cov-report=xml:build/coverage.xml
 	@python -m pytest -q -n 2 --dist loadfile tests/unit -m "not slow" \
 	  --cov=contracts --cov-config=tests/unit/contracts.coveragerc --cov-report=term
 

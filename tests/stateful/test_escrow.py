@@ -85,6 +85,11 @@ signers = st.sampled_from(["right"] * 5 + ["wrong", "empty", "other"])
 senders = st.sampled_from(["right"] * 5 + ["customer", "thief", "other payee"])
 
 
+def terms_of(job: Job) -> tuple[int, int, int, int]:
+    """A job's service level; a job that names one that is not there is never accepted."""
+    return LEVELS[job.level] if job.level < len(LEVELS) else (0, 0, 0, 0)
+
+
 class EscrowMachine(RuleBasedStateMachine):
     """Everybody's calls as rules; after each, the contracts agree with the model."""
 
@@ -270,7 +275,7 @@ class EscrowMachine(RuleBasedStateMachine):
     def pledge_refusals(self, job: Job) -> list[tuple[bool, str]]:
         if job.level >= len(LEVELS):
             return [(True, "service_bonds: unknown sla")]
-        per_gpu = LEVELS[job.level][0]
+        per_gpu = terms_of(job)[0]
         refusals: list[tuple[bool, str]] = []
         if job.payee == CLUSTER:
             refusals.append(
@@ -300,12 +305,12 @@ class EscrowMachine(RuleBasedStateMachine):
         job.accepted_at = self.now
         for provider, count in self.members(job):
             self.committed[provider] += count
-            self.held[provider] += count * LEVELS[job.level][0]
+            self.held[provider] += count * terms_of(job)[0]
             self.short[provider] = 0
 
     def freed(self, job: Job, failed: int = 0) -> None:
         """The job's devices and collateral are free, but for what its customer gets."""
-        per_gpu, bps, _, _ = LEVELS[job.level]
+        per_gpu, bps, _, _ = terms_of(job)
         for i, (provider, count) in enumerate(self.members(job)):
             self.committed[provider] -= count
             self.held[provider] -= count * per_gpu
@@ -729,7 +734,7 @@ class EscrowMachine(RuleBasedStateMachine):
                 self.jobs.fail_job(number, provider, sender=self.customers[STRANGER])
             return
         share = dict(self.members(job)).get(provider, 0)
-        per_gpu, bps, _, _ = LEVELS[job.level]
+        per_gpu, bps, _, _ = terms_of(job)
         harm: list[Any] = []
         if self.attempt(
             lambda: harm.append(self.house.referee.fail_job(self.jobs, number, provider)),
@@ -771,7 +776,7 @@ class EscrowMachine(RuleBasedStateMachine):
         failed = 0
         for i, (provider, _) in enumerate(self.members(job)):
             since = self.short.get(provider, 0)
-            if since and self.now >= since + LEVELS[job.level][3] and self.is_short(provider):
+            if since and self.now >= since + terms_of(job)[3] and self.is_short(provider):
                 failed |= 1 << i
         if self.attempt(
             lambda: self.jobs.leave_for_lost_capacity(number, sender=sender),
@@ -1244,7 +1249,7 @@ class EscrowMachine(RuleBasedStateMachine):
             job.price,
             job.deposit,
             job.settled,
-            job.gpus * LEVELS[job.level][0] if accepted else 0,
+            job.gpus * terms_of(job)[0] if accepted else 0,
             job.accepted_at,
         )
         # nothing is paid twice, nor beyond the deposit
