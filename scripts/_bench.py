@@ -21,7 +21,16 @@ from oracle.domain.attestation.commitment import fold, root_of
 from oracle.domain.epochs import Leaf, LeafKind, account_key, provider_key
 from oracle.domain.hashing import keccak
 from oracle.domain.merkle import MerkleTree
-from oracle.domain.messages import Commit, Domain, EpochReport, Message, Report, Result, Voucher
+from oracle.domain.messages import (
+    Commit,
+    Domain,
+    EpochReport,
+    Message,
+    Offer,
+    Report,
+    Result,
+    Voucher,
+)
 from oracle.domain.receipts import JobStatus, Receipt, pack
 from scripts._anvil import test_key
 from scripts._parameters import DAY, HOUR, UNIT, Parameters
@@ -40,7 +49,12 @@ TREE_LEAVES = 140_000
 # receipts of the batches that are measured
 BATCHES = (1, 10, 50, 100, 400, 512)
 JOBS = max(BATCHES)
-# numbers of the devices of providers that have one each
+# vouchers of one transaction
+VOUCHERS = 10
+CLUSTER_MEMBERS = 4
+# numbers of devices: offered, in a cluster, of providers that have one each
+ON_OFFER = 8_000
+IN_CLUSTER = 9_000
 ELSEWHERE = 10_000
 # what such a provider stakes
 SMALL_STAKE = 200 * UNIT
@@ -237,6 +251,14 @@ class Bench:
             ),
         )
 
+    def vouchers(self, jobs: list[int], seconds: int) -> Sent:
+        """Settle jobs by their customer's vouchers, all in one transaction."""
+        signed = [
+            (*astuple(voucher), self.sign(CUSTOMER, voucher, "JobEscrow"))
+            for voucher in (Voucher(job, seconds, int(JobStatus.RUNNING)) for job in jobs)
+        ]
+        return self.send(OPERATOR, self["JobEscrow"].functions.settle_vouchers(signed))
+
     def batch(self, jobs: list[int], epoch: int, seconds: int, index: int | None = None) -> Sent:
         """Settle jobs by the committee's packed receipts; `index` is `seconds` unless given."""
         receipts = pack(Receipt(job, seconds, JobStatus.RUNNING) for job in jobs)
@@ -303,6 +325,8 @@ def measure(bench: Bench) -> Iterator[Measurement]:
     """Everything, in an order in which no measurement warms up the next one's state."""
     provider = yield from _staking(bench)
     yield from _jobs(bench, provider)
+    yield from _offers(bench, provider)
+    yield from _cluster(bench)
     yield from _scattered_jobs(bench)
     yield from _epochs(bench, provider)
     yield from _slash(bench, provider)
@@ -357,6 +381,10 @@ def _jobs(bench: Bench, provider: int) -> Iterator[Measurement]:
 
     bench.voucher(jobs[0], 60)
     yield bench.measured("voucher_repeat", bench.voucher(jobs[0], 120))
+    many = jobs[:VOUCHERS]
+    for job in many:
+        bench.voucher(job, 180)
+    yield bench.measured(f"vouchers_{VOUCHERS}_per_voucher", bench.vouchers(many, 240), len(many))
 
     yield from _batches(bench, jobs, "receipts")
 
@@ -367,6 +395,68 @@ def _batches(bench: Bench, jobs: list[int], name: str) -> Iterator[Measurement]:
     for place, size in enumerate(BATCHES, start=1):
         sent = bench.batch(jobs[:size], 1, 300 * (place + 1), index=jobs[0] * 100 + place)
         yield bench.measured(f"{name}_{size}_per_receipt", sent, size)
+
+
+def _offers(bench: Bench, provider: int) -> Iterator[Measurement]:
+    """Take two parts of a signed offer: each opens, funds and accepts a job."""
+    for number in range(3):
+        bench.attest(provider, ON_OFFER + number, epoch=1)
+    offer = Offer(
+        provider=provider,
+        device_class=CPU_CLASS,
+        gpus=3,
+        sla=0,
+        min_seconds=HOUR,
+        max_seconds=DAY,
+        expires_at=2**40,
+        nonce=1,
+        asset=str(bench["WorkToken"].address),
+        price_per_gpu_hour=UNIT,
+        terms=keccak(b"terms"),
+    )
+    signature = bench.sign(OPERATOR, offer, "OfferBook")
+    take = bench["JobEscrow"].functions.take_offer(
+        astuple(offer), bench.address(OPERATOR), signature, 1, HOUR
+    )
+    yield bench.measured("take_offer_first", bench.send(CUSTOMER, take))
+    yield bench.measured("take_offer_again", bench.send(CUSTOMER, take))
+
+
+def _cluster(bench: Bench) -> Iterator[Measurement]:
+    """Form a cluster of four providers with a GPU each, take a job with it and settle it."""
+    registry, staking = bench["ProviderRegistry"].functions, bench["ProviderStaking"].functions
+    clusters, escrow = bench["ClusterRegistry"].functions, bench["JobEscrow"].functions
+    members = []
+    for number in range(CLUSTER_MEMBERS):
+        operator = Web3.to_checksum_address(keccak(b"member" + number.to_bytes(4, "big"))[12:])
+        bench.send(
+            OWNER, registry.register(operator, bench.address(OWNER), 0, 0, 0, "ipfs://provider")
+        )
+        members.append(int(registry.provider_count().call()))
+        bench.send(OWNER, staking.stake(members[-1], SMALL_STAKE))
+        bench.attest(members[-1], IN_CLUSTER + number, epoch=1)
+    form = clusters.form([(member, 1) for member in members], CPU_CLASS, UNIT, 0)
+    cluster = int(form.call({"from": bench.address(OWNER)}))
+    yield bench.measured("cluster_form_4", bench.send(OWNER, form))
+    for place in range(1, CLUSTER_MEMBERS):
+        bench.send(OWNER, clusters.join(cluster, place))
+    opened = escrow.open_job(
+        cluster,
+        bench["WorkToken"].address,
+        CLUSTER_MEMBERS,
+        CPU_CLASS,
+        UNIT,
+        10 * UNIT,
+        0,
+        keccak(b"t"),
+    )
+    job = int(opened.call({"from": bench.address(CUSTOMER)}))
+    bench.send(CUSTOMER, opened)
+    accepted = bench.send(OWNER, bench["JobRegistry"].functions.accept(job))
+    bench.voucher(job, 60)
+    settled = bench.voucher(job, 120)
+    yield bench.measured("cluster_accept_4", accepted)
+    yield bench.measured("cluster_voucher_repeat", settled)
 
 
 def _scattered_jobs(bench: Bench) -> Iterator[Measurement]:
@@ -478,7 +568,7 @@ def _accusation(bench: Bench, provider: int) -> Iterator[Measurement]:
     fraud, downtime = court.FRAUD().call(), court.DOWNTIME().call()
     bench.attest(provider, JOBS, epoch=3)
     job, _ = bench.open_job(provider, sla=1)
-    bench.send(OPERATOR, bench["JobEscrow"].functions.accept(job))
+    bench.send(OPERATOR, bench["JobRegistry"].functions.accept(job))
     # somebody else's case is open already
     bench.send(CUSTOMER, court.accuse(provider, downtime, 0, keccak(b"other evidence")))
 

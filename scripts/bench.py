@@ -57,7 +57,13 @@ ROWS = (
     Row("slash", "slash, 200 unbonding, 3 delegators", 106_289, "The Graph", 90_000),
     Row("open_job", "open and fund a job", 91_121, "The Graph", 125_000),
     Row("top_up", "top up a job", 56_921, "The Graph", 50_000),
+    Row("take_offer_first", "take an offer: open, fund, accept", None, "nobody", None),
+    Row("take_offer_again", "take more of it", None, "nobody", None),
     Row("voucher_repeat", "settle a voucher, again", 145_240, "The Graph", 60_000),
+    Row("vouchers_10_per_voucher", "a voucher of 10, one provider", None, "nobody", None),
+    Row("cluster_form_4", "form a cluster of 4", None, "nobody", None),
+    Row("cluster_accept_4", "accept a job with it", None, "nobody", None),
+    Row("cluster_voucher_repeat", "settle its voucher, again", None, "nobody", None),
     *(
         Row(f"receipts_{size}_per_receipt", f"a receipt of {size}, one provider", *known)
         for size, known in {
