@@ -89,6 +89,17 @@ def test_thirty_one_of_thirty_one(deploy_committee, sign_report, check, consumer
     assert check(sign_report(signers, consumer, at=target), at=target) == 2**31 - 1
 
 
+@pytest.mark.parametrize("members", [13, 14, 15])
+def test_stranger_beyond_a_roster_around_the_end_of_a_chunk(
+    deploy_committee, sign_report, check, consumer, keys, members
+):
+    *signers, stranger = keys("size", members + 1)
+    threshold = members // 2 + 1
+    target = deploy_committee([s.address for s in signers], threshold)
+    with boa.reverts(UNKNOWN):
+        check(sign_report([*signers[1 - threshold :], stranger], consumer, at=target), at=target)
+
+
 # --- how many -----------------------------------------------------------------------------
 
 
@@ -316,6 +327,18 @@ def test_new_key_counts_at_once_and_the_old_one_until_the_overlap_ends(
     with boa.reverts(EXPIRED):
         check(with_old)
     assert check(with_new) == 0b0011111
+
+
+def test_key_that_ends_now_is_left_out_of_a_new_roster(
+    check, sign_report, consumer, oracles, keys, rotate
+):
+    fresh, other = keys("fresh", 2)
+    rotate(oracles[0], fresh)
+    with_old = sign_report(oracles[:5], consumer)
+    boa.env.time_travel(seconds=KEY_OVERLAP)
+    rotate(oracles[6], other)
+    with boa.reverts(UNKNOWN):
+        check(with_old)
 
 
 def test_two_keys_of_one_member_count_once(check, sign_report, consumer, oracles, keys, rotate):
