@@ -8,9 +8,11 @@ from pydantic import TypeAdapter
 from oracle.adapters.problem import error_of, error_type
 from oracle.api import schemas
 from oracle.domain.proposals import (
+    BlameProposal,
     DeviceObservation,
     DeviceProposal,
     EpochProposal,
+    Proposal,
     SignedBatch,
     UsageObservation,
     UsageProposal,
@@ -75,9 +77,7 @@ class Peer:
         """The leaf file of a report."""
         return self._request("GET", f"/v1/epochs/0x{report_hash.hex()}/leaves")
 
-    def endorse(
-        self, proposal: UsageProposal | DeviceProposal | EpochProposal
-    ) -> tuple[str, bytes]:
+    def endorse(self, proposal: Proposal) -> tuple[str, bytes]:
         """Ask for its signature: its identity and the signature over the committee report.
 
         Raises `Bound` where it is bound to another proposal, `BadInput` where it disagrees.
@@ -85,6 +85,8 @@ class Peer:
         match proposal:
             case UsageProposal():
                 path, body = "usage", schemas.UsageProposal.of(proposal).model_dump_json()
+            case BlameProposal():
+                path, body = "blame", schemas.BlameProposal.of(proposal).model_dump_json()
             case DeviceProposal():
                 path, body = "device", schemas.DeviceProposal.of(proposal).model_dump_json()
             case EpochProposal():

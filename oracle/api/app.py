@@ -212,6 +212,11 @@ def _peer_routes(app: FastAPI, node: Node) -> None:
         """Check a batch and sign it."""
         return _signature(node.settle.endorse(body.proposal()))
 
+    @app.post("/v1/peer/proposals/blame", tags=["peer"])
+    def endorse_blame(body: schemas.BlameProposal) -> schemas.PeerSignature:
+        """Look for the blamed members of a cluster, and sign if they are missed here too."""
+        return _signature(node.blame.endorse(body.proposal()))
+
     @app.post("/v1/peer/proposals/device", tags=["peer"])
     def endorse_device(body: schemas.DeviceProposal) -> schemas.PeerSignature:
         """Check a device's result and sign it."""

@@ -24,6 +24,7 @@ from oracle.domain.attestation import Dims
 from oracle.domain.settlement import Settlement
 from oracle.errors import Misconfigured
 from oracle.services.attest import Attest, AttestationRules
+from oracle.services.blame import Blame
 from oracle.services.close_epoch import CloseEpoch
 from oracle.services.execution import Execution
 from oracle.services.ingest import Ingest
@@ -32,8 +33,9 @@ from oracle.services.offers import Offers
 from oracle.services.quorum import Quorum
 from oracle.services.record import Record
 from oracle.services.rounds import RoundRules, Rounds
-from oracle.services.settle import Settle, SettlementRules, UsageRules
+from oracle.services.settle import Settle, SettlementRules
 from oracle.services.submit import Outbox
+from oracle.services.uptime import Uptime, UsageRules
 from oracle.settings import Settings
 
 log = structlog.get_logger()
@@ -87,7 +89,16 @@ class Node:
         usage_rules = UsageRules(
             settings.usage_lag, settings.heartbeat_grace, settings.uptime_after
         )
-        self.settle = Settle(*shared, usage_rules, _settlement_rules(settings))
+        uptime = Uptime(self.store, self.market, usage_rules)
+        self.blame = Blame(
+            self.market,
+            self.member,
+            self.quorum,
+            self.outbox,
+            uptime,
+            patience=settings.uptime_after,
+        )
+        self.settle = Settle(*shared, uptime, self.blame, usage_rules, _settlement_rules(settings))
         history = History(chain, self.market)
         self.execution = Execution(
             self.store, self.market, history, self.member, self.settle, usage_rules

@@ -583,6 +583,23 @@ class UsageProposal(Body):
         return proposals.UsageProposal(self.epoch, self.index, observations, self.receipts)
 
 
+class BlameProposal(Body):
+    """POST /v1/peer/proposals/blame: which members of a cluster failed a job."""
+
+    epoch: U64
+    job: U64
+    mask: Annotated[int, Field(ge=1, lt=2**64)]
+
+    @classmethod
+    def of(cls, proposal: proposals.BlameProposal) -> "BlameProposal":
+        """The body for a proposal."""
+        return cls(**asdict(proposal))
+
+    def proposal(self) -> proposals.BlameProposal:
+        """The proposal in a body."""
+        return proposals.BlameProposal(self.epoch, self.job, self.mask)
+
+
 class DeviceProposal(Body):
     """POST /v1/peer/proposals/device: a leader's choice of observations.
 

@@ -41,6 +41,14 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class PayeeMember:
+    """A provider behind a payee, and the GPUs it brings; a cluster's never change."""
+
+    provider: int
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceLevel:
     """What a provider promises for a job; the terms of a number never change."""
 
@@ -68,6 +76,11 @@ class Job:
     accepted_at: int
     # service level, 0 for none
     sla: int = 0
+
+    @property
+    def is_of_cluster(self) -> bool:
+        """Whether its payee is a cluster."""
+        return self.provider >= FIRST_CLUSTER
 
     @property
     def is_active(self) -> bool:

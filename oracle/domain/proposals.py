@@ -95,6 +95,16 @@ class DeviceProposal:
 
 
 @dataclass(frozen=True, slots=True)
+class BlameProposal:
+    """Whom a leader blames for a cluster's job: a follower signs if it misses each of them too."""
+
+    epoch: int
+    job: int
+    # bit i for member i of the cluster
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
 class SignedBatch:
     """A batch with its quorum: JobEscrow.settle_batch takes it from anyone, at any time."""
 
@@ -117,6 +127,9 @@ class EpochProposal:
     to_epoch: int
     report_hash: bytes
     batches: tuple[SignedBatch, ...] = ()
+
+
+Proposal = UsageProposal | BlameProposal | DeviceProposal | EpochProposal
 
 
 def usage_message(

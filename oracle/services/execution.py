@@ -28,8 +28,9 @@ from oracle.domain.receipts import FINAL, JobStatus
 from oracle.domain.records import FiledReceipt, Outcome, ReceiptState
 from oracle.errors import BadInput, ClearworkError, NotFound, Transient, Unauthorized
 from oracle.services.membership import Member
-from oracle.services.settle import Settle, UsageRules
+from oracle.services.settle import Settle
 from oracle.services.signers import check_place, check_role
+from oracle.services.uptime import UsageRules
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ import structlog
 from oracle.adapters.chain.market import Market
 from oracle.adapters.peers import Peer
 from oracle.domain.messages import Report
-from oracle.domain.proposals import DeviceProposal, EpochProposal, UsageProposal
+from oracle.domain.proposals import Proposal
 from oracle.domain.records import Statement
 from oracle.domain.recovery import recover
 from oracle.errors import Bound, ClearworkError, Transient
@@ -39,7 +39,7 @@ class Quorum:
     def collect(
         self,
         report: Report,
-        proposal: UsageProposal | DeviceProposal | EpochProposal,
+        proposal: Proposal,
         kept: dict[str, object] | None = None,
     ) -> bytes:
         """`threshold` signatures of 65 bytes, ascending by key, as the contracts want them.

@@ -26,30 +26,20 @@ from oracle.domain.proposals import (
 from oracle.domain.receipts import MAX_RECEIPTS, JobStatus, Receipt, latest, pack, unpack
 from oracle.domain.records import Reported, Statement
 from oracle.domain.settlement import Settlement, cheapest, receipts_in, worth
-from oracle.domain.usage import believable, covered_seconds, misses_uptime
+from oracle.domain.usage import believable
 from oracle.errors import BadInput, ClearworkError
 from oracle.faults import reach
+from oracle.services.blame import Blame
 from oracle.services.membership import COMMITTEE, Member
 from oracle.services.quorum import BoundElsewhere, Quorum
 from oracle.services.submit import Goal, Outbox
+from oracle.services.uptime import Uptime, UsageRules
 
 log = structlog.get_logger()
 
 ESCROW = "JobEscrow"
 # batches of an epoch that a leader tries before it leaves the rest to the next round
 MAX_ATTEMPTS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRules:
-    """When the committee steps in, and how long a heartbeat vouches. Seconds of chain time."""
-
-    # a customer is silent when usage it could have co-signed is this old
-    lag: int
-    # how long after a heartbeat a device is taken to be alive
-    grace: int
-    # how long after acceptance a job's uptime is judged for the first time
-    uptime_after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +62,8 @@ class Settle:
         peers: Sequence[Peer],
         quorum: Quorum,
         outbox: Outbox,
+        uptime: Uptime,
+        blame: Blame,
         rules: UsageRules,
         settlement: SettlementRules,
     ) -> None:
@@ -81,6 +73,8 @@ class Settle:
         self._peers = peers
         self._quorum = quorum
         self._outbox = outbox
+        self._uptime = uptime
+        self._blame = blame
         self._rules = rules
         self._settlement = settlement
 
@@ -91,64 +85,29 @@ class Settle:
         observed = []
         reports = {reported.job: reported for reported in self._store.reported()}
         for job in self._market.running_jobs():
-            covered = self._covered(job)
+            covered = self._uptime.covered(job)
             seconds, status = job.settled, int(JobStatus.RUNNING)
             if job.job in reports:
                 reported = reports[job.job]
                 seconds, status = self._believable(job, reported, covered), reported.status
-            if status == JobStatus.RUNNING and self._misses_uptime(job, covered):
+            if status == JobStatus.RUNNING and self._uptime.is_missed(job, covered):
                 status = JobStatus.SLA_MISSED
             if job.advances(seconds, status):
                 observed.append(JobObservation(seconds, status, job.job))
         return observed
-
-    def _misses_uptime(self, job: Job, covered: int) -> bool:
-        """Whether a job has been watched for long enough, and its devices were too often gone."""
-        elapsed = self._market.head.timestamp - job.accepted_at
-        if not job.sla or elapsed < self._rules.uptime_after:
-            return False
-        promised = self._market.service_level(job.sla).uptime_bps
-        return misses_uptime(job.gpus, elapsed, covered, promised)
 
     def believed(self, job: Job) -> int:
         """The cumulative GPU-seconds of a job, over or not, that this oracle vouches for."""
         reported = self._store.reported(job.job)
         if not reported:
             return job.settled
-        return self._believable(job, reported[0], self._covered(job))
-
-    def _covered(self, job: Job) -> int:
-        """GPU-seconds since acceptance for which heartbeats vouch, of all its payee's devices."""
-        members = self._market.members(job.provider)
-        devices = [
-            device.device
-            for provider in members
-            for device in self._store.devices(provider)
-            if self._attested(device.device, members, job)
-        ]
-        now = self._market.head.timestamp
-        return sum(
-            covered_seconds(times, job.accepted_at, now, self._rules.grace)
-            # one that came just before the acceptance still vouches for what followed
-            for times in self._store.beats(
-                devices, since=job.accepted_at - self._rules.grace
-            ).values()
-        )
+        return self._believable(job, reported[0], self._uptime.covered(job))
 
     def _believable(self, job: Job, reported: Reported, covered: int) -> int:
         elapsed = self._market.head.timestamp - job.accepted_at
         seconds = believable(reported.cumulative_gpu_seconds, job.gpus, elapsed, covered)
         # what the customer has co-signed since is beyond doubt
         return max(seconds, job.settled)
-
-    def _attested(self, device: bytes, providers: Sequence[int], job: Job) -> bool:
-        """Whether a device is in the registry and was so at some time of the job."""
-        entry = self._market.device(device)
-        return (
-            entry is not None
-            and entry.provider in providers
-            and entry.attested_until > job.accepted_at
-        )
 
     def observation(self, epoch: int) -> UsageObservation:
         """This oracle's signed view for its peers. Raises `BadInput` for a distant epoch."""
@@ -255,7 +214,7 @@ class Settle:
             return False
         if receipt.status == JobStatus.SLA_MISSED and not job.has_ended:
             # the customer need not wait: nothing it could co-sign says that
-            return True
+            return self._blame.is_over(job)
         since = self._store.first_beyond(receipt.job, job.settled, job.has_ended)
         return since is not None and since + self._rules.lag <= self._market.head.timestamp
 

@@ -57,6 +57,11 @@ class Goal:
         return cls("batch", {"jobs": jobs})
 
     @classmethod
+    def blamed(cls, job: int) -> "Goal":
+        """The committee's word on who failed a cluster's job is known."""
+        return cls("blamed", {"job": job})
+
+    @classmethod
     def device(cls, device: bytes, epoch: int) -> "Goal":
         """The registry's entry of a device is of this epoch or newer."""
         return cls("device", {"device": device.hex(), "epoch": epoch})
@@ -97,6 +102,8 @@ class Goal:
                     market.job_at(job, block).advances(seconds, status)
                     for job, seconds, status in facts["jobs"]
                 )
+            case "blamed":
+                return market.is_blamed(facts["job"], block)
             case "device":
                 device = bytes.fromhex(facts["device"])
                 entry: DeviceEntry | None = market.device_at(device, block)

@@ -15,6 +15,7 @@ from oracle.domain.market import (
     DeviceEntry,
     Head,
     Job,
+    PayeeMember,
     Provider,
     ServiceLevel,
 )
@@ -144,9 +145,12 @@ class Market:
         """The providers behind a payee: itself, or all of a cluster in the order of its places."""
         if payee < FIRST_CLUSTER:
             return (payee,)
-        return tuple(
-            member.provider for member in self._read("ClusterRegistry", "members_of", payee)
-        )
+        return tuple(member.provider for member in self.cluster(payee))
+
+    def cluster(self, payee: int) -> tuple[PayeeMember, ...]:
+        """The members of a cluster, in the order of their places."""
+        members = self._read("ClusterRegistry", "members_of", payee)
+        return tuple(PayeeMember(member.provider, member.gpus) for member in members)
 
     def speaker(self, payee: int) -> Provider:
         """The provider whose keys sign for a payee: itself, or a cluster's lead."""
@@ -227,6 +231,10 @@ class Market:
             terms = self.chain.read("ServiceBonds", "sla_terms", sla)
             self._service_levels[sla] = ServiceLevel(terms.uptime_bps)
         return self._service_levels[sla]
+
+    def is_blamed(self, job: int, block: Block | None = None) -> bool:
+        """Whether the committee's word on who failed a cluster's job is on chain."""
+        return bool(self.chain.read("ServiceBonds", "blamed", job, block=block))
 
     def job_count(self) -> int:
         """Number of the newest job; the first is 1."""

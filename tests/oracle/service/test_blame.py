@@ -1,0 +1,136 @@
+"""A cluster that misses its service level: who failed is said on chain, and pays alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from oracle.domain.hashing import keccak
+from oracle.domain.proposals import BlameProposal
+from oracle.domain.receipts import JobStatus
+from oracle.errors import BadInput
+from scripts._anvil import test_key as key_of
+from tests.oracle.conftest import PRICE, UNIT, Live, Machine, Oracle, enter, step, step_until
+
+COLLATERAL = UNIT
+DEPOSIT = 100 * UNIT
+SILENT = 0b10
+
+
+@pytest.fixture
+def other(live: Live) -> Machine:
+    """The device of a second provider, with keys of its own."""
+    theirs = replace(live, provider_owner=key_of(8), operator=key_of(9))
+    return Machine(theirs, theirs.register_provider(), identity=keccak(b"other machine"))
+
+
+@pytest.fixture
+def job(live: Live, oracles: list[Oracle], machine: Machine, other: Machine) -> int:
+    """A cluster's job: a GPU of each of two providers, promised for 90 % of the time."""
+    live.send(live.deployer, "ServiceBonds", "add_sla", COLLATERAL, 10_000, 9_000, 0)
+    live.enter_epoch(1)
+    step(oracles)
+    enter(machine, oracles)
+    enter(other, oracles)
+    members = [(machine.provider, 1), (other.provider, 1)]
+    live.send(live.operator, "ClusterRegistry", "form", members, 1, COLLATERAL, 0)
+    cluster = 2**23
+    live.send(other.live.operator, "ClusterRegistry", "join", cluster, 1)
+    token, escrow = live.deployment.address("WorkToken"), live.deployment.address("JobEscrow")
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, DEPOSIT)
+    live.send(live.customer, "WorkToken", "approve", escrow, DEPOSIT)
+    terms = (cluster, token, 2, 1, PRICE, DEPOSIT, 1, bytes(32))
+    live.send(live.customer, "JobEscrow", "open_job", *terms)
+    number = int(live.read("JobEscrow", "job_count"))
+    live.send(live.operator, "JobRegistry", "accept", number)
+    return number
+
+
+def beat(live: Live, oracles: list[Oracle], machines: list[Machine], seconds: int) -> None:
+    """Let chain time pass with a heartbeat of each machine every 20 seconds."""
+    for _ in range(seconds // 20):
+        for oracle in oracles:
+            oracle.look()
+            oracle.post("/v1/heartbeats", [machine.heartbeat() for machine in machines])
+        live.mine(1, 20)
+    for oracle in oracles:
+        oracle.look()
+
+
+def status(live: Live, job: int) -> int:
+    return int(live.read("JobRegistry", "job_info", job).status)
+
+
+def test_the_member_that_was_gone_is_blamed_and_pays_alone(
+    live: Live, oracles: list[Oracle], machine: Machine, other: Machine, job: int
+) -> None:
+    beat(live, oracles, [machine], 600)
+    step_until(oracles, lambda: status(live, job) == JobStatus.SLA_MISSED)
+    assert live.read("ServiceBonds", "blamed", job) == SILENT
+
+    bonds = [live.read("ProviderStaking", "slashable", m.provider) for m in (machine, other)]
+    live.send(live.customer, "JobRegistry", "close", job)
+    left = [live.read("ProviderStaking", "slashable", m.provider) for m in (machine, other)]
+    assert left == [bonds[0], bonds[1] - COLLATERAL]
+
+
+def test_a_cluster_that_was_there_is_not_blamed(
+    live: Live, oracles: list[Oracle], machine: Machine, other: Machine, job: int
+) -> None:
+    beat(live, oracles, [machine, other], 620)
+    step(oracles, 8)
+    assert status(live, job) == JobStatus.ACCEPTED
+    assert live.read("ServiceBonds", "blamed", job) == 0
+
+
+@pytest.mark.parametrize("mask", [0, 0b01, 0b11, 0b110])
+def test_nobody_signs_for_the_blame_of_a_member_that_it_heard_of(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int, mask: int
+) -> None:
+    beat(live, oracles, [machine], 600)
+    epoch = oracles[1].node.market.head.epoch
+    with pytest.raises(BadInput, match="heard of here"):
+        oracles[1].node.blame.endorse(BlameProposal(epoch, job, mask))
+
+
+def test_nobody_signs_too_early_or_for_another_epoch(
+    live: Live, oracles: list[Oracle], job: int
+) -> None:
+    blame, market = oracles[0].node.blame, oracles[0].node.market
+    oracles[0].look()
+    with pytest.raises(BadInput, match="kept its service level"):
+        blame.endorse(BlameProposal(market.head.epoch, job, SILENT))
+    live.mine(1, 620)
+    oracles[0].look()
+    epoch = market.head.epoch
+    for stale in (epoch - 2, epoch + 2):
+        with pytest.raises(BadInput, match="stale epoch"):
+            blame.endorse(BlameProposal(stale, job, SILENT))
+
+
+def test_nobody_signs_for_the_blame_of_a_provider_alone(
+    live: Live, oracles: list[Oracle], machine: Machine
+) -> None:
+    live.enter_epoch(1)
+    step(oracles)
+    enter(machine, oracles)
+    job = live.open_job(machine.provider)
+    oracles[0].look()
+    epoch = oracles[0].node.market.head.epoch
+    with pytest.raises(BadInput, match="no cluster's"):
+        oracles[0].node.blame.endorse(BlameProposal(epoch, job, 1))
+
+
+def test_oracles_that_do_not_agree_make_no_customer_wait_for_ever(
+    live: Live, oracles: list[Oracle], machine: Machine, job: int
+) -> None:
+    """Each hears of another member, so no blame has a quorum: the job ends without one."""
+    for _ in range(31):
+        for place, oracle in enumerate(oracles):
+            oracle.look()
+            if place % 2:
+                oracle.post("/v1/heartbeats", [machine.heartbeat()])
+        live.mine(1, 20)
+    step(oracles, 4)
+    assert status(live, job) == JobStatus.ACCEPTED
+    live.mine(1, 1_000)
+    step_until(oracles, lambda: status(live, job) == JobStatus.SLA_MISSED)
