@@ -29,11 +29,10 @@ LEAST_SECONDS = 60
 
 
 class Cache:
-    """Deployers of what no mutant changes, compiled once; nothing of a mutant is kept."""
+    """Deployers, compiled once; a mutant's process forgets those that the mutant changes."""
 
-    def __init__(self, mutated: set[str]) -> None:
+    def __init__(self) -> None:
         self._compile = boa.load_partial
-        self._mutated = mutated
         self._kept: dict[str, Any] = {}
 
     def load_partial(self, filename: str, compiler_args: Any = None) -> Any:
@@ -43,10 +42,16 @@ class Cache:
             self._kept[path] = self._compile(path)
         return self._kept[path]
 
-    def load_unchanged(self) -> None:
+    def load_all(self) -> None:
         for path in sorted(CONTRACTS.glob("*.vy")):
-            if not self._mutated & set(built_on(CONTRACTS, path.name)):
-                self.load_partial(str(path))
+            # it is compiled when the bytecode is asked for
+            assert self.load_partial(str(path)).compiler_data.bytecode
+
+    def forget(self, changed: str) -> None:
+        """Drop what is built on a source, as the sources were before the change."""
+        for path in CONTRACTS.glob("*.vy"):
+            if changed in built_on(CONTRACTS, path.name):
+                del self._kept[str(path)]
 
     # what boa asks of its cache on disk
     def caching_lookup(self, _key: str, compute: Callable[[], Any]) -> Any:
@@ -74,7 +79,7 @@ class Mutation:
         self.part = self.all[first::step]
         verdicts = map(json.loads, journal.read_text().splitlines())
         self.known = {v["id"]: v["verdict"] for v in verdicts}
-        self.cache = Cache(set(self.files))
+        self.cache = Cache()
         self.durations: dict[str, float] = {}
         self.failed = ""
 
@@ -86,7 +91,7 @@ class Mutation:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.cache.load_unchanged()
+        self.cache.load_all()
         boa.load_partial = self.cache.load_partial
         boa.interpret._disk_cache = self.cache
         original, seconds = self.forked(lambda: self.examine(session), 600)
@@ -124,6 +129,7 @@ class Mutation:
     ) -> dict[str, Any]:
         """In a process forked for it: compile the mutant and run the tests until one fails."""
         if mutant:
+            self.cache.forget(mutant.file)
             (CONTRACTS / mutant.file).write_text(mutant.apply(self.sources[mutant.file]))
         try:
             code = self.code()
