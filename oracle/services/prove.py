@@ -6,25 +6,33 @@ from typing import Any
 
 from oracle.adapters.gpu.backend import Backend
 from oracle.domain.attestation import (
+    LEAF_ENTRIES,
     Dims,
-    FoldedTree,
     Matrix,
     Opening,
     Query,
+    Tree,
     chain_seeds,
     next_seed,
+    pruned_levels,
     row_key,
 )
+from oracle.domain.attestation import memory_needed as memory_needed
 from oracle.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A chain that was run: its shape, first seed and the trees of all rounds."""
+    """A chain that was run: its shape, first seed and the trees of all rounds.
+
+    Of each tree the lowest `pruned` levels are gone; `backend` computes again what is asked for.
+    """
 
     dims: Dims
     seed: bytes
-    trees: tuple[FoldedTree, ...]
+    trees: tuple[Tree, ...]
+    backend: Backend[Any, Any]
+    pruned: int = 0
 
     @property
     def roots(self) -> list[bytes]:
@@ -44,7 +52,21 @@ class Proof:
                 f"rounds are 0..{self.dims.rounds - 1}, leaves 0..{self.dims.leaves - 1}",
             )
         tree = self.trees[round_index]
-        return tree.leaf(leaf), tree.path(leaf)
+        if not self.pruned:
+            return tree.leaf(leaf), tree.path(leaf)
+        node, place = divmod(leaf, 1 << self.pruned)
+        below = self._below(round_index, node)
+        return below.leaf(place), below.path(place) + tree.path(node)
+
+    def _below(self, round_index: int, node: int) -> Tree:
+        """The tree under a node of the lowest level that was kept: part of one row of C."""
+        entries = LEAF_ENTRIES << self.pruned
+        i, first = divmod(node * entries, self.dims.n)
+        seed = chain_seeds(self.seed, self.roots[:round_index])[-1]
+        columns = [row_key(self.seed, Matrix.B, j) for j in range(first, first + entries)]
+        row = self.backend.rows([row_key(seed, Matrix.A, i)], Matrix.A, self.dims.k)
+        b = self.backend.rows(columns, Matrix.B, self.dims.k)
+        return self.backend.fold_commit(self.backend.matmul(row, b))
 
     def answer(self, queries: Iterable[Query]) -> list[Opening]:
         """Openings of the queried entries, in the order asked."""
@@ -56,28 +78,21 @@ class Proof:
         return openings
 
 
-def memory_needed(dims: Dims) -> int:
-    """Bytes a prover of this chain should have: int8 factors with one as float32, one int32
-    product with its float32 parts, and the trees of all rounds."""
-    entries = dims.m * dims.n
-    return 5 * dims.k * (dims.m + dims.n) + 8 * entries + dims.rounds * entries * 3 // 2
-
-
 def prove(backend: Backend[Any, Any], seed: bytes, dims: Dims) -> Proof:
     """Run the whole chain: B once from `seed`, A fresh in every round.
 
     Memory: see `memory_needed`.
     """
-    columns = [row_key(seed, Matrix.B, j) for j in range(dims.n)]
-    b = backend.rows(columns, Matrix.B, dims.k)
-    trees: list[FoldedTree] = []
+    pruned = pruned_levels(dims)
+    b = backend.factor(seed, Matrix.B, dims.n, dims.k)
+    trees: list[Tree] = []
     round_seed = seed
     for _ in range(dims.rounds):
-        keys = [row_key(round_seed, Matrix.A, i) for i in range(dims.m)]
-        product = backend.matmul(backend.rows(keys, Matrix.A, dims.k), b)
-        trees.append(backend.fold_commit(product))
-        round_seed = next_seed(round_seed, trees[-1].root)
-    return Proof(dims, seed, tuple(trees))
+        product = backend.matmul(backend.factor(round_seed, Matrix.A, dims.m, dims.k), b)
+        tree = backend.fold_commit(product)
+        trees.append(tree.above(pruned) if pruned else tree)
+        round_seed = next_seed(round_seed, tree.root)
+    return Proof(dims, seed, tuple(trees), backend, pruned)
 
 
 def warm_up(backend: Backend[Any, Any]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from oracle.domain.attestation import FoldedTree, Matrix
+from oracle.domain.attestation import Matrix, Tree
 
 Rows = TypeVar("Rows")
 """Generated rows: int8, one per key."""
@@ -20,13 +20,16 @@ class Backend(Protocol[Rows, Product]):
 
     name: str
 
+    def factor(self, seed: bytes, matrix: Matrix, rows: int, length: int) -> Rows:
+        """The first `rows` rows of A, or columns of B, that `seed` generates: (rows, length)."""
+
     def rows(self, keys: Sequence[bytes], matrix: Matrix, length: int) -> Rows:
         """The `length` int8 values behind each 32-byte key; `length` is a multiple of 32."""
 
     def matmul(self, a: Rows, b: Rows) -> Product:
         """A . B in int32, where `b` holds the columns of B as rows."""
 
-    def fold_commit(self, product: Product) -> FoldedTree:
+    def fold_commit(self, product: Product) -> Tree:
         """Fold every entry to a byte and build the tree over leaves of 128 bytes."""
 
     def fold_pairs(self, a: Rows, b: Rows) -> bytes:

@@ -68,9 +68,11 @@ def fold(products: NDArray[np.int32], out: Bytes) -> None:
 
 @kernel
 def add_exact(total: NDArray[np.int32], part: NDArray[np.float32]) -> None:
-    """Add integers held as float32 to int32 sums; both contiguous, of one size."""
-    for index in range(total.size):
-        total[index] += np.int32(part[index])
+    """Add integers held as float32 to int32 sums; both of one shape (rows, columns)."""
+    rows, columns = total.shape
+    for row in range(rows):
+        for column in range(columns):
+            total[row, column] += np.int32(part[row, column])
 
 
 @kernel

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from oracle.adapters.gpu import keccak_kernels
 from oracle.domain.attestation import LEAF_BYTES, FoldedTree, Matrix
-from oracle.domain.keccak_lanes import hash_blocks
+from oracle.domain.keccak_lanes import Words, hash_blocks
 
 Int8Matrix = NDArray[np.int8]
 Int32Matrix = NDArray[np.int32]
@@ -16,6 +16,8 @@ Int32Matrix = NDArray[np.int32]
 K_BLOCK = 1_024
 # rows of C per BLAS call: keeps the float32 partial sums in cache
 ROW_BLOCK = 256
+# columns of B that are float32 at a time, so that a large B is not held twice
+COLUMN_BLOCK = 2_048
 
 
 class NumpyBackend:
@@ -23,24 +25,27 @@ class NumpyBackend:
 
     name = "numpy"
 
+    def factor(self, seed: bytes, matrix: Matrix, rows: int, length: int) -> Int8Matrix:
+        """See `Backend.factor`."""
+        return _generate(factor_keys(seed, matrix, rows), matrix, length)
+
     def rows(self, keys: Sequence[bytes], matrix: Matrix, length: int) -> Int8Matrix:
         """See `Backend.rows`."""
-        words = np.frombuffer(b"".join(keys), ">u8").astype(np.uint64).reshape(-1, 4)
-        out = np.empty((len(keys), length // 8), np.uint64)
-        keccak_kernels.generate(words, matrix is Matrix.B, out)
-        return out.view(np.int8)
+        return _generate(key_words(keys), matrix, length)
 
     def matmul(self, a: Int8Matrix, b: Int8Matrix) -> Int32Matrix:
         """See `Backend.matmul`."""
         total = np.zeros((len(a), len(b)), np.int32)
-        part = np.empty((min(ROW_BLOCK, len(a)), len(b)), np.float32)
-        for k in range(0, a.shape[1], K_BLOCK):
-            columns = b[:, k : k + K_BLOCK].astype(np.float32).T
-            for i in range(0, len(a), ROW_BLOCK):
-                rows = a[i : i + ROW_BLOCK, k : k + K_BLOCK].astype(np.float32)
-                out = part[: len(rows)]
-                np.matmul(rows, columns, out=out)
-                keccak_kernels.add_exact(total[i : i + ROW_BLOCK].reshape(-1), out.reshape(-1))
+        part = np.empty((min(ROW_BLOCK, len(a)), min(COLUMN_BLOCK, len(b))), np.float32)
+        for j in range(0, len(b), COLUMN_BLOCK):
+            for k in range(0, a.shape[1], K_BLOCK):
+                columns = b[j : j + COLUMN_BLOCK, k : k + K_BLOCK].astype(np.float32).T
+                for i in range(0, len(a), ROW_BLOCK):
+                    rows = a[i : i + ROW_BLOCK, k : k + K_BLOCK].astype(np.float32)
+                    out = part[: len(rows), : columns.shape[1]]
+                    np.matmul(rows, columns, out=out)
+                    block = total[i : i + ROW_BLOCK, j : j + COLUMN_BLOCK]
+                    keccak_kernels.add_exact(block, out)
         return total
 
     def fold_commit(self, product: Int32Matrix) -> FoldedTree:
@@ -59,6 +64,29 @@ class NumpyBackend:
         folded = np.empty(len(a), np.uint8)
         keccak_kernels.fold(products, folded)
         return folded.tobytes()
+
+
+def key_words(keys: Sequence[bytes]) -> Words:
+    """Keys as `keccak_kernels.generate` takes them: (keys, 4), most significant word first."""
+    return np.frombuffer(b"".join(keys), ">u8").astype(np.uint64).reshape(-1, 4)
+
+
+def factor_keys(seed: bytes, matrix: Matrix, rows: int) -> Words:
+    """The keys of the first `rows` rows of a matrix, as `key_words` returns them."""
+    blocks = np.zeros((rows, 8), np.uint64)
+    blocks[:, :4] = np.frombuffer(seed, np.uint64)
+    # the tag ends in byte 55 and the row in byte 63, both big-endian
+    blocks[:, 6] = np.uint64(int(matrix)).byteswap()
+    blocks[:, 7] = np.arange(rows, dtype=np.uint64).byteswap()
+    out = np.empty((rows, 4), np.uint64)
+    hash_blocks(blocks, out)
+    return out.byteswap()
+
+
+def _generate(keys: Words, matrix: Matrix, length: int) -> Int8Matrix:
+    out = np.empty((len(keys), length // 8), np.uint64)
+    keccak_kernels.generate(keys, matrix is Matrix.B, out)
+    return out.view(np.int8)
 
 
 def _hash_each(data: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

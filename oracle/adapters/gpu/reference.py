@@ -10,6 +10,7 @@ from oracle.domain.attestation import (
     leaf_hash,
     node_hash,
     row_elements,
+    row_key,
 )
 
 IntMatrix = list[list[int]]
@@ -19,6 +20,10 @@ class ReferenceBackend:
     """Plain Python; about 10^7 operations per second."""
 
     name = "reference"
+
+    def factor(self, seed: bytes, matrix: Matrix, rows: int, length: int) -> IntMatrix:
+        """See `Backend.factor`."""
+        return self.rows([row_key(seed, matrix, row) for row in range(rows)], matrix, length)
 
     def rows(self, keys: Sequence[bytes], matrix: Matrix, length: int) -> IntMatrix:
         """See `Backend.rows`."""

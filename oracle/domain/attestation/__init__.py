@@ -8,6 +8,7 @@ Source: specification "GPU attestation", sections 1 and 5.
 """
 
 from oracle.domain.attestation.chain import (
+    LEAF_ENTRIES,
     Dims,
     Matrix,
     chain_seeds,
@@ -20,13 +21,17 @@ from oracle.domain.attestation.chain import (
 from oracle.domain.attestation.commitment import (
     LEAF_BYTES,
     FoldedTree,
+    Tree,
     fold,
     leaf_hash,
     node_hash,
     root_of,
 )
+from oracle.domain.attestation.memory import memory_needed, pruned_levels
+from oracle.domain.attestation.plan import plan, plan_bandwidth
 from oracle.domain.attestation.queries import Opening, Query, draw_queries, openings_hash
 from oracle.domain.attestation.rate import (
+    bytes_per_second,
     detection_probability,
     operations_per_second,
     phi_fixed_point,
@@ -34,22 +39,29 @@ from oracle.domain.attestation.rate import (
 
 __all__ = [
     "LEAF_BYTES",
+    "LEAF_ENTRIES",
     "Dims",
     "FoldedTree",
     "Matrix",
     "Opening",
     "Query",
+    "Tree",
+    "bytes_per_second",
     "chain_seeds",
     "detection_probability",
     "device_id",
     "draw_queries",
     "fold",
     "leaf_hash",
+    "memory_needed",
     "next_seed",
     "node_hash",
     "openings_hash",
     "operations_per_second",
     "phi_fixed_point",
+    "plan",
+    "plan_bandwidth",
+    "pruned_levels",
     "root_of",
     "row_elements",
     "row_key",
