@@ -1,4 +1,4 @@
-"""The prover's side: run a chain, keep its trees, answer openings."""
+"""The prover's side: run a chain or a walk, keep its trees, answer openings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,14 +8,17 @@ from oracle.adapters.gpu.backend import Backend
 from oracle.domain.attestation import (
     LEAF_ENTRIES,
     Dims,
+    LaneOpening,
     Matrix,
     Opening,
     Query,
     Tree,
+    WalkDims,
     chain_seeds,
     next_seed,
     pruned_levels,
     row_key,
+    walk,
 )
 from oracle.domain.attestation import memory_needed as memory_needed
 from oracle.errors import NotFound
@@ -95,9 +98,46 @@ def prove(backend: Backend[Any, Any], seed: bytes, dims: Dims) -> Proof:
     return Proof(dims, seed, tuple(trees), backend, pruned)
 
 
+@dataclass(frozen=True, slots=True)
+class WalkProof:
+    """A residency walk that was made: its shape, what it started from, and the lanes' ends."""
+
+    dims: WalkDims
+    seed: bytes
+    start: bytes
+    tree: Tree
+
+    @property
+    def commitment(self) -> bytes:
+        """The hash that binds the walk."""
+        return walk.commitment(self.seed, self.start, self.dims, self.tree.root)
+
+    def answer(self, lanes: Iterable[int]) -> list[LaneOpening]:
+        """Openings of the queried lanes, in the order asked."""
+        openings = []
+        for lane in lanes:
+            if not 0 <= lane < self.dims.lanes:
+                raise NotFound(f"no lane {lane}", f"lanes are 0..{self.dims.lanes - 1}")
+            leaf = lane // walk.ENDS_PER_LEAF
+            openings.append(LaneOpening(lane, self.tree.leaf(leaf), tuple(self.tree.path(leaf))))
+        return openings
+
+
+def prove_walk(backend: Backend[Any, Any], seed: bytes, start: bytes, dims: WalkDims) -> WalkProof:
+    """Fill the table of `seed` and walk through it from `start`.
+
+    Whoever can wait for `start` fills the table first, with `backend.table`: then the walk alone
+    is timed. Memory: the table, and 64 bytes a lane.
+    """
+    table = backend.table(walk.table_key(seed), dims)
+    return WalkProof(dims, seed, start, table.walk(start, dims))
+
+
 def warm_up(backend: Backend[Any, Any]) -> None:
     """Use every part of a backend once, so that nothing is compiled while a clock runs."""
     key = bytes(32)
     a, b = backend.rows([key], Matrix.A, 32), backend.rows([key], Matrix.B, 32)
     backend.fold_pairs(a, b)
     prove(backend, key, Dims(16, 16, 32, 1))
+    prove_walk(backend, key, key, WalkDims(4, 4, 1, walk.MIN_DEPTH))
+    backend.lane_ends(key, key, WalkDims(4, 4, 1, walk.MIN_DEPTH), [0])

@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from oracle.domain.attestation import Matrix, Tree
+from oracle.domain.attestation import Matrix, Tree, WalkDims
 
 Rows = TypeVar("Rows")
 """Generated rows: int8, one per key."""
 Product = TypeVar("Product")
 """Entries of C: int32, row-major."""
+
+
+class WalkTable(Protocol):
+    """The table of a residency walk, in a device's memory."""
+
+    def walk(self, start: bytes, dims: WalkDims) -> Tree:
+        """Walk all lanes from `start`; the tree over their ends. `dims` as for the table."""
 
 
 class Backend(Protocol[Rows, Product]):
@@ -34,3 +41,11 @@ class Backend(Protocol[Rows, Product]):
 
     def fold_pairs(self, a: Rows, b: Rows) -> bytes:
         """Row t of `a` times row t of `b`, folded: one byte per pair. Used by verifiers."""
+
+    def table(self, key: bytes, dims: WalkDims) -> WalkTable:
+        """Compute and hold the whole table behind a 32-byte key."""
+
+    def lane_ends(
+        self, key: bytes, start: bytes, dims: WalkDims, lanes: Sequence[int]
+    ) -> list[bytes]:
+        """The ends of some lanes, without a table. Used by verifiers."""

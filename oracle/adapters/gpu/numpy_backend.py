@@ -1,12 +1,13 @@
 """The chain on a CPU: numba kernels for hashing, float32 BLAS for the exact product."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oracle.adapters.gpu import keccak_kernels
-from oracle.domain.attestation import LEAF_BYTES, FoldedTree, Matrix
+from oracle.domain.attestation import LEAF_BYTES, FoldedTree, Matrix, WalkDims
 from oracle.domain.keccak_lanes import Words, hash_blocks
 
 Int8Matrix = NDArray[np.int8]
@@ -52,10 +53,7 @@ class NumpyBackend:
         """See `Backend.fold_commit`."""
         folded = np.empty(product.size, np.uint8)
         keccak_kernels.fold(product.reshape(-1), folded)
-        levels = [_hash_each(folded, LEAF_BYTES)]
-        while levels[-1].size > 32:
-            levels.append(_hash_each(levels[-1], 64))
-        return FoldedTree(folded.data, [level.data for level in levels])
+        return _tree(folded)
 
     def fold_pairs(self, a: Int8Matrix, b: Int8Matrix) -> bytes:
         """See `Backend.fold_pairs`."""
@@ -64,6 +62,46 @@ class NumpyBackend:
         folded = np.empty(len(a), np.uint8)
         keccak_kernels.fold(products, folded)
         return folded.tobytes()
+
+    def table(self, key: bytes, dims: WalkDims) -> "NumpyTable":
+        """See `Backend.table`."""
+        entries = np.empty((dims.entries, 4), np.uint64)
+        keccak_kernels.fill_table(key_words([key])[0], dims.depth, entries)
+        return NumpyTable(entries)
+
+    def lane_ends(
+        self, key: bytes, start: bytes, dims: WalkDims, lanes: Sequence[int]
+    ) -> list[bytes]:
+        """See `Backend.lane_ends`."""
+        return replay_lanes(key, start, dims, lanes)
+
+
+@dataclass(frozen=True, slots=True)
+class NumpyTable:
+    """A residency walk's table: (entries, 4) words."""
+
+    entries: Words
+
+    def walk(self, start: bytes, dims: WalkDims) -> FoldedTree:
+        """See `WalkTable.walk`."""
+        ends = np.empty((dims.lanes, 4), np.uint64)
+        keccak_kernels.walk(self.entries, np.frombuffer(start, np.uint64), dims.steps, ends)
+        return _tree(ends.view(np.uint8).reshape(-1))
+
+
+def replay_lanes(key: bytes, start: bytes, dims: WalkDims, lanes: Sequence[int]) -> list[bytes]:
+    """See `Backend.lane_ends`."""
+    out = np.empty((len(lanes), 4), np.uint64)
+    keccak_kernels.replay(
+        key_words([key])[0],
+        np.frombuffer(start, np.uint64),
+        np.array(lanes, np.uint64),
+        dims.entries,
+        dims.steps,
+        dims.depth,
+        out,
+    )
+    return [end.tobytes() for end in out]
 
 
 def key_words(keys: Sequence[bytes]) -> Words:
@@ -87,6 +125,13 @@ def _generate(keys: Words, matrix: Matrix, length: int) -> Int8Matrix:
     out = np.empty((len(keys), length // 8), np.uint64)
     keccak_kernels.generate(keys, matrix is Matrix.B, out)
     return out.view(np.int8)
+
+
+def _tree(leaves: NDArray[np.uint8]) -> FoldedTree:
+    levels = [_hash_each(leaves, LEAF_BYTES)]
+    while levels[-1].size > 32:
+        levels.append(_hash_each(levels[-1], 64))
+    return FoldedTree(leaves.data, [level.data for level in levels])
 
 
 def _hash_each(data: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

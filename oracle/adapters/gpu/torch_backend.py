@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from oracle.adapters.gpu.numpy_backend import K_BLOCK, factor_keys, key_words
+from oracle.adapters.gpu.numpy_backend import K_BLOCK, factor_keys, key_words, replay_lanes
 from oracle.adapters.gpu.torch_hashing import CpuHashing, Hashing, TritonHashing
-from oracle.domain.attestation import LEAF_BYTES, FoldedTree, Matrix, Tree
+from oracle.domain.attestation import LEAF_BYTES, FoldedTree, Matrix, Tree, WalkDims
 from oracle.domain.keccak_lanes import Words
 from oracle.errors import Misconfigured
 
@@ -96,8 +96,40 @@ class TorchBackend:
         self.hashing.fold(products, folded)
         return bytes(_bytes(folded.cpu()))
 
+    def table(self, key: bytes, dims: WalkDims) -> "TorchTable":
+        """See `Backend.table`."""
+        entries = self._words(dims.entries, 4)
+        words = torch.from_numpy(key_words([key]).view("int64")[0]).to(self.device)
+        self.hashing.fill_table(words, dims.depth, entries)
+        return TorchTable(self, entries)
+
+    def walk(self, table: Tensor, start: bytes, dims: WalkDims) -> Tree:
+        """The tree over the ends of all lanes through `table`, (entries, 4) words."""
+        ends = self._words(dims.lanes, 4)
+        words = torch.frombuffer(bytearray(start), dtype=torch.int64).to(self.device)
+        self.hashing.walk(table, words, dims.steps, ends)
+        return self._tree(ends.view(torch.uint8).view(-1))
+
+    def lane_ends(
+        self, key: bytes, start: bytes, dims: WalkDims, lanes: Sequence[int]
+    ) -> list[bytes]:
+        """See `Backend.lane_ends`; on the processor, for a few lanes occupy no GPU."""
+        return replay_lanes(key, start, dims, lanes)
+
     def _words(self, *shape: int) -> Tensor:
         return torch.empty(shape, dtype=torch.int64, device=self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class TorchTable:
+    """A residency walk's table in the memory of a device."""
+
+    backend: TorchBackend
+    entries: Tensor
+
+    def walk(self, start: bytes, dims: WalkDims) -> Tree:
+        """See `WalkTable.walk`."""
+        return self.backend.walk(self.entries, start, dims)
 
 
 @dataclass(frozen=True, slots=True)

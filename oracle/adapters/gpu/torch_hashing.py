@@ -14,6 +14,8 @@ from oracle.adapters.gpu import keccak_kernels
 from oracle.domain.keccak_lanes import Words, hash_blocks
 from oracle.errors import Misconfigured
 
+LEAF_WORDS = 16
+
 
 class Hashing(Protocol):
     """What the chain hashes, on tensors of one device."""
@@ -30,6 +32,12 @@ class Hashing(Protocol):
     def hash_rows(self, rows: Tensor, out: Tensor) -> None:
         """Keccak of each row of 16 words (a leaf) or 8 (two nodes) into `out`, (rows, 4)."""
 
+    def fill_table(self, key: Tensor, depth: int, out: Tensor) -> None:
+        """A residency walk's table into `out`, (entries, 4); `key`: (4,), as in `generate`."""
+
+    def walk(self, table: Tensor, start: Tensor, steps: int, out: Tensor) -> None:
+        """Walk all lanes through `table`; `out`, (lanes, 4), takes their ends. `start`: (4,)."""
+
 
 class CpuHashing:
     """The numba kernels, on the tensors' own memory."""
@@ -45,6 +53,14 @@ class CpuHashing:
     def hash_rows(self, rows: Tensor, out: Tensor) -> None:
         """See `Hashing.hash_rows`."""
         hash_blocks(_words(rows), _words(out))
+
+    def fill_table(self, key: Tensor, depth: int, out: Tensor) -> None:
+        """See `Hashing.fill_table`."""
+        keccak_kernels.fill_table(_words(key), depth, _words(out))
+
+    def walk(self, table: Tensor, start: Tensor, steps: int, out: Tensor) -> None:
+        """See `Hashing.walk`."""
+        keccak_kernels.walk(_words(table), _words(start), steps, _words(out))
 
 
 class TritonHashing:
@@ -75,8 +91,13 @@ class TritonHashing:
         else:
             self._kernels.hash_pairs(self._constants, rows, out)
 
+    def fill_table(self, key: Tensor, depth: int, out: Tensor) -> None:
+        """See `Hashing.fill_table`."""
+        self._kernels.fill_table(self._constants, key, depth, out)
 
-LEAF_WORDS = 16
+    def walk(self, table: Tensor, start: Tensor, steps: int, out: Tensor) -> None:
+        """See `Hashing.walk`."""
+        self._kernels.walk(self._constants, table, start, steps, out)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

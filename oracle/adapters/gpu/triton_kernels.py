@@ -250,6 +250,52 @@ def _hash_pairs(constants, pairs, out, count, block: tl.constexpr):
     _store(out, 4 * index + 3, d3, inside)
 
 
+@triton.jit
+def _fill_table(constants, key, out, count, depth, block: tl.constexpr):
+    index, inside = _indices(count, block)
+    zero = (index ^ index).to(tl.uint64)
+    k0, k1, k2, k3 = _add(
+        zero + tl.load(key).to(tl.uint64, bitcast=True),
+        zero + tl.load(key + 1).to(tl.uint64, bitcast=True),
+        zero + tl.load(key + 2).to(tl.uint64, bitcast=True),
+        zero + tl.load(key + 3).to(tl.uint64, bitcast=True),
+        index.to(tl.uint64),
+    )
+    d0, d1, d2, d3 = _swap_bytes(k0), _swap_bytes(k1), _swap_bytes(k2), _swap_bytes(k3)
+    for _ in range(depth):
+        d0, d1, d2, d3 = _digest_word(constants, d0, d1, d2, d3)
+    _store(out, 4 * index, d0, inside)
+    _store(out, 4 * index + 1, d1, inside)
+    _store(out, 4 * index + 2, d2, inside)
+    _store(out, 4 * index + 3, d3, inside)
+
+
+@triton.jit
+def _walk(constants, table, entries, start, steps, out, count, block: tl.constexpr):
+    index, inside = _indices(count, block)
+    zero = (index ^ index).to(tl.uint64)
+    x0, x1, x2, x3 = _digest(
+        constants,
+        zero + tl.load(start).to(tl.uint64, bitcast=True),
+        zero + tl.load(start + 1).to(tl.uint64, bitcast=True),
+        zero + tl.load(start + 2).to(tl.uint64, bitcast=True),
+        zero + tl.load(start + 3).to(tl.uint64, bitcast=True),
+        _swap_bytes(index.to(tl.uint64)),
+        zero + _PAD_FIRST, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero,
+        zero + _PAD_LAST,
+    )  # fmt: skip
+    for _ in range(steps):
+        at = 4 * (x0 % (zero + entries)).to(tl.int64)
+        x0, x1, x2, x3 = _digest_pair(
+            constants, x0, x1, x2, x3, _load(table, at, inside), _load(table, at + 1, inside),
+            _load(table, at + 2, inside), _load(table, at + 3, inside),
+        )  # fmt: skip
+    _store(out, 4 * index, x0, inside)
+    _store(out, 4 * index + 1, x1, inside)
+    _store(out, 4 * index + 2, x2, inside)
+    _store(out, 4 * index + 3, x3, inside)
+
+
 def generate(constants: Tensor, keys: Tensor, reverse_lanes: bool, out: Tensor) -> None:
     """Fill each row of `out` with the int8 elements behind its key.
 
@@ -273,6 +319,17 @@ def hash_leaves(constants: Tensor, leaves: Tensor, out: Tensor) -> None:
 def hash_pairs(constants: Tensor, pairs: Tensor, out: Tensor) -> None:
     """Keccak of each row of `pairs`, (rows, 8) words, into `out`, (rows, 4)."""
     _hash_pairs[_grid(len(out))](constants, pairs, out, len(out), BLOCK)
+
+
+def fill_table(constants: Tensor, key: Tensor, depth: int, out: Tensor) -> None:
+    """A residency walk's table into `out`, (entries, 4); `key`: (4,), most significant first."""
+    _fill_table[_grid(len(out))](constants, key, out, len(out), depth, BLOCK)
+
+
+def walk(constants: Tensor, table: Tensor, start: Tensor, steps: int, out: Tensor) -> None:
+    """Walk every lane through `table`; `out`, (lanes, 4), takes their ends."""
+    entries, lanes = table.shape[0], out.shape[0]
+    _walk[_grid(lanes)](constants, table, entries, start, steps, out, lanes, BLOCK)
 
 
 def _grid(count: int, block: int = BLOCK) -> tuple[int]:

@@ -7,6 +7,13 @@ measurement: all oracles of a committee choose the same shape for the same claim
 
 from oracle.domain.attestation.chain import MAX_ROUNDS, WORD_BYTES, Dims
 from oracle.domain.attestation.memory import memory_needed
+from oracle.domain.attestation.walk import (
+    ENDS_PER_LEAF,
+    ENTRY_BYTES,
+    MAX_LANES,
+    MIN_DEPTH,
+    WalkDims,
+)
 from oracle.errors import BadInput
 
 RUN_SECONDS = 4
@@ -18,6 +25,15 @@ LEAST_SIDE, LARGEST_SIDE = 128, 32_768
 MAX_ROWS = 1 << 20
 # rows of A in bandwidth mode: B is read once for all of them
 BANDWIDTH_ROWS = 16
+# hashes behind an entry of the table, and reads of each entry on average
+WALK_DEPTH = MIN_DEPTH
+LEAST_READS, MOST_READS = 4, 16
+# a verifier replays whole lanes, so they are short and many
+LANE_STEPS = 512
+# a lane's end, and its share of the tree
+LANE_BYTES = 64
+# what cards do per byte they read and per keccak they hash, roughly: for claims of one figure
+OPERATIONS_PER_BYTE, OPERATIONS_PER_HASH = 512, 262_144
 MEGABYTE = 1_000_000
 # of the claimed memory, in eighths, that a challenge fills; the rest is the driver's
 FILLED_EIGHTHS = 7
@@ -72,6 +88,26 @@ def plan_bandwidth(bytes_per_second: int, memory_mb: int) -> Dims:
     raise BadInput(
         f"{memory_mb} MB hold no bandwidth chain", "claim the memory that the device really has"
     )
+
+
+def plan_walk(hashes_per_second: int, memory_mb: int) -> WalkDims:
+    """A residency walk whose table fills the memory.
+
+    Its lanes read as often as the time leaves when the table is there, at least
+    `LEAST_READS` times an entry: fewer, and a prover would save more by not computing the table
+    than it pays for missing it. A large memory takes longer than `RUN_SECONDS`. Raises `BadInput`
+    for a claim of nothing.
+    """
+    budget = RUN_SECONDS * _positive(hashes_per_second, "hashes per second")
+    memory = _filled(memory_mb)
+    entries = memory // ENTRY_BYTES
+    spare = budget - entries * WALK_DEPTH
+    reads = min(max(spare, LEAST_READS * entries), MOST_READS * entries)
+    lanes = ENDS_PER_LEAF
+    while lanes * LANE_STEPS < reads and lanes < MAX_LANES:
+        lanes *= 2
+    entries = (memory - lanes * LANE_BYTES) // ENTRY_BYTES
+    return WalkDims(entries, lanes, -(-reads // lanes), WALK_DEPTH)
 
 
 def _cube_suits(side: int, work: int, memory: int) -> bool:

@@ -3,6 +3,7 @@
 from functools import cache
 
 from oracle.domain.attestation.chain import Dims
+from oracle.domain.attestation.walk import WalkDims
 from oracle.errors import BadInput
 
 PHI_BITS = 64
@@ -29,6 +30,14 @@ def bytes_per_second(dims: Dims, queries: int, elapsed_ms: int) -> int:
     round, however many rows A has. Rounded as `operations_per_second`.
     """
     return _lower_bound(dims.rounds * dims.n * dims.k, queries, elapsed_ms)
+
+
+def steps_per_second(dims: WalkDims, queries: int, elapsed_ms: int) -> int:
+    """Lower bound of dependent table reads a second behind a walk whose `queries` lanes all held.
+
+    The time to compute the table counts as well. Rounded as `operations_per_second`.
+    """
+    return _lower_bound(dims.lanes * dims.steps, queries, elapsed_ms)
 
 
 def _lower_bound(work: int, queries: int, elapsed_ms: int) -> int:

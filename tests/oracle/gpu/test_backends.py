@@ -15,6 +15,7 @@ from oracle.adapters.gpu.reference import ReferenceBackend
 from oracle.domain.attestation import (
     Dims,
     Matrix,
+    WalkDims,
     fold,
     memory_needed,
     next_seed,
@@ -24,7 +25,7 @@ from oracle.domain.attestation import (
 from oracle.domain.hashing import keccak
 from oracle.domain.keccak_lanes import hash_blocks
 from oracle.errors import Misconfigured
-from oracle.services.prove import prove
+from oracle.services.prove import prove, prove_walk
 
 REFERENCE, NUMPY = ReferenceBackend(), NumpyBackend()
 
@@ -166,6 +167,20 @@ def test_kernel_hashes_like_the_hash_package(words: int, count: int) -> None:
     hash_blocks(data, out)
 
     assert [row.tobytes() for row in out] == [keccak(row.tobytes()) for row in data]
+
+
+@pytest.mark.parametrize("dims", [WalkDims(5, 4, 3, 8), WalkDims(200, 16, 2, 9)])
+def test_walks_agree(backend: Any, dims: WalkDims) -> None:
+    seed, start = keccak(b"table"), keccak(b"walk")
+    slow, fast = (prove_walk(each, seed, start, dims) for each in (REFERENCE, backend))
+
+    assert slow.commitment == fast.commitment
+    assert slow.answer(range(dims.lanes)) == fast.answer(range(dims.lanes))
+    key = keccak(b"a key")
+    lanes = list(range(dims.lanes))
+    assert backend.lane_ends(key, start, dims, lanes) == REFERENCE.lane_ends(
+        key, start, dims, lanes
+    )
 
 
 # --- trees whose lowest levels are gone -------------------------------------------------------

@@ -20,6 +20,13 @@ KERNELS = {
     "_fold": {"product": "*i32", "out": "*u8", "count": "i64"},
     "_hash_leaves": {"constants": WORDS, "leaves": WORDS, "out": WORDS, "count": "i64"},
     "_hash_pairs": {"constants": WORDS, "pairs": WORDS, "out": WORDS, "count": "i64"},
+    "_fill_table": {
+        "constants": WORDS, "key": WORDS, "out": WORDS, "count": "i64", "depth": "i32"
+    },
+    "_walk": {
+        "constants": WORDS, "table": WORDS, "entries": "i64", "start": WORDS, "steps": "i32",
+        "out": WORDS, "count": "i64"
+    },
 }
 for target, code in (GPUTarget("cuda", 80, 32), "cubin"), (GPUTarget("cuda", 90, 32), "cubin"), (
     GPUTarget("hip", "gfx942", 64), "hsaco"
