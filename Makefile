@@ -139,6 +139,10 @@ mutate: setup ## mutate a contract, run its unit tests (CONTRACT=OracleCommittee
 bench-fleet: setup ## close an epoch of 140 000 machines from disk, settle 1 000 jobs by its root
 	@python -m scripts.bench_fleet
 
+.PHONY: bench-attest
+bench-attest: setup ## time provers and verifiers of attestation, gas of a conviction by size
+	@python -m scripts.bench_attest
+
 .PHONY: bench
 bench: setup ## measure gas from anvil receipts, print it beside the budgets
 	@python -m scripts.bench
