@@ -49,6 +49,21 @@ $(DONE)/python: pyproject.toml constraints.txt
 	  -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# PyTorch and Triton, for the backends that need them and their tests, which are skipped without.
+# On Linux the package index serves the build for CUDA, several gigabytes of it, unless pip finds
+# a build for the processor first (--find-links or another index in pip's own configuration).
+.PHONY: gpu
+gpu: $(DONE)/python ## install PyTorch and Triton into .venv (several GB where pip finds only the CUDA build)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e '.[gpu]'
+
+.PHONY: gpu-if-small
+gpu-if-small: $(DONE)/python ## make gpu, unless that would download the build for CUDA
+	@if found=$$("$(BIN)/python" -m pip install --dry-run --quiet --disable-pip-version-check \
+	  --report - -c constraints.txt -e '.[gpu]') && ! grep -q '"name": "nvidia-cu' <<<"$$found"; \
+	then $(MAKE) gpu; \
+	else echo "No small build of PyTorch here: tests of its backends are skipped. See make gpu."; fi
+
 # Install what package-lock.json pins into a folder, without the packages' own install scripts.
 # Usage: $(call npm_ci,folder,option)
 define npm_ci
@@ -138,6 +153,10 @@ mutate: setup ## mutate a contract, run its unit tests (CONTRACT=OracleCommittee
 .PHONY: bench-fleet
 bench-fleet: setup ## close an epoch of 140 000 machines from disk, settle 1 000 jobs by its root
 	@python -m scripts.bench_fleet
+
+.PHONY: bench-attest
+bench-attest: setup ## time provers and verifiers of attestation, gas of a conviction by size
+	@python -m scripts.bench_attest
 
 .PHONY: bench
 bench: setup ## measure gas from anvil receipts, print it beside the budgets

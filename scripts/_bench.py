@@ -539,27 +539,33 @@ def _conviction(bench: Bench) -> Iterator[Measurement]:
     two contradicting commits.
     """
     staking = bench["ProviderStaking"].functions
-    provider = bench.register(DELEGATORS[0], DELEGATORS[0])
-    bench.send(DELEGATORS[0], staking.stake(provider, 1_000 * UNIT))
-    commit, proof = _false_commit(provider)
-    roots, _round, i, j, leaf, path = proof
-    opening = (commit.seed, commit.seed, commit.m, commit.n, commit.k, i, j, leaf, path, roots[0])
-    check = bench["MatmulVerifier"].functions.is_correct(opening)
-    yield bench.measured("verify_n16384", bench.send(WATCHER, check))
-
-    signature = bench.sign(DELEGATORS[0], commit, "DeviceRegistry")
-    convict = bench["SlashingCourt"].functions.convict_attestation
-    call = convict((astuple(commit), signature, *proof), 0)
-    yield bench.measured("convict_n16384", bench.send(WATCHER, call))
+    check, conviction = convict_entry(bench, DELEGATORS[0], CONVICTED)
+    yield bench.measured("verify_n16384", check)
+    yield bench.measured("convict_n16384", conviction)
 
     provider = bench.register(DELEGATORS[1], DELEGATORS[1])
     bench.send(DELEGATORS[1], staking.stake(provider, 1_000 * UNIT))
     two_ends: list[Any] = []
     for final_seed in (keccak(b"one end"), keccak(b"another end")):
-        end = replace(commit, provider=provider, final_seed=final_seed)
+        end = replace(_false_commit(provider, CONVICTED)[0], final_seed=final_seed)
         two_ends += [astuple(end), bench.sign(DELEGATORS[1], end, "DeviceRegistry")]
     call = bench["SlashingCourt"].functions.convict_equivocation(*two_ends, 0)
     yield bench.measured("court_convict_equivocation", bench.send(WATCHER, call))
+
+
+def convict_entry(bench: Bench, owner: int, dims: Dims) -> tuple[Sent, Sent]:
+    """Have one false entry of a new provider of `owner` checked alone, and convict it."""
+    staking = bench["ProviderStaking"].functions
+    provider = bench.register(owner, owner)
+    bench.send(owner, staking.stake(provider, 1_000 * UNIT))
+    commit, proof = _false_commit(provider, dims)
+    roots, _round, i, j, leaf, path = proof
+    opening = (commit.seed, commit.seed, commit.m, commit.n, commit.k, i, j, leaf, path, roots[0])
+    check = bench["MatmulVerifier"].functions.is_correct(opening)
+    signature = bench.sign(owner, commit, "DeviceRegistry")
+    convict = bench["SlashingCourt"].functions.convict_attestation
+    call = convict((astuple(commit), signature, *proof), 0)
+    return bench.send(WATCHER, check), bench.send(WATCHER, call)
 
 
 def _accusation(bench: Bench, provider: int) -> Iterator[Measurement]:
@@ -587,12 +593,12 @@ def _accusation(bench: Bench, provider: int) -> Iterator[Measurement]:
     yield bench.measured("court_execute", bench.send(OPERATOR, court.execute(case_id)))
 
 
-def _false_commit(provider: int) -> tuple[Commit, tuple[Any, ...]]:
+def _false_commit(provider: int, dims: Dims) -> tuple[Commit, tuple[Any, ...]]:
     """A commit with one false entry, and the rest of its proof.
 
     A liar may commit to anything, so only the opened leaf and the path above it are made.
     """
-    dims, i, j = CONVICTED, 5_000, 11_001
+    i, j = 5_000 % dims.m, 11_001 % dims.n
     seed = keccak(b"seed of the convicted chain")
     row = row_elements(row_key(seed, Matrix.A, i), Matrix.A, dims.k)
     column = row_elements(row_key(seed, Matrix.B, j), Matrix.B, dims.k)

@@ -1,24 +1,39 @@
 """`clearwork agent`: the provider's side of attestation and metering."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from oracle.adapters.gpu import BACKENDS, load_backend
-from oracle.adapters.gpu.survey import survey_machine
+from oracle.adapters.gpu.classes import shipped_classes
+from oracle.adapters.gpu.survey import UNNAMED, find_device, survey_machine
 from oracle.api.agent import run_agent
-from oracle.cli.options import AsJson, DeploymentFile, Keystore, PasswordFile, RpcUrls
+from oracle.cli.options import (
+    AsJson,
+    ComputeBackend,
+    DeploymentFile,
+    Keystore,
+    PasswordFile,
+    RpcUrls,
+    parse_size,
+)
 from oracle.errors import Misconfigured
 from oracle.services.agent import AgentConfig
+from oracle.services.calibrate import calibrate as run_calibration
+from oracle.services.calibrate import measure_rates
 
 app = typer.Typer(
     help="Run a provider's machine: attest its device, prove it alive, sign usage.",
     no_args_is_help=True,
 )
+
+# what a processor's bandwidth chain and walk fill unless told otherwise: it hashes slowly
+PROCESSOR_MEMORY_MB = 256
 
 
 @app.command()
@@ -55,9 +70,7 @@ def run(
             help="Where others reach the port, if not at http://HOST:PORT.",
         ),
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="auto, or one that `clearwork agent backends` lists.")
-    ] = "auto",
+    backend: ComputeBackend = "auto",
     gpu: Annotated[
         int, typer.Option(help="Which device that `clearwork agent inventory` lists.")
     ] = 0,
@@ -132,18 +145,72 @@ def inventory(as_json: AsJson = False) -> None:
 
 @app.command()
 def backends(as_json: AsJson = False) -> None:
-    """List the compute backends and whether each one works here."""
+    """List the compute backends: how fast each one is here, or why it does not work."""
     states = {name: _state(name) for name in BACKENDS}
     if as_json:
-        print(json.dumps(states))
+        print(json.dumps(states, indent=2))
         return
+    table = Table()
+    for column in ("backend", "generate MB/s", "int8 GOPS", "hash MB/s", "state"):
+        table.add_column(column, overflow="fold")
     for name, state in states.items():
-        print(f"{name:12}{state}")
+        rates = (f"{state.get(key, '-'):,}" if key in state else "-" for key in _RATES)
+        table.add_row(name, *rates, str(state.get("reason", "works")))
+    Console().print(table)
 
 
-def _state(name: str) -> str:
+_RATES = ("generate_mb_s", "int8_gops", "hash_mb_s")
+
+
+def _state(name: str) -> dict[str, Any]:
     try:
-        load_backend(name)
+        backend = load_backend(name)
     except Misconfigured as error:
-        return str(error)
-    return "works"
+        return {"works": False, "reason": str(error), "remedy": error.remedy}
+    return {"works": True, **asdict(measure_rates(backend))}
+
+
+@app.command()
+def calibrate(
+    out: Annotated[Path, typer.Option(help="File for the class that was measured (YAML).")],
+    backend: ComputeBackend = "auto",
+    gpu: Annotated[
+        int, typer.Option(help="Which device that `clearwork agent inventory` lists.")
+    ] = 0,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Memory to fill: 24GB. If absent, all of a GPU's, and 256MB of a processor's."
+        ),
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, max=100, help="Runs of each challenge.")] = 3,
+) -> None:
+    """Measure what this device sustains, in every kind of challenge, and write a class file.
+
+    Let nothing else run on it. The floors are the slowest run's bounds less a tenth.
+    """
+    device = find_device(gpu, UNNAMED).inventory
+    memory_mb = device.memory_mb if device.kind != "cpu" else PROCESSOR_MEMORY_MB
+    if memory is not None:
+        memory_mb = parse_size(memory) // 1_000_000
+    measured = run_calibration(load_backend(backend), device.name, memory_mb, runs, print)
+    measured.save(out)
+    print(f"written: {out}")
+
+
+@app.command()
+def classes(as_json: AsJson = False) -> None:
+    """List the device classes that ship with the service, and where their floors come from."""
+    known = shipped_classes()
+    if as_json:
+        print(json.dumps([each.model_dump() for each in known], indent=2))
+        return
+    table = Table()
+    for column in ("class", "memory MB", "TOPS", "GB/s", "calibrated", "source"):
+        table.add_column(column, overflow="fold")
+    for each in known:
+        table.add_row(
+            each.name, f"{each.memory_mb:,}", f"{each.ops_per_second / 1e12:,.1f}",
+            f"{each.bytes_per_second / 1e9:,.0f}", "yes" if each.calibrated else "no", each.source,
+        )  # fmt: skip
+    Console().print(table)

@@ -1,16 +1,16 @@
 """`clearwork attest`: the proof of compute as a file, without chain or oracle."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from oracle.adapters.gpu import load_backend
 from oracle.api.schemas import Hash, OpeningBody
-from oracle.cli.options import AsJson
+from oracle.cli import attest_plan, attest_walk
+from oracle.cli.options import AsJson, ComputeBackend, read_document
 from oracle.domain.attestation import (
     Dims,
     Opening,
@@ -28,8 +28,9 @@ app = typer.Typer(
     help="Prove and verify matrix work on files: see docs of `prove` and `verify`.",
     no_args_is_help=True,
 )
+app.add_typer(attest_walk.app, name="walk")
+app.command()(attest_plan.plan)
 
-Backend = Annotated[str, typer.Option(help="auto, numpy or reference.")]
 _DISTRUST = "do not trust this file; ask its prover for another"
 
 
@@ -69,7 +70,7 @@ def prove(
         str | None, typer.Option(help="The verifier's secret that draws the entries, 0x hex.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the proof to this file.")] = None,
-    backend: Backend = "auto",
+    backend: ComputeBackend = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Compute a chain of integer matrix products and print its roots.
@@ -118,7 +119,7 @@ def verify(
         str | None,
         typer.Option(help="Your own secret, 0x hex: refuse openings drawn by another one."),
     ] = None,
-    backend: Backend = "auto",
+    backend: ComputeBackend = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Check a proof file; exit code 2 and the place of the fault if it is false.
@@ -128,7 +129,7 @@ def verify(
     secret after the roots were fixed: pass yours with --secret. Without openings:
     recomputes the whole chain.
     """
-    proof = _read(file)
+    proof = read_document(file, ProofFile)
     if secret is not None and proof.secret != _bytes32("--secret", secret):
         raise BadInput("the openings are drawn by another secret", "ask for a proof with yours")
     if len(proof.roots) != proof.rounds:
@@ -178,18 +179,6 @@ def _spot_check(proof: ProofFile, backend: str) -> None:
     )
     if not verdict.accepted:
         raise BadInput(f"false proof: {verdict.reason}", _DISTRUST)
-
-
-def _read(file: Path) -> ProofFile:
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        return ProofFile.model_validate_json(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot read {file}: {error}", "name a file that `prove` wrote") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadInput(f"{place}: {first['msg']}", "name a file that `prove` wrote") from error
 
 
 def _bytes32(option: str, text: str) -> bytes:

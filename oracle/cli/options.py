@@ -1,9 +1,13 @@
 """Options that several commands share, and what they open."""
 
+import re
+import sys
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
 
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
@@ -11,6 +15,8 @@ from oracle.adapters.signer import Signer
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.domain.recovery import checksum
 from oracle.errors import BadInput
+
+Document = TypeVar("Document", bound=BaseModel)
 
 DeploymentFile = Annotated[
     Path,
@@ -40,6 +46,9 @@ PasswordFile = Annotated[
         help="File with the keystore's password.",
     ),
 ]
+ComputeBackend = Annotated[
+    str, typer.Option("--backend", help="auto, or one that `clearwork agent backends` lists.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -61,6 +70,28 @@ def _parse_bytes(text: str, size: int) -> bytes:
     if len(found) != size:
         raise BadInput(f"{text} is not {size} bytes", f"Pass {size} bytes behind 0x.")
     return found
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as 24GB, 80GiB or 900MB; `BadInput` for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGTP]?)(i?)B", text)
+    if match is None:
+        raise BadInput(f"{text!r} is no size", "Write a number and a unit: 24GB, 80GiB, 900MB.")
+    power = " kMGTP".index(match[2] or " ")
+    return int(Decimal(match[1]) * (1_024 if match[3] else 1_000) ** power)
+
+
+def read_document(file: Path, document: type[Document]) -> Document:
+    """A file that one of our commands wrote, or standard input for `-`."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+        return document.model_validate_json(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read {file}: {error}", "name a file that `prove` wrote") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BadInput(f"{place}: {first['msg']}", "name a file that `prove` wrote") from error
 
 
 def open_chain(rpc: list[str], deployment: Path) -> Chain:

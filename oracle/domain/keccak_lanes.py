@@ -20,7 +20,7 @@ kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 LANES = 4
 STATE_WORDS = 25
 _U = np.uint64
-_ROUND_CONSTANTS = np.array(
+ROUND_CONSTANTS = np.array(
     [
         0x0000000000000001,
         0x0000000000008082,
@@ -71,7 +71,7 @@ def swap_bytes(x):  # type: ignore[no-untyped-def]
 def permute(s: Words) -> None:
     """Keccak-f[1600] on `LANES` interleaved states; word w of lane l is s[w * LANES + l]."""
     for round_index in range(24):
-        constant = _ROUND_CONSTANTS[round_index]
+        constant = ROUND_CONSTANTS[round_index]
         for lane in range(LANES):
             a0 = s[lane]
             a1 = s[1 * LANES + lane]

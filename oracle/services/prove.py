@@ -1,4 +1,4 @@
-"""The prover's side: run a chain, keep its trees, answer openings."""
+"""The prover's side: run a chain or a walk, keep its trees, answer openings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,25 +6,36 @@ from typing import Any
 
 from oracle.adapters.gpu.backend import Backend
 from oracle.domain.attestation import (
+    LEAF_ENTRIES,
     Dims,
-    FoldedTree,
+    LaneOpening,
     Matrix,
     Opening,
     Query,
+    Tree,
+    WalkDims,
     chain_seeds,
     next_seed,
+    pruned_levels,
     row_key,
+    walk,
 )
+from oracle.domain.attestation import memory_needed as memory_needed
 from oracle.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A chain that was run: its shape, first seed and the trees of all rounds."""
+    """A chain that was run: its shape, first seed and the trees of all rounds.
+
+    Of each tree the lowest `pruned` levels are gone; `backend` computes again what is asked for.
+    """
 
     dims: Dims
     seed: bytes
-    trees: tuple[FoldedTree, ...]
+    trees: tuple[Tree, ...]
+    backend: Backend[Any, Any]
+    pruned: int = 0
 
     @property
     def roots(self) -> list[bytes]:
@@ -44,7 +55,21 @@ class Proof:
                 f"rounds are 0..{self.dims.rounds - 1}, leaves 0..{self.dims.leaves - 1}",
             )
         tree = self.trees[round_index]
-        return tree.leaf(leaf), tree.path(leaf)
+        if not self.pruned:
+            return tree.leaf(leaf), tree.path(leaf)
+        node, place = divmod(leaf, 1 << self.pruned)
+        below = self._below(round_index, node)
+        return below.leaf(place), below.path(place) + tree.path(node)
+
+    def _below(self, round_index: int, node: int) -> Tree:
+        """The tree under a node of the lowest level that was kept: part of one row of C."""
+        entries = LEAF_ENTRIES << self.pruned
+        i, first = divmod(node * entries, self.dims.n)
+        seed = chain_seeds(self.seed, self.roots[:round_index])[-1]
+        columns = [row_key(self.seed, Matrix.B, j) for j in range(first, first + entries)]
+        row = self.backend.rows([row_key(seed, Matrix.A, i)], Matrix.A, self.dims.k)
+        b = self.backend.rows(columns, Matrix.B, self.dims.k)
+        return self.backend.fold_commit(self.backend.matmul(row, b))
 
     def answer(self, queries: Iterable[Query]) -> list[Opening]:
         """Openings of the queried entries, in the order asked."""
@@ -56,28 +81,56 @@ class Proof:
         return openings
 
 
-def memory_needed(dims: Dims) -> int:
-    """Bytes a prover of this chain should have: int8 factors with one as float32, one int32
-    product with its float32 parts, and the trees of all rounds."""
-    entries = dims.m * dims.n
-    return 5 * dims.k * (dims.m + dims.n) + 8 * entries + dims.rounds * entries * 3 // 2
-
-
 def prove(backend: Backend[Any, Any], seed: bytes, dims: Dims) -> Proof:
     """Run the whole chain: B once from `seed`, A fresh in every round.
 
     Memory: see `memory_needed`.
     """
-    columns = [row_key(seed, Matrix.B, j) for j in range(dims.n)]
-    b = backend.rows(columns, Matrix.B, dims.k)
-    trees: list[FoldedTree] = []
+    pruned = pruned_levels(dims)
+    b = backend.factor(seed, Matrix.B, dims.n, dims.k)
+    trees: list[Tree] = []
     round_seed = seed
     for _ in range(dims.rounds):
-        keys = [row_key(round_seed, Matrix.A, i) for i in range(dims.m)]
-        product = backend.matmul(backend.rows(keys, Matrix.A, dims.k), b)
-        trees.append(backend.fold_commit(product))
-        round_seed = next_seed(round_seed, trees[-1].root)
-    return Proof(dims, seed, tuple(trees))
+        product = backend.matmul(backend.factor(round_seed, Matrix.A, dims.m, dims.k), b)
+        tree = backend.fold_commit(product)
+        trees.append(tree.above(pruned) if pruned else tree)
+        round_seed = next_seed(round_seed, tree.root)
+    return Proof(dims, seed, tuple(trees), backend, pruned)
+
+
+@dataclass(frozen=True, slots=True)
+class WalkProof:
+    """A residency walk that was made: its shape, what it started from, and the lanes' ends."""
+
+    dims: WalkDims
+    seed: bytes
+    start: bytes
+    tree: Tree
+
+    @property
+    def commitment(self) -> bytes:
+        """The hash that binds the walk."""
+        return walk.commitment(self.seed, self.start, self.dims, self.tree.root)
+
+    def answer(self, lanes: Iterable[int]) -> list[LaneOpening]:
+        """Openings of the queried lanes, in the order asked."""
+        openings = []
+        for lane in lanes:
+            if not 0 <= lane < self.dims.lanes:
+                raise NotFound(f"no lane {lane}", f"lanes are 0..{self.dims.lanes - 1}")
+            leaf = lane // walk.ENDS_PER_LEAF
+            openings.append(LaneOpening(lane, self.tree.leaf(leaf), tuple(self.tree.path(leaf))))
+        return openings
+
+
+def prove_walk(backend: Backend[Any, Any], seed: bytes, start: bytes, dims: WalkDims) -> WalkProof:
+    """Fill the table of `seed` and walk through it from `start`.
+
+    Whoever can wait for `start` fills the table first, with `backend.table`: then the walk alone
+    is timed. Memory: the table, and 64 bytes a lane.
+    """
+    table = backend.table(walk.table_key(seed), dims)
+    return WalkProof(dims, seed, start, table.walk(start, dims))
 
 
 def warm_up(backend: Backend[Any, Any]) -> None:
@@ -86,3 +139,5 @@ def warm_up(backend: Backend[Any, Any]) -> None:
     a, b = backend.rows([key], Matrix.A, 32), backend.rows([key], Matrix.B, 32)
     backend.fold_pairs(a, b)
     prove(backend, key, Dims(16, 16, 32, 1))
+    prove_walk(backend, key, key, WalkDims(4, 4, 1, walk.MIN_DEPTH))
+    backend.lane_ends(key, key, WalkDims(4, 4, 1, walk.MIN_DEPTH), [0])

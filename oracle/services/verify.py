@@ -1,4 +1,4 @@
-"""The verifier's side: check a commit and the entries it was asked to open.
+"""The verifier's side: check a commit and the entries or lanes it was asked to open.
 
 Pure functions: the caller brings the clock, the signature check and the challenge it issued.
 """
@@ -12,13 +12,16 @@ from oracle.adapters.gpu.backend import Backend
 from oracle.domain.attestation import (
     LEAF_BYTES,
     Dims,
+    LaneOpening,
     Matrix,
     Opening,
     Query,
+    WalkDims,
     chain_seeds,
     draw_queries,
     root_of,
     row_key,
+    walk,
 )
 from oracle.domain.messages import Commit
 
@@ -31,17 +34,19 @@ class Fault(Enum):
     LIST = "the entries opened are not the entries asked for"
     PATH = "a leaf is not under its root"
     ENTRY = "an entry is not the product"
+    LANE = "a lane does not end there"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Outcome of a check: accepted, or the first fault and where it is.
 
-    `query` is the place of the fault where it has one.
+    `query` is the place of the fault in a chain, `lane` in a walk, where it has one.
     """
 
     fault: Fault | None = None
     query: Query | None = None
+    lane: int | None = None
 
     @property
     def accepted(self) -> bool:
@@ -53,8 +58,11 @@ class Verdict:
         """One line for people; empty if accepted."""
         if self.fault is None:
             return ""
-        place = self.query
-        where = "" if place is None else f" (round {place.round}, i {place.i}, j {place.j})"
+        where = ""
+        if self.query is not None:
+            where = f" (round {self.query.round}, i {self.query.i}, j {self.query.j})"
+        elif self.lane is not None:
+            where = f" (lane {self.lane})"
         return self.fault.value + where
 
 
@@ -170,6 +178,32 @@ def audit_leaf(
     queries = [Query(round_index, *dims.entry_of(index, at)) for at in range(LEAF_BYTES)]
     expected = _expected_bytes(backend, dims, chain_seeds(seed, roots), queries)
     return [q for q, byte, right in zip(queries, leaf, expected, strict=True) if byte != right]
+
+
+def check_lanes(
+    backend: Backend[Any, Any],
+    dims: WalkDims,
+    seed: bytes,
+    start: bytes,
+    root: bytes,
+    secret: bytes,
+    queries: int,
+    openings: Sequence[LaneOpening],
+) -> Verdict:
+    """Check the openings of the `queries` lanes that `secret` draws from a walk's commitment.
+
+    The list must be the list asked for and not empty, every path must lead to the root, and every
+    lane is walked again without a table: queries * steps * (depth + 1) hashes.
+    """
+    asked = walk.draw_lanes(walk.commitment(seed, start, dims, root), secret, queries, dims)
+    if not asked or [opening.lane for opening in openings] != asked:
+        return Verdict(Fault.LIST)
+    for opening in openings:
+        if not walk.lane_in_tree(dims, root, opening):
+            return Verdict(Fault.PATH, lane=opening.lane)
+    ends = backend.lane_ends(walk.table_key(seed), start, dims, asked)
+    wrong = walk.false_lanes(openings, ends)
+    return Verdict(Fault.LANE, lane=wrong[0]) if wrong else ACCEPTED
 
 
 def _expected_bytes(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 from oracle.domain.hashing import keccak
 
@@ -36,6 +37,24 @@ def root_of(leaf: bytes, index: int, path: Sequence[bytes]) -> bytes:
     return node
 
 
+class Tree(Protocol):
+    """A committed tree over leaves of 128 bytes, wherever its nodes lie."""
+
+    @property
+    def root(self) -> bytes:
+        """The committed root."""
+
+    def leaf(self, index: int) -> bytes:
+        """The 128 bytes of leaf `index`."""
+
+    def path(self, index: int) -> list[bytes]:
+        """Siblings on the way from leaf `index` to the root, lowest first."""
+
+    def above(self, levels: int) -> Self:
+        """The same tree without its leaves and its lowest `levels` levels; `path(index)` then
+        starts at node `index` of the lowest level that is left."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoldedTree:
     """What a prover keeps of one round to answer openings.
@@ -55,6 +74,10 @@ class FoldedTree:
     def leaf(self, index: int) -> bytes:
         """The 128 folded bytes of leaf `index`."""
         return bytes(self.folded[index * LEAF_BYTES : (index + 1) * LEAF_BYTES])
+
+    def above(self, levels: int) -> "FoldedTree":
+        """See `Tree.above`."""
+        return FoldedTree(b"", self.levels[levels:])
 
     def path(self, index: int) -> list[bytes]:
         """Siblings on the way from leaf `index` to the root, lowest first."""

@@ -3,6 +3,7 @@
 from functools import cache
 
 from oracle.domain.attestation.chain import Dims
+from oracle.domain.attestation.walk import WalkDims
 from oracle.errors import BadInput
 
 PHI_BITS = 64
@@ -19,9 +20,30 @@ def operations_per_second(dims: Dims, queries: int, elapsed_ms: int) -> int:
     verifier's own time from release to receipt, rounded up, network time included. Rounds
     down twice (phi, quotient), never up; capped at the uint64 it travels in.
     """
+    return _lower_bound(dims.operations, queries, elapsed_ms)
+
+
+def bytes_per_second(dims: Dims, queries: int, elapsed_ms: int) -> int:
+    """Lower bound of memory bandwidth behind a bandwidth chain whose openings all held.
+
+    Every round reads the n * k bytes of B, which does not fit a cache; they count once per
+    round, however many rows A has. Rounded as `operations_per_second`.
+    """
+    return _lower_bound(dims.rounds * dims.n * dims.k, queries, elapsed_ms)
+
+
+def steps_per_second(dims: WalkDims, queries: int, elapsed_ms: int) -> int:
+    """Lower bound of dependent table reads a second behind a walk whose `queries` lanes all held.
+
+    The time to compute the table counts as well. Rounded as `operations_per_second`.
+    """
+    return _lower_bound(dims.lanes * dims.steps, queries, elapsed_ms)
+
+
+def _lower_bound(work: int, queries: int, elapsed_ms: int) -> int:
     if elapsed_ms < 1:
         raise BadInput(f"elapsed time {elapsed_ms} ms", "round the elapsed time up to 1 ms")
-    numerator = phi_fixed_point(queries) * dims.operations * 1_000
+    numerator = phi_fixed_point(queries) * work * 1_000
     return min(numerator // (elapsed_ms << PHI_BITS), 2**64 - 1)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from oracle.adapters.gpu import load_backend
+from oracle.adapters.gpu import BACKENDS, load_backend
+from oracle.adapters.gpu.classes import DeviceClass
 from oracle.api.agent import run_agent
 from oracle.cli.agent import app
-from oracle.errors import Misconfigured
+from oracle.domain.attestation import plan
+from oracle.errors import BadInput, Misconfigured
 from oracle.services.agent import AgentConfig
 
 
@@ -29,9 +31,56 @@ def test_inventory_for_people_names_the_devices() -> None:
 
 
 def test_backends_say_whether_they_work() -> None:
-    result = CliRunner().invoke(app, ["backends", "--json"])
-    assert json.loads(result.stdout) == {"numpy": "works", "reference": "works"}
-    assert "works" in CliRunner().invoke(app, ["backends"]).stdout
+    states = json.loads(CliRunner().invoke(app, ["backends", "--json"]).stdout)
+
+    assert list(states) == list(BACKENDS)
+    for name in ("numpy", "reference"):
+        rates = states[name]
+        assert rates.pop("works") is True
+        assert set(rates) == {"generate_mb_s", "int8_gops", "hash_mb_s"}
+        assert all(rate > 0 for rate in rates.values())
+    assert states["numpy"]["int8_gops"] > 10 * states["reference"]["int8_gops"]
+    for state in states.values():
+        assert state.get("works", True) or (state["reason"] and state["remedy"])
+
+
+def test_calibrate_writes_a_class_that_was_measured(tmp_path: Path) -> None:
+    out = tmp_path / "class.yaml"
+    result = CliRunner().invoke(
+        app,
+        ["calibrate", "--out", str(out), "--backend", "numpy", "--memory", "8MB", "--runs", "1"],
+        catch_exceptions=False,
+    )
+    assert result.exit_code == 0
+    measured = DeviceClass.load(out)
+    assert measured.calibrated
+    assert (measured.backend, measured.memory_mb) == ("numpy", 8)
+    rates = measured.ops_per_second, measured.bytes_per_second, measured.walk_steps_per_second
+    assert min(rates) > 1_000
+
+
+def test_a_broken_class_file_is_refused(tmp_path: Path) -> None:
+    for text in ("- no class", "name: x\nbackend: numpy", "{"):
+        (tmp_path / "class.yaml").write_text(text)
+        with pytest.raises(BadInput, match="is no device class"):
+            DeviceClass.load(tmp_path / "class.yaml")
+
+
+def test_classes_that_ship_say_that_nobody_measured_them() -> None:
+    known = json.loads(CliRunner().invoke(app, ["classes", "--json"]).stdout)
+    names = [each["name"] for each in known]
+
+    assert len(known) >= 20
+    assert len(set(names)) == len(names)
+    for each in known:
+        assert each["calibrated"] is False
+        assert "TOPS" in each["source"]
+        assert plan(each["ops_per_second"], each["memory_mb"]).rounds >= 8
+    a100 = next(each for each in known if each["name"] == "NVIDIA A100 SXM4 80GB")
+    # a quarter of 624 TOPS, a fifth of 2 039 GB/s
+    assert a100["ops_per_second"] == 156 * 10**12
+    assert a100["bytes_per_second"] == 407_800_000_000
+    assert "NVIDIA L4" in CliRunner().invoke(app, ["classes"]).stdout
 
 
 def test_run_teaches_its_options() -> None:

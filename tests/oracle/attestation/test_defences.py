@@ -17,6 +17,7 @@ from oracle.domain.attestation import (
     draw_queries,
     seed_zero,
 )
+from oracle.domain.hashing import keccak
 from oracle.services.prove import prove
 from oracle.services.verify import (
     ACCEPTED,
@@ -29,6 +30,7 @@ from oracle.services.verify import (
 )
 
 TRIALS = 60
+SECRET_OF_AN_ORACLE = b"known to one oracle only".ljust(32)
 
 
 def _verify(backend: Any, case: Any, **changed: Any) -> Verdict:
@@ -138,6 +140,33 @@ def test_regrinding_the_last_root_draws_other_entries(numpy_backend: Any, honest
     assert _verify(numpy_backend, honest, commit=commit, roots=reground).fault is Fault.LIST
 
 
+def test_regrinding_the_last_root_ten_thousand_times_gains_nothing(honest: Any) -> None:
+    """A prover that left out a tenth of the rows looks for a last root that hides them.
+
+    It can test a root only against secrets that it makes up. Its best one is as likely to be
+    caught under the oracle's as any other.
+    """
+    dims, tries, queries = Dims(1_024 * 128, 1, 32, 1), 10_000, 8
+    skipped = dims.m // 10
+    passes = (1 - skipped / dims.m) ** queries
+
+    def hidden(final_seed: bytes, secret: bytes) -> bool:
+        return all(query.i >= skipped for query in draw_queries(final_seed, secret, queries, dims))
+
+    roots = [keccak(number.to_bytes(8, "big")) for number in range(tries)]
+    finals = [chain_seeds(honest.commit.seed, [root])[-1] for root in roots]
+    # under one real secret, a root passes as often as theory says: five standard deviations
+    found = sum(hidden(final, SECRET_OF_AN_ORACLE) for final in finals)
+    assert abs(found - tries * passes) <= 5 * math.sqrt(tries * passes * (1 - passes))
+
+    made_up = [bytes([number]) * 32 for number in range(4)]
+    best = max(finals[:2_000], key=lambda final: sum(hidden(final, guess) for guess in made_up))
+    assert all(hidden(best, guess) for guess in made_up)
+    real = [keccak(b"secret" + number.to_bytes(8, "big")) for number in range(1_000)]
+    kept = sum(hidden(best, secret) for secret in real)
+    assert abs(kept - 1_000 * passes) <= 5 * math.sqrt(1_000 * passes * (1 - passes))
+
+
 @pytest.mark.parametrize(
     ("field", "other"),
     [
@@ -240,6 +269,50 @@ class StructuredBackend(NumpyBackend):
 
     def matmul(self, a: Any, b: Any) -> Any:
         return np.repeat(super().matmul(a[:1], b), len(a), axis=0)
+
+
+class RankOneBackend(NumpyBackend):
+    """Computes the first row and the first column exactly, and fills in a matrix of rank one."""
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        row = super().matmul(a[:1], b)[0].astype(np.int64)
+        column = super().matmul(a, b[:1])[:, 0].astype(np.int64)
+        corner = int(row[0]) or 1
+        return (column[:, None] * row[None, :] // corner).astype(np.int32)
+
+
+class HankelBackend(NumpyBackend):
+    """Computes the first row and the last column exactly, and lets C(i, j) depend on i + j."""
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        row, column = super().matmul(a[:1], b)[0], super().matmul(a, b[-1:])[:, 0]
+        diagonals = np.concatenate([row, column[1:]])
+        places = np.add.outer(np.arange(len(a)), np.arange(len(b)))
+        return diagonals[places]
+
+
+@pytest.mark.parametrize("forger", [RankOneBackend(), HankelBackend()])
+def test_a_forgery_from_one_row_and_one_column_is_caught(
+    numpy_backend: Any, run_case: Any, forger: Any
+) -> None:
+    """What it computed is right and the rest is not: nearly every draw convicts it."""
+    dims = Dims(64, 64, 64, 1)
+    forged = run_case(forger, dims)
+    right = prove(numpy_backend, forged.commit.seed, dims).trees[0]
+    agree = sum(x == y for x, y in zip(forged.proof.trees[0].folded, right.folded, strict=True))
+    assert 64 + 63 <= agree < 64 + 63 + 64  # by chance one byte in 256
+
+    caught = 0
+    for trial in range(TRIALS):
+        secret = trial.to_bytes(32, "big")
+        asked = draw_queries(forged.proof.final_seed, secret, 4, dims)
+        verdict = _verify(
+            numpy_backend, forged, secret=secret, queries=4, openings=forged.proof.answer(asked)
+        )
+        assert verdict.accepted or verdict.fault is Fault.ENTRY
+        caught += not verdict.accepted
+    # each of four draws misses with probability below 5 %
+    assert caught == TRIALS
 
 
 @pytest.mark.parametrize("forger", [LowRankBackend(), StructuredBackend()])

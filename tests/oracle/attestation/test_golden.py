@@ -40,7 +40,7 @@ def test_products_of_the_first_row(backend: Any, case: dict[str, Any]) -> None:
 def test_root_of_one_product(backend: Any, case: dict[str, Any]) -> None:
     proof = prove(backend, _bytes(case["seed"]), Dims(case["m"], case["n"], case["K"], 1))
 
-    assert list(proof.trees[0].folded[:8]) == case["fold8_row0_first8"]
+    assert list(proof.trees[0].leaf(0)[:8]) == case["fold8_row0_first8"]
     assert proof.roots == [_bytes(case["root"])]
 
 

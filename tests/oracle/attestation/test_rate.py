@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from oracle.domain.attestation import (
     Dims,
+    bytes_per_second,
     detection_probability,
     operations_per_second,
     phi_fixed_point,
@@ -42,6 +43,15 @@ def test_slower_or_less_checked_never_counts_more(elapsed_ms: int, queries: int)
 def test_no_rate_without_queries_or_time(queries: int, elapsed_ms: int) -> None:
     with pytest.raises(BadInput):
         operations_per_second(DIMS, queries, elapsed_ms)
+
+
+def test_bandwidth_counts_b_once_a_round() -> None:
+    dims = Dims(16, 4_096, 1_024, 4)
+
+    assert bytes_per_second(dims, 1, 1_000) == 4 * 4_096 * 1_024 // 1_000
+    assert bytes_per_second(dims, 128, 10) == operations_per_second(dims, 128, 10) // 32
+    with pytest.raises(BadInput):
+        bytes_per_second(dims, 128, 0)
 
 
 def test_rate_stays_in_its_uint64() -> None:

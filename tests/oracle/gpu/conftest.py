@@ -1,5 +1,6 @@
-"""A driver library of the shape of `pynvml`, with cards that tests put together."""
+"""Every compute backend, and a driver library of the shape of `pynvml` with a test's own cards."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -7,6 +8,9 @@ from typing import Any
 
 import pynvml
 import pytest
+
+from oracle.adapters.gpu import load_backend
+from oracle.errors import Misconfigured
 
 
 @dataclass
@@ -105,3 +109,29 @@ def card() -> type[Card]:
 def nvml_with() -> Callable[..., Any]:
     """Build a driver library with these cards."""
     return FakeNvml
+
+
+@pytest.fixture(scope="session")
+def interpreted() -> Any:
+    """The torch backend with the GPU's kernels, on Triton's interpreter: slow, small shapes."""
+    torch = pytest.importorskip("torch", reason="install clearwork[gpu]")
+    pytest.importorskip("triton", reason="install clearwork[gpu]")
+    if torch.cuda.is_available():
+        pytest.skip("the kernels run on the GPU itself, see the backend torch:cuda")
+    # read when the kernels are imported
+    os.environ["TRITON_INTERPRET"] = "1"
+    from oracle.adapters.gpu.torch_backend import TorchBackend
+    from oracle.adapters.gpu.torch_hashing import TritonHashing
+
+    return TorchBackend("cpu", TritonHashing(torch.device("cpu")))
+
+
+@pytest.fixture(params=["numpy", "torch", "torch:cuda", "interpreted"], scope="session")
+def backend(request: pytest.FixtureRequest) -> Any:
+    """Every backend that must equal the reference; skipped with a reason where it does not work."""
+    if request.param == "interpreted":
+        return request.getfixturevalue("interpreted")
+    try:
+        return load_backend(request.param)
+    except Misconfigured as error:
+        pytest.skip(f"{error}: {error.remedy}")

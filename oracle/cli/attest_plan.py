@@ -1,0 +1,116 @@
+"""`clearwork attest plan`: which challenges suit a device."""
+
+import json
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from oracle.cli.options import AsJson, parse_size
+from oracle.domain.attestation import (
+    Dims,
+    WalkDims,
+    memory_needed,
+    plan_bandwidth,
+    plan_walk,
+)
+from oracle.domain.attestation import plan as plan_chain
+from oracle.domain.attestation.plan import (
+    LANE_BYTES,
+    MEGABYTE,
+    OPERATIONS_PER_BYTE,
+    OPERATIONS_PER_HASH,
+)
+from oracle.errors import BadInput
+
+# what an oracle opens unless it is set otherwise
+CHAIN_QUERIES, WALK_QUERIES = 128, 64
+
+
+def plan(
+    tops: Annotated[str, typer.Option(help="Claimed int8 operations a second, in 10^12.")],
+    memory: Annotated[str, typer.Option(help="Claimed memory: 24GB, 80GiB, ...")],
+    bandwidth: Annotated[
+        str | None,
+        typer.Option(help="Claimed bytes a second: 900GB. If absent, one per 512 operations."),
+    ] = None,
+    hashes: Annotated[
+        str | None,
+        typer.Option(
+            help="Claimed keccak hashes a second, in 10^6. If absent, one per 262144 operations."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which challenges suit a device, and what they cost its verifier.
+
+    Every oracle chooses the same for the same claim. Example: clearwork attest plan
+    --tops 400 --memory 24GB
+    """
+    operations = _millions("--tops", tops) * 1_000_000
+    memory_mb = parse_size(memory) // MEGABYTE
+    read = parse_size(bandwidth) if bandwidth else max(1, operations // OPERATIONS_PER_BYTE)
+    hashed = _millions("--hashes", hashes) if hashes else operations // OPERATIONS_PER_HASH
+    plans = [
+        _planned_chain("throughput", plan_chain(operations, memory_mb), operations),
+        _planned_chain("bandwidth", plan_bandwidth(read, memory_mb), read),
+        _planned_walk(plan_walk(max(1, hashed), memory_mb), max(1, hashed)),
+    ]
+    if as_json:
+        print(json.dumps([asdict(each) for each in plans], indent=2))
+        return
+    table = Table()
+    columns = ("mode", "shape", "work", "memory MB", "run s", "verifier hashes")
+    for column in columns:
+        table.add_column(column, justify="left" if column in columns[:2] else "right")
+    for each in plans:
+        shape = ", ".join(f"{name} {value:,}" for name, value in each.dims.items())
+        table.add_row(
+            each.mode, shape, f"{each.work:.3g}", f"{each.memory_mb:,}", f"{each.run_ms / 1e3:.1f}",
+            f"{each.verifier_hashes:,}",
+        )  # fmt: skip
+    Console().print(table)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One planned challenge: what it asks for, and of whom how much.
+
+    `work`: int8 operations, bytes read or hashes. `run_ms`: at the claimed rate; a bandwidth
+    chain takes the time to generate B on top. `verifier_hashes`: for `queries` openings.
+    """
+
+    mode: str
+    dims: dict[str, int]
+    work: int
+    memory_mb: int
+    run_ms: int
+    queries: int
+    verifier_hashes: int
+
+
+def _planned_chain(mode: str, dims: Dims, rate: int) -> Planned:
+    work = dims.operations if mode == "throughput" else dims.rounds * dims.n * dims.k
+    hashes = CHAIN_QUERIES * (2 * dims.k // 32 + dims.depth + 3)
+    memory_mb = memory_needed(dims) // MEGABYTE
+    return Planned(mode, asdict(dims), work, memory_mb, work * 1_000 // rate, CHAIN_QUERIES, hashes)
+
+
+def _planned_walk(dims: WalkDims, rate: int) -> Planned:
+    memory_mb = (dims.table_bytes + LANE_BYTES * dims.lanes) // MEGABYTE
+    hashes = WALK_QUERIES * (dims.steps * (dims.depth + 1) + dims.tree_depth + 2)
+    run_ms = dims.hashes * 1_000 // rate
+    return Planned("walk", asdict(dims), dims.hashes, memory_mb, run_ms, WALK_QUERIES, hashes)
+
+
+def _millions(option: str, text: str) -> int:
+    try:
+        value = int(Decimal(text) * 1_000_000)
+    except (InvalidOperation, ValueError):
+        value = 0
+    if value < 1:
+        raise BadInput(f"{option} {text}", "pass a positive number, such as 400 or 0.1")
+    return value

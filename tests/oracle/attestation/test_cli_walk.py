@@ -1,0 +1,82 @@
+"""`clearwork attest walk` and `plan`: what they print is accepted and says what it means."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from oracle.cli.attest import app
+from oracle.cli.options import parse_size
+from oracle.domain.attestation import Dims, plan
+from oracle.errors import BadInput
+
+SEED, SECRET = "0x" + "11" * 32, "0x" + "5e" * 32
+SHAPE = ["--entries", "500", "--lanes", "32", "--steps", "10", "--queries", "8"]
+
+
+def _run(*arguments: str, given: str | None = None) -> str:
+    result = CliRunner().invoke(app, list(arguments), input=given, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def walked() -> dict[str, Any]:
+    text = _run("walk", "prove", "--seed", SEED, "--secret", SECRET, *SHAPE, "--json")
+    proof: dict[str, Any] = json.loads(text)
+    return proof
+
+
+def _verify(proof: dict[str, Any], *more: str) -> str:
+    return _run("walk", "verify", "-", *more, given=json.dumps(proof))
+
+
+def test_a_walk_is_accepted(walked: dict[str, Any]) -> None:
+    assert "8 lanes of 10 steps walked again" in _verify(walked, "--secret", SECRET)
+    assert json.loads(_verify(walked, "--json"))["valid"] is True
+    assert walked["start"] == walked["seed"]
+
+
+@pytest.mark.parametrize("field", ["seed", "start", "root", "secret"])
+def test_a_changed_hash_is_refused(walked: dict[str, Any], field: str) -> None:
+    changed = {**walked, field: walked[field][:-1] + ("0" if walked[field][-1] != "0" else "1")}
+    with pytest.raises(BadInput):
+        _verify(changed)
+
+
+@pytest.mark.parametrize("field", ["entries", "steps", "depth", "queries"])
+def test_a_changed_shape_is_refused(walked: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadInput):
+        _verify({**walked, field: walked[field] + 1})
+
+
+def test_lanes_drawn_by_somebody_else_are_refused(walked: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="another secret"):
+        _verify(walked, "--secret", SEED)
+
+
+def test_plan_shows_what_the_domain_plans() -> None:
+    plans = json.loads(_run("plan", "--tops", "0.1", "--memory", "8GB", "--json"))
+    throughput, bandwidth, walk = plans
+
+    assert [each["mode"] for each in plans] == ["throughput", "bandwidth", "walk"]
+    assert Dims(**throughput["dims"]) == plan(10**11, 8_000)
+    assert 4_000 <= throughput["run_ms"] <= 4_500
+    assert bandwidth["memory_mb"] <= 7_000
+    assert walk["dims"]["entries"] * 32 <= 7_000 * 10**6
+    assert "throughput" in _run("plan", "--tops", "400", "--memory", "24GB")
+
+
+@pytest.mark.parametrize("tops", ["0", "-1", "many", "nan"])
+def test_plan_of_no_rate(tops: str) -> None:
+    with pytest.raises(BadInput):
+        _run("plan", "--tops", tops, "--memory", "8GB")
+
+
+def test_sizes() -> None:
+    sizes = {"24GB": 24 * 10**9, "80GiB": 80 << 30, "1.5 TB": 15 * 10**11, "900MB": 9 * 10**8}
+    assert {text: parse_size(text) for text in sizes} == sizes
+    for text in ("24", "GB", "-1GB", "24 gb", "24G"):
+        with pytest.raises(BadInput):
+            parse_size(text)
