@@ -10,6 +10,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import NoReturn
 
+from pydantic_core import from_json
+
 from oracle.domain.evidence.chain import MAX_CHAIN_BYTES
 from oracle.domain.evidence.faults import EvidenceError, Fault
 from oracle.domain.evidence.identity import Evidence
@@ -24,8 +26,9 @@ def read_evidence(text: bytes) -> list[Evidence]:
     if len(text) > MAX_FILE_BYTES:
         _malformed(f"more than {MAX_FILE_BYTES:,} bytes")
     try:
-        cards = json.loads(text)
-    except (ValueError, RecursionError):
+        # not `json`, which trusts the interpreter's limit with how deep a file is nested
+        cards: object = from_json(text)
+    except ValueError:
         _malformed("it is not JSON")
     if not isinstance(cards, list) or not 1 <= len(cards) <= MAX_CARDS:
         _malformed(f"it is no list of 1 to {MAX_CARDS} cards")

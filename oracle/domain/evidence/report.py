@@ -110,7 +110,7 @@ def read_report(data: bytes) -> Report:
         _malformed(f"{opaque_size:,} bytes of opaque data, more than SPDM allows")
     opaque = reader.take(opaque_size, "opaque data")
     signature = reader.take(SIGNATURE_BYTES, "signature")
-    reader.finish("signature")
+    reader.finish("the signature")
     return Report(
         signed=data[:-SIGNATURE_BYTES],
         signature=signature,
@@ -135,7 +135,7 @@ def _measurements(record: bytes, count: int) -> tuple[Measurement, ...]:
         if index in found:
             _malformed(f"measurement {index} is there twice")
         found[index] = Measurement(index, kind, value)
-    reader.finish("last measurement")
+    reader.finish("the last measurement")
     return tuple(found.values())
 
 
@@ -174,7 +174,7 @@ class _Reader:
 
     def finish(self, what: str) -> None:
         if self.left:
-            _malformed(f"{self.left:,} bytes behind the {what}")
+            _malformed(f"{self.left:,} bytes behind {what}")
 
 
 def _expect(what: str, found: bytes, *wanted: int) -> None:
