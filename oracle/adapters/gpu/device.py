@@ -96,10 +96,7 @@ class HostDevice:
 
     def evidence(self, nonce: bytes) -> Evidence:
         """Always raises `NoEvidence`."""
-        raise NoEvidence(
-            f"{self.inventory.uuid}: a processor has no attestation report",
-            "offer it without evidence",
-        )
+        raise NoEvidence("a processor has no attestation report", "offer it without evidence")
 
 
 def _processor_name() -> str:

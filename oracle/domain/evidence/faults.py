@@ -31,8 +31,11 @@ _REMEDIES = {
 
 
 class EvidenceError(BadInput):
-    """Evidence that proves nothing; `fault` names why. The same bytes will fail again."""
+    """Evidence that proves nothing; `fault` names why, `detail` where.
+
+    The same bytes will fail again."""
 
     def __init__(self, fault: Fault, detail: str) -> None:
         super().__init__(f"{fault}: {detail}", _REMEDIES.get(fault, "do not trust this evidence"))
         self.fault = fault
+        self.detail = detail

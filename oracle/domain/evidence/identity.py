@@ -1,13 +1,14 @@
 """What evidence proves: which card signed it, with what firmware, for whose nonce."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
+from oracle.domain.canonical import Value
 from oracle.domain.evidence.chain import NVIDIA, Certificate, read_chain, verify_chain
 from oracle.domain.evidence.faults import EvidenceError, Fault
 from oracle.domain.evidence.report import Report, read_report
@@ -53,6 +54,14 @@ class Identity:
     measurement_count: int
     nonce: bytes
     evidence_hash: bytes
+
+    @property
+    def document(self) -> dict[str, Value]:
+        """The identity as it is printed: bytes as 0x hex."""
+        return {
+            name: f"0x{value.hex()}" if isinstance(value, bytes) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def identify(evidence: Evidence, nonce: bytes, at: int, root: bytes = NVIDIA) -> Identity:

@@ -15,6 +15,7 @@ import pynvml
 import pytest
 
 from oracle.adapters.gpu import load_backend
+from oracle.domain.evidence import Evidence
 from oracle.errors import Misconfigured
 
 SOURCE = Path(__file__).with_name("mock_nvml.c")
@@ -44,6 +45,7 @@ class Card:
     utilisation: Any = 97
     report: Any = None
     chain: Any = None
+    nonce: str | None = None
     instances: list["Card | None"] = field(default_factory=list)
 
     def lines(self, word: str = "card") -> list[str]:
@@ -57,6 +59,8 @@ class Card:
                 found.append(f"{name} {' '.join(map(str, value))}")
             elif name != "uuid" and value is not None:
                 found.append(f"{name} {value}")
+        if self.nonce:
+            found.append(f"nonce {self.nonce}")
         for instance in self.instances:
             found += instance.lines("instance") if instance else ["empty"]
         return found
@@ -98,6 +102,19 @@ def mock_nvml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
     subprocess.run([compiler, *flags, "-o", library, SOURCE], check=True)
     return library
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Callable[..., Card]:
+    """A card that plays back recorded evidence."""
+
+    def build(uuid: str, evidence: Evidence, **more: Any) -> Card:
+        report, chain = tmp_path / f"{uuid}.report", tmp_path / f"{uuid}.chain"
+        report.write_bytes(evidence.report)
+        chain.write_bytes(evidence.chain)
+        return Card(uuid, **{"report": report, "chain": chain} | more)
+
+    return build
 
 
 @pytest.fixture

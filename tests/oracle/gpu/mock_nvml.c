@@ -16,7 +16,8 @@
  *   virtualization N     its nvmlGpuVirtualizationMode_t
  *   utilisation N        percent
  *   power N              milliwatts
- *   report FILE          its attestation report, whatever nonce is asked for: a recording
+ *   report FILE          its attestation report: a recording, so for one nonce only
+ *   nonce HEX            the one it answers; without this line it plays the recording to anybody
  *   chain FILE           its certificates, PEM
  *   fail FUNCTION CODE   this function answers with this nvmlReturn_t: for the device it stands
  *                        under, or for the system above the first card
@@ -35,7 +36,7 @@ typedef struct {
 } Failure;
 
 typedef struct Device {
-    char uuid[TEXT], name[TEXT], report[PATH], chain[PATH];
+    char uuid[TEXT], name[TEXT], report[PATH], chain[PATH], nonce[TEXT];
     unsigned long long memory;
     unsigned mig[2], virtualization, utilisation, power, slots;
     int empty, failures;
@@ -94,6 +95,8 @@ static int obey(const char *word, const char *value, Device **current)
         device->power = atoi(value);
     } else if (!strcmp(word, "report")) {
         snprintf(device->report, sizeof device->report, "%s", value);
+    } else if (!strcmp(word, "nonce")) {
+        snprintf(device->nonce, sizeof device->nonce, "%s", value);
     } else if (!strcmp(word, "chain")) {
         snprintf(device->chain, sizeof device->chain, "%s", value);
     } else {
@@ -317,6 +320,11 @@ typedef struct { /* nvmlConfComputeGpuAttestationReport_t */
 int nvmlDeviceGetConfComputeGpuAttestationReport(Device *device, Report *report)
 {
     MAY_FAIL(device);
+    char asked[TEXT];
+    for (unsigned i = 0; i < sizeof report->nonce; i++)
+        sprintf(asked + 2 * i, "%02x", report->nonce[i]);
+    if (device->nonce[0] && strcmp(device->nonce, asked))
+        return INVALID;
     return load(device->report, report->report, sizeof report->report, &report->size);
 }
 
