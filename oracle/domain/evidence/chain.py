@@ -141,6 +141,11 @@ def _authorities(ders: tuple[bytes, ...], root: bytes) -> tuple[Certificate, ...
     return chain
 
 
+def forget_authorities() -> None:
+    """Check everything from its bytes again, as the first check does."""
+    _authorities.cache_clear()
+
+
 def _check_issued(subject: Certificate, issuer: Certificate, place: int) -> None:
     if not (issuer.is_authority and issuer.may_sign_certificates):
         _broken(place + 1, "may not sign certificates")

@@ -13,7 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.domain.evidence import EvidenceError, Fault, read_chain, verify_chain
-from oracle.domain.evidence.chain import MAX_CERTIFICATES, MAX_CHAIN_BYTES, _authorities
+from oracle.domain.evidence.chain import (
+    MAX_CERTIFICATES,
+    MAX_CHAIN_BYTES,
+    _authorities,
+    forget_authorities,
+)
 from tests.oracle.evidence.forge import (
     DEVICE,
     FIRMWARE,
@@ -148,7 +153,7 @@ def test_a_chain_without_its_root_is_refused() -> None:
 
 
 def test_only_chains_that_hold_are_kept() -> None:
-    _authorities.cache_clear()
+    forget_authorities()
     for _ in range(3):
         refused(forge_chain({MODEL: {"authority": None}}))
         refused(forge_chain(), root=CHAIN.root)

@@ -64,6 +64,7 @@ def test_what_is_no_evidence_file(text: bytes, words: str) -> None:
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
 )
 
 
