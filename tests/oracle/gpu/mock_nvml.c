@@ -322,7 +322,7 @@ int nvmlDeviceGetConfComputeGpuAttestationReport(Device *device, Report *report)
     MAY_FAIL(device);
     char asked[TEXT];
     for (unsigned i = 0; i < sizeof report->nonce; i++)
-        sprintf(asked + 2 * i, "%02x", report->nonce[i]);
+        snprintf(asked + 2 * i, 3, "%02x", report->nonce[i]);
     if (device->nonce[0] && strcmp(device->nonce, asked))
         return INVALID;
     return load(device->report, report->report, sizeof report->report, &report->size);

@@ -25,7 +25,7 @@ from tests.oracle.evidence.samples import (
     sample,
     single_card,
 )
-from tests.oracle.gpu.conftest import machine
+from tests.oracle.gpu.mock_nvml import machine
 
 GARBAGE = Evidence(b"report", b"chain")
 Command = Callable[..., CompletedProcess[str]]
