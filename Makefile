@@ -158,6 +158,10 @@ bench-fleet: setup ## close an epoch of 140 000 machines from disk, settle 1 000
 bench-attest: setup ## time provers and verifiers of attestation, gas of a conviction by size
 	@python -m scripts.bench_attest
 
+.PHONY: bench-evidence
+bench-evidence: setup ## time the check of a GPU's evidence, beside its budget
+	@python -m scripts.bench_evidence
+
 .PHONY: bench
 bench: setup ## measure gas from anvil receipts, print it beside the budgets
 	@python -m scripts.bench

@@ -13,6 +13,7 @@ from oracle.adapters.gpu import BACKENDS, load_backend
 from oracle.adapters.gpu.classes import shipped_classes
 from oracle.adapters.gpu.survey import UNNAMED, find_device, survey_machine
 from oracle.api.agent import run_agent
+from oracle.cli import evidence
 from oracle.cli.options import (
     AsJson,
     ComputeBackend,
@@ -31,6 +32,7 @@ app = typer.Typer(
     help="Run a provider's machine: attest its device, prove it alive, sign usage.",
     no_args_is_help=True,
 )
+app.command("evidence")(evidence.collect)
 
 # what a processor's bandwidth chain and walk fill unless told otherwise: it hashes slowly
 PROCESSOR_MEMORY_MB = 256

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from oracle.adapters.gpu import load_backend
 from oracle.api.schemas import Hash, OpeningBody
-from oracle.cli import attest_plan, attest_walk
+from oracle.cli import attest_plan, attest_walk, evidence
 from oracle.cli.options import AsJson, ComputeBackend, read_document
 from oracle.domain.attestation import (
     Dims,
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(attest_walk.app, name="walk")
 app.command()(attest_plan.plan)
+app.command("evidence")(evidence.check)
 
 _DISTRUST = "do not trust this file; ask its prover for another"
 

@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from oracle.domain.canonical import Value, canonical_hash
+from oracle.domain.evidence import Evidence
 from oracle.domain.hashing import keccak
+from oracle.errors import Misconfigured
 
 Telemetry = dict[str, int | None]
 """Readings by name; the unit is part of the name, None means that the device can't tell."""
+
+
+class NoEvidence(Misconfigured):
+    """This device can't prove who made it, and why. It can be offered all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,12 @@ class Device(Protocol):
     def telemetry(self) -> Telemetry:
         """Current readings. Raises `Transient` where the device does not answer."""
 
+    def evidence(self, nonce: bytes) -> Evidence:
+        """Proof of who made it, signed by the device for `nonce` (32 bytes).
+
+        Raises `NoEvidence` where it has none, `Transient` where it does not answer.
+        """
+
 
 class HostDevice:
     """A machine without a GPU: its processor stands in, and every reading says so."""
@@ -81,6 +93,10 @@ class HostDevice:
             "cpu_load_1min_percent": int(os.getloadavg()[0] * 100),
             "resident_peak_kb": own.ru_maxrss,
         }
+
+    def evidence(self, nonce: bytes) -> Evidence:
+        """Always raises `NoEvidence`."""
+        raise NoEvidence("a processor has no attestation report", "offer it without evidence")
 
 
 def _processor_name() -> str:

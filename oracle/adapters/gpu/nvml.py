@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import pynvml
 
-from oracle.adapters.gpu.device import Inventory, Telemetry
-from oracle.errors import Misconfigured, Transient
+from oracle.adapters.gpu.device import Inventory, NoEvidence, Telemetry
+from oracle.domain.evidence import NONCE_BYTES, Evidence
+from oracle.errors import BadInput, Misconfigured, Transient
 
 T = TypeVar("T")
 
@@ -106,11 +107,35 @@ class Nvml:
         return names.get(mode, "unknown")
 
     def ask(self, question: Callable[[], T]) -> T | None:
-        """The answer, or None where this card or this user does not get one."""
+        """The answer, or None where this card, this driver or this user does not get one."""
+        nvml = self.library
         try:
             return question()
-        except (self.library.NVMLError_NotSupported, self.library.NVMLError_NoPermission):
+        except (
+            nvml.NVMLError_NotSupported,
+            nvml.NVMLError_FunctionNotFound,
+            nvml.NVMLError_NoPermission,
+        ):
             return None
+
+    def explain_silence(self, subject: str) -> tuple[str, str]:
+        """Why a card that has no attestation report has none, and what to do."""
+        nvml = self.library
+        abilities = self.ask(nvml.nvmlSystemGetConfComputeCapabilities)
+        state = self.ask(nvml.nvmlSystemGetConfComputeState)
+        if abilities is None or state is None:
+            meaning = "this driver knows no confidential computing"
+            remedy = "update the NVIDIA driver, or offer the card without evidence"
+        elif abilities.gpusCaps != nvml.NVML_CC_SYSTEM_GPUS_CC_CAPABLE:
+            meaning = "this card can't attest itself"
+            remedy = "offer it without evidence: cards before Hopper have none"
+        elif state.ccFeature != nvml.NVML_CC_SYSTEM_FEATURE_ENABLED:
+            meaning = "confidential computing is switched off"
+            remedy = "switch the card's confidential mode on and reset it"
+        else:
+            meaning = "confidential computing is on, but it gives no report"
+            remedy = "see the NVIDIA driver's log (dmesg)"
+        return f"{subject}: {meaning}", remedy
 
     def explain(self, error: Exception, subject: str) -> tuple[str, str]:
         """What a failure means and what to do."""
@@ -177,3 +202,39 @@ class NvmlDevice:
         except nvml.NVMLError as error:
             message, remedy = self._nvml.explain(error, self.inventory.uuid)
             raise Transient(message, remedy) from error
+
+    def evidence(self, nonce: bytes) -> Evidence:
+        """The card's attestation report for `nonce` (32 bytes), and its certificates.
+
+        Raises `NoEvidence`, saying what is in the way, where there is no report, and
+        `Transient` where the card does not answer.
+        """
+        if len(nonce) != NONCE_BYTES:
+            raise BadInput(f"a nonce of {len(nonce)} bytes", f"pass {NONCE_BYTES} bytes")
+        nvml, handle, uuid = self._nvml.library, self._handle, self.inventory.uuid
+        if self.inventory.kind == "mig":
+            raise NoEvidence(
+                f"{uuid}: a MIG instance is not attested, only a whole card is",
+                "switch MIG off, or offer the instance without evidence",
+            )
+        if self.inventory.virtualization == "vgpu":
+            raise NoEvidence(
+                f"{uuid}: a vGPU is not attested, only a whole card is",
+                "pass the card through to this machine, or offer the vGPU without evidence",
+            )
+        try:
+            try:
+                answer = nvml.nvmlDeviceGetConfComputeGpuAttestationReport(handle, nonce)
+                papers = nvml.nvmlDeviceGetConfComputeGpuCertificate(handle)
+            except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound) as error:
+                raise NoEvidence(*self._nvml.explain_silence(uuid)) from error
+        except nvml.NVMLError_NoPermission as error:
+            raise NoEvidence(*self._nvml.explain(error, uuid)) from error
+        except nvml.NVMLError as error:
+            raise Transient(*self._nvml.explain(error, uuid)) from error
+        return Evidence(
+            report=bytes(answer.attestationReport[: answer.attestationReportSize]),
+            chain=bytes(papers.attestationCertChain[: papers.attestationCertChainSize]).rstrip(
+                b"\0"
+            ),
+        )

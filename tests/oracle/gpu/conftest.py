@@ -1,114 +1,53 @@
-"""Every compute backend, and a driver library of the shape of `pynvml` with a test's own cards."""
+"""Every compute backend, and NVIDIA's bindings on a mock in C of its driver library."""
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from ctypes import CDLL
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pynvml
 import pytest
 
 from oracle.adapters.gpu import load_backend
+from oracle.domain.evidence import Evidence
 from oracle.errors import Misconfigured
+from tests.oracle.gpu.mock_nvml import Card, machine
+
+SOURCE = Path(__file__).with_name("mock_nvml.c")
 
 
-@dataclass
-class Card:
-    """A GPU, or an instance cut from one. A value that is an exception class is raised."""
-
-    uuid: Any
-    name: str = "NVIDIA H100 80GB HBM3"
-    memory: int = 80 * 2**30
-    mig: Any = (0, 0)
-    virtualization: Any = pynvml.NVML_GPU_VIRTUALIZATION_MODE_NONE
-    power: Any = 412_000
-    utilisation: Any = 97
-    instances: list["Card | None"] = field(default_factory=list)
+@pytest.fixture(scope="session")
+def mock_nvml(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mock, compiled; its folder can stand in LD_LIBRARY_PATH."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        pytest.skip("no C compiler: install one, or name it in CC, to test against a mock of NVML")
+    library = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, SOURCE], check=True)
+    return library
 
 
-class FakeNvml:
-    """Answers from `cards`; everything it does not define is the real package's."""
+@pytest.fixture
+def recorded(tmp_path: Path) -> Callable[..., Card]:
+    """A card that plays back recorded evidence."""
 
-    def __init__(self, *cards: Any, init: type[Exception] | None = None) -> None:
-        self._cards = cards
-        self._init = init
+    def build(uuid: str, evidence: Evidence, **more: Any) -> Card:
+        report, chain = tmp_path / f"{uuid}.report", tmp_path / f"{uuid}.chain"
+        report.write_bytes(evidence.report)
+        chain.write_bytes(evidence.chain)
+        return Card(uuid, **{"report": report, "chain": chain} | more)
 
-    def __getattr__(self, name: str) -> Any:
-        constant = getattr(pynvml, name)  # a wrong name fails here, as it would in real life
-        assert not callable(constant) or isinstance(constant, type), f"{name} is not faked"
-        return constant
-
-    def nvmlInit(self) -> None:  # noqa: N802
-        if self._init:
-            raise self._init
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
-        return len(self._cards)
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> Card:  # noqa: N802
-        card: Card = _answer(self._cards[index])
-        return card
-
-    def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
-        return "580.95.05"
-
-    def nvmlDeviceGetUUID(self, card: Card) -> str:  # noqa: N802
-        return str(_answer(card.uuid))
-
-    def nvmlDeviceGetName(self, card: Card) -> str:  # noqa: N802
-        return card.name
-
-    def nvmlDeviceGetMemoryInfo(self, card: Card) -> Any:  # noqa: N802
-        return SimpleNamespace(total=card.memory, used=card.memory // 4)
-
-    def nvmlDeviceGetPciInfo(self, card: Card) -> Any:  # noqa: N802
-        return SimpleNamespace(busId="00000000:3B:00.0")
-
-    def nvmlDeviceGetMigMode(self, card: Card) -> Any:  # noqa: N802
-        return _answer(card.mig)
-
-    def nvmlDeviceGetMaxMigDeviceCount(self, card: Card) -> int:  # noqa: N802
-        return len(card.instances)
-
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, card: Card, slot: int) -> Card:  # noqa: N802
-        instance = card.instances[slot]
-        if instance is None:
-            raise pynvml.NVMLError_NotFound
-        return instance
-
-    def nvmlDeviceGetVirtualizationMode(self, card: Card) -> int:  # noqa: N802
-        return int(_answer(card.virtualization))
-
-    def nvmlDeviceGetUtilizationRates(self, card: Card) -> Any:  # noqa: N802
-        return SimpleNamespace(gpu=_answer(card.utilisation), memory=0)
-
-    def nvmlDeviceGetPowerUsage(self, card: Card) -> int:  # noqa: N802
-        return int(_answer(card.power))
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, card: Card) -> int:  # noqa: N802
-        return 123_456_789
-
-    def nvmlDeviceGetTemperature(self, card: Card, sensor: int) -> int:  # noqa: N802
-        assert sensor == pynvml.NVML_TEMPERATURE_GPU
-        return 61
-
-
-def _answer(value: Any) -> Any:
-    if isinstance(value, type) and issubclass(value, Exception):
-        raise value
-    return value
+    return build
 
 
 @pytest.fixture
 def card() -> type[Card]:
     return Card
-
-
-@pytest.fixture
-def nvml_with() -> Callable[..., Any]:
-    """Build a driver library with these cards."""
-    return FakeNvml
 
 
 @pytest.fixture(scope="session")
@@ -135,3 +74,45 @@ def backend(request: pytest.FixtureRequest) -> Any:
         return load_backend(request.param)
     except Misconfigured as error:
         pytest.skip(f"{error}: {error.remedy}")
+
+
+@pytest.fixture
+def nvml_with(
+    mock_nvml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., ModuleType]:
+    """The real bindings on a driver with these cards: see `machine`."""
+    monkeypatch.setattr(pynvml, "nvmlLib", CDLL(str(mock_nvml)))
+    monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
+    described = tmp_path / "machine.txt"
+    monkeypatch.setenv("CLEARWORK_MOCK_NVML", str(described))
+
+    def build(*cards: Any, init: type[pynvml.NVMLError] | None = None, **more: Any) -> ModuleType:
+        failing = {"nvmlInitWithFlags": init} if init else {}
+        described.write_text(machine(*cards, failing=failing | more.pop("failing", {}), **more))
+        return pynvml
+
+    return build
+
+
+@pytest.fixture
+def clearwork(mock_nvml: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command as a process that finds the mock where the driver library would be."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the bindings look for libnvidia-ml.so.1 on Linux alone")
+
+    def run(*arguments: Any, described: str | None = None) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "LD_LIBRARY_PATH": str(mock_nvml.parent)}
+        environment.pop("CLEARWORK_MOCK_NVML", None)
+        if described is not None:
+            path = tmp_path / "described.txt"
+            path.write_text(described)
+            environment["CLEARWORK_MOCK_NVML"] = str(path)
+        return subprocess.run(
+            [sys.executable, "-m", "oracle", *map(str, arguments)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
