@@ -114,6 +114,12 @@ def purse(token: Any, leaf_requests: Any) -> Callable[[str], str]:
 
 
 @pytest.fixture
+def holders(holders: list[Any], leaf_requests: Any) -> list[Any]:
+    """Every account that has tokens."""
+    return [*holders, leaf_requests]
+
+
+@pytest.fixture
 def desk(
     leaf_requests: Any,
     token: Any,

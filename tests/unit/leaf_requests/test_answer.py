@@ -6,7 +6,7 @@ import pytest
 from tests.unit.conftest import LEAF_ANSWER_PERIOD, LEAF_BOND, UNIT, load, role
 from tests.unit.leaf_requests.conftest import PURSE, SHOWN, leaf_index
 from tests.unit.market import load_odd
-from tests.unit.slashing_court.conftest import COLUMN, ROUND, ROW, N
+from tests.unit.slashing_court.conftest import COLUMN, ROUND, ROW, Chain, N
 
 PURSE_OF_CALLER = 10**6 * UNIT
 
@@ -283,11 +283,8 @@ def test_a_token_that_refuses_the_bond(desk, court, ledger, prove, true_chain, g
 
 def test_the_leaf_of_the_smallest_tree(desk, leaf_requests, prove, reporter):
     """One leaf is the whole tree, and its path is empty."""
-    from tests.unit.slashing_court.conftest import SEED, Chain
-
-    chain = Chain((b"\5" * 128,))
-    proof = prove(chain, 0, 0, 0, m=1, n=128, rounds=1, k=32)
-    assert SEED and proof.path == []
+    proof = prove(Chain((b"\5" * 128,)), 0, 0, 0, m=1, n=128, rounds=1)
+    assert proof.path == []
     leaf_requests.request_open(*desk.terms(proof), sender=reporter)
     leaf_requests.answer(*desk.place(proof), proof.leaf, [])
     assert desk.request(proof).stage == SHOWN

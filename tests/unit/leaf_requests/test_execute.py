@@ -203,14 +203,8 @@ def test_a_provider_without_stake_is_jailed(desk, court, staking, leaves, provid
     desk.ask(proof)
     desk.wait(proof)
     desk.execute(proof)
-    assert only_log_of(court, desk).slashed == 0
+    assert court.cases(desk.digest(proof)).slashed == 0
     assert staking.is_jailed(provider)
-
-
-def only_log_of(court, desk):
-    """The case of the court as it is recorded."""
-    (place,) = desk.asked
-    return court.cases(place[0])
 
 
 def test_stake_that_began_to_leave_is_still_there(desk, staking, honest, provider, provider_owner):
@@ -230,14 +224,13 @@ def test_a_key_that_was_rotated_meanwhile(
     assert desk.log.convicted
 
 
-@pytest.mark.parametrize("signature", [b"", bytes(65), b"\7" * 65])
-def test_a_signature_of_nobody(desk, overdue, refused, signature):
-    reason = "is not 65 bytes" if not signature else None
-    full = f"slashing_court: signature {reason}" if reason else (
-        "slashing_court: not signed by the provider"
-    )  # fmt: skip
-    with refused(full):
-        desk.execute(overdue.but(signature=signature))
+def test_a_signature_of_nobody(desk, overdue, customer, registry_domain, refused):
+    foreign = sign(customer, overdue.commit, registry_domain)
+    for signature in (bytes(65), b"\7" * 65, foreign):
+        with refused("slashing_court: not signed by the provider"):
+            desk.execute(overdue.but(signature=signature))
+    with refused("slashing_court: signature is not 65 bytes"):
+        desk.execute(overdue.but(signature=b""))
 
 
 @pytest.mark.parametrize("part", [2, 3, 4])

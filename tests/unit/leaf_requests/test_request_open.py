@@ -106,8 +106,7 @@ def test_not_again_after_an_answer(desk, honest, rival, refused):
 
 
 def test_another_signature_makes_no_other_request(
-    desk, providers, honest, provider, provider_owner, operator, stranger, customer, registry_domain,
-    refused,
+    desk, providers, honest, provider, provider_owner, customer, registry_domain, refused
 ):  # fmt: skip
     """A provider that rotates its keys can sign one commit with each of them."""
     desk.ask(honest)

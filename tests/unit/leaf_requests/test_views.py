@@ -1,6 +1,7 @@
 """What a request is, read back; and the word that it is packed in."""
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.conftest import LEAF_BOND
@@ -24,9 +25,12 @@ def test_requests_are_told_apart_by_all_that_names_them(desk, leaf_requests, hon
         assert tuple(leaf_requests.requests(*other)) == NO_REQUEST
 
 
-word = load_module("request_word")
+@pytest.fixture(scope="module")
+def word():
+    return load_module("request_word")
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     requester=st.binary(min_size=20, max_size=20),
     provider=st.integers(0, 2**24 - 1),
@@ -35,7 +39,9 @@ word = load_module("request_word")
     bonds=st.integers(0, 64),
     stage=st.integers(1, 3),
 )
-def test_a_word_unpacks_to_what_was_packed(requester, provider, deadline, depth, bonds, stage):
+def test_a_word_unpacks_to_what_was_packed(
+    word, requester, provider, deadline, depth, bonds, stage
+):
     request = ("0x" + requester.hex(), provider, deadline, depth, bonds, stage)
     packed = word._pack(request)
     unpacked = tuple(word._unpack(packed))
