@@ -12,6 +12,7 @@ from oracle.domain.messages import Domain
 from tests.unit.conftest import HOUR, LEAF_BOND
 from tests.unit.slashing_court.conftest import *  # noqa: F403 - fixtures
 from tests.unit.slashing_court.conftest import Chain, N, Proof, only_log, values
+from tests.unit.slashing_court.conftest import holders as court_holders
 from tests.unit.slashing_court.conftest import state as court_state  # noqa: F401 - a fixture
 
 OPEN, SHOWN, EXECUTED = range(1, 4)
@@ -116,7 +117,7 @@ def purse(token: Any, leaf_requests: Any) -> Callable[[str], str]:
 @pytest.fixture
 def holders(holders: list[Any], leaf_requests: Any) -> list[Any]:
     """Every account that has tokens."""
-    return [*holders, leaf_requests]
+    return [*court_holders, leaf_requests]
 
 
 @pytest.fixture
