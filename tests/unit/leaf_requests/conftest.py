@@ -12,7 +12,7 @@ from oracle.domain.messages import Domain
 from tests.unit.conftest import HOUR, LEAF_BOND
 from tests.unit.slashing_court.conftest import *  # noqa: F403 - fixtures
 from tests.unit.slashing_court.conftest import Chain, N, Proof, only_log, values
-from tests.unit.slashing_court.conftest import holders as court_holders
+from tests.unit.slashing_court.conftest import holders as court_holders  # noqa: F401 - a fixture
 from tests.unit.slashing_court.conftest import state as court_state  # noqa: F401 - a fixture
 
 OPEN, SHOWN, EXECUTED = range(1, 4)
@@ -115,7 +115,7 @@ def purse(token: Any, leaf_requests: Any) -> Callable[[str], str]:
 
 
 @pytest.fixture
-def holders(holders: list[Any], leaf_requests: Any) -> list[Any]:
+def holders(court_holders: list[Any], leaf_requests: Any) -> list[Any]:  # noqa: F811
     """Every account that has tokens."""
     return [*court_holders, leaf_requests]
 
