@@ -160,7 +160,7 @@ def test_a_leaf_can_be_asked_for_while_agents_keep_it(content: dict[str, Any], l
     with pytest.raises(BadInput, match="agents forget what they committed to"):
         load(content)
     put(content, "leaf_requests.request_epochs", 48)
-    with pytest.raises(BadInput, match="leaf_requests.request_epochs"):
+    with pytest.raises(BadInput, match=r"leaf_requests\.request_epochs"):
         load(content)
 
 
