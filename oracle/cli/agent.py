@@ -99,9 +99,9 @@ def run(
 ) -> None:
     """Attest a device at every oracle, keep it alive, sign the usage of its jobs.
 
-    The keystore holds the provider's operator key, which needs coin for gas: a leaf that somebody
-    asks for on chain and that nobody shows convicts the provider. A job on this machine reports its usage
-    with `oracle.services.meter.JobMeter(STATE, job, gpus)`.
+    The keystore holds the provider's operator key. It needs coin for gas: a leaf that somebody
+    asks for on chain and nobody shows convicts the provider. A job on this machine reports its
+    usage with `oracle.services.meter.JobMeter(STATE, job, gpus)`.
     """
     config = AgentConfig(
         provider=provider,

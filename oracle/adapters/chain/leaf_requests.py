@@ -167,13 +167,10 @@ def _place(arguments: Any) -> Place:
 
 
 def _request(arguments: Any) -> LeafRequest:
-    fields = dict(arguments.commit) if isinstance(arguments.commit, dict) else (
-        arguments.commit._asdict()
-    )  # fmt: skip
     return LeafRequest(
         place=_place(arguments),
         requester=str(arguments.requester),
-        shown=SignedCommit(Commit(**fields), bytes(arguments.signature)),
+        shown=SignedCommit(Commit(**arguments.commit), bytes(arguments.signature)),
         roots=tuple(map(bytes, arguments.roots)),
         bond=arguments.bond,
         deadline=arguments.deadline,
