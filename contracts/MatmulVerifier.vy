@@ -22,6 +22,7 @@
 """
 
 from .interfaces import IMatmulVerifier
+from .modules import leaf_tree
 
 implements: IMatmulVerifier
 
@@ -29,9 +30,6 @@ implements: IMatmulVerifier
 MAX_K: public(constant(uint256)) = 131_072
 # largest number of rows or columns
 MAX_DIM: public(constant(uint256)) = 2**32 - 1
-# folded entries in one leaf
-LEAF_ENTRIES: constant(uint256) = 128
-MAX_DEPTH: constant(uint256) = 32
 
 # elements in one word of the generator
 WORD_ELEMENTS: constant(uint256) = 32
@@ -67,9 +65,9 @@ def is_correct(opening: IMatmulVerifier.Opening) -> bool:
     """
     place: uint256 = self._place(opening)
     assert (
-        self._root(opening.leaf, place // LEAF_ENTRIES, opening.path) == opening.root
+        leaf_tree._root(opening.leaf, place // leaf_tree.LEAF_ENTRIES, opening.path) == opening.root
     ), "matmul_verifier: leaf is not in the root"
-    committed: uint256 = convert(slice(opening.leaf, place % LEAF_ENTRIES, 1), uint256)
+    committed: uint256 = convert(slice(opening.leaf, place % leaf_tree.LEAF_ENTRIES, 1), uint256)
     return committed == self._fold(
         self._entry(opening.seed_r, opening.seed_0, opening.k, opening.i, opening.j)
     )
@@ -85,29 +83,12 @@ def _place(opening: IMatmulVerifier.Opening) -> uint256:
         opening.m <= MAX_DIM and opening.n <= MAX_DIM
     ), "matmul_verifier: dimensions out of bounds"
     assert opening.i < opening.m and opening.j < opening.n, "matmul_verifier: no such entry"
-    assert len(opening.leaf) == LEAF_ENTRIES, "matmul_verifier: leaf is not 128 bytes"
+    assert len(opening.leaf) == leaf_tree.LEAF_ENTRIES, "matmul_verifier: leaf is not 128 bytes"
     # holds for one length only, and for none if the leaves are not a power of two
     assert (
-        opening.m * opening.n == LEAF_ENTRIES << len(opening.path)
+        opening.m * opening.n == leaf_tree.LEAF_ENTRIES << len(opening.path)
     ), "matmul_verifier: path does not fit the matrix"
     return opening.i * opening.n + opening.j
-
-
-@internal
-@pure
-def _root(leaf: Bytes[LEAF_ENTRIES], index: uint256, path: DynArray[bytes32, MAX_DEPTH]) -> bytes32:
-    """
-    @param index number of the leaf; its bits say on which side each sibling is
-    """
-    node: bytes32 = keccak256(leaf)
-    position: uint256 = index
-    for sibling: bytes32 in path:
-        if position & 1 == 0:
-            node = keccak256(concat(node, sibling))
-        else:
-            node = keccak256(concat(sibling, node))
-        position >>= 1
-    return node
 
 
 @external

@@ -13,7 +13,9 @@
         word alone: the signed commit binds dimensions, seed and, through the final seed, the
         root of every round; one entry of one round that is not the product of its row and
         column convicts. An equivocation is two signed ends of one chain: the computation is
-        deterministic, so one of them is a lie, and its author never comes back.
+        deterministic, so one of them is a lie, and its author never comes back. A withheld
+        opening is a leaf of such a commit that was asked for on chain and that nobody showed
+        in time, see LeafRequests.vy: what can't be checked costs what a false entry does.
 
         Accusations (missed challenge, downtime, fraud) take a bond and stages: the provider
         answers, the committee rules, whoever lost calls the arbiter, anyone executes. Each
@@ -29,13 +31,14 @@
      closed, one appeal bond for every appeal that is not decided. They are paid in a token
      without hooks that refuses no receiver, so paying one out can't stop a case.
 
-     The reporter chooses the job, or none. Customers of other jobs that the provider had
+     Who executes a proof chooses the job, or none. Customers of other jobs that the provider had
      accepted before a proof lose nothing by it: each may end its job with a refund and
      compensation. An accusation is about the job it names.
 
      Trust: the committee for verdicts, and above it the ARBITER, for the share of stake that
-     the policy puts on an accusation. No policy can change. The owner names the arbiter, and
-     renames it after a delay that is longer than a case can last. The court acts through
+     the policy puts on an accusation; REQUESTS for the word that nobody showed a leaf, under a
+     commit whose signature the court checks itself. No policy can change. The owner names the
+     arbiter, and renames it after a delay that is longer than a case can last. The court acts through
      roles that others granted it: SLASHER of the staking contract, COURT of registry,
      job registry and distributor.
 @custom:security security@clearwork.example
@@ -62,7 +65,7 @@ from .modules import case_word
 from .modules import delayed_roles
 from .modules import job_word
 from .modules import penalties
-from .modules import signatures as signature_check
+from .modules import signed_commits
 
 implements: ISlashingCourt
 
@@ -116,6 +119,8 @@ struct Sentence:
 
 # role that decides appeals
 ARBITER: public(constant(bytes32)) = keccak256("ARBITER")
+# role that reports the leaves nobody showed
+REQUESTS: public(constant(bytes32)) = keccak256("REQUESTS")
 # the role of this court on the staking contract
 SLASHER: constant(bytes32) = keccak256("SLASHER")
 
@@ -126,6 +131,8 @@ EQUIVOCATION: public(constant(uint8)) = 2
 MISSED_CHALLENGE: public(constant(uint8)) = 3
 DOWNTIME: public(constant(uint8)) = 4
 FRAUD: public(constant(uint8)) = 5
+# one more kind by proof: nobody showed a leaf of a signed commit
+WITHHELD_OPENING: public(constant(uint8)) = 6
 
 # struct hash of a verdict, the payload of the committee's report about a case
 VERDICT_TYPEHASH: constant(bytes32) = keccak256("Verdict(bytes32 caseId,bool guilty,uint96 loss)")
@@ -143,7 +150,7 @@ MAX_PERIOD: constant(uint256) = 30 * 86_400
 MAX_MULTIPLIER: constant(uint256) = 100
 # amounts are packed in 96 bits
 MAX_BOND: constant(uint256) = 2**96 - 1
-SIGNATURE_BYTES: constant(uint256) = 65
+SIGNATURE_BYTES: constant(uint256) = signed_commits.SIGNATURE_BYTES
 MAX_SIGNATURES: constant(uint256) = 31 * SIGNATURE_BYTES
 
 # the staked token, which bonds are made of too
@@ -264,25 +271,30 @@ def convict_attestation(proof: ISlashingCourt.AttestationProof, job: uint64) -> 
            none
     @return case_id EIP-712 digest of the commit
     """
-    case_id: bytes32 = staticcall REGISTRY.commit_digest(proof.commit)
-    assert self.words[case_id] == 0, "slashing_court: commit convicted before"
-    self._check_signer(proof.commit.provider, case_id, proof.signature)
+    case_id: bytes32 = self._unconvicted(proof.commit, proof.signature)
     self._check_false(proof)
-    self._convict(case_id, FALSE_ATTESTATION, proof.commit, job)
+    self._convict(case_id, FALSE_ATTESTATION, proof.commit, msg.sender, job)
+    return case_id
+
+
+@internal
+@view
+def _unconvicted(commit: IDeviceRegistry.Commit, signature: Bytes[SIGNATURE_BYTES]) -> bytes32:
+    """
+    @return case_id digest of a commit that its provider signed and was not convicted of
+    """
+    case_id: bytes32 = staticcall REGISTRY.commit_digest(commit)
+    assert self.words[case_id] == 0, "slashing_court: commit convicted before"
+    self._check_signer(commit.provider, case_id, signature)
     return case_id
 
 
 @internal
 @view
 def _check_signer(provider: uint24, digest: bytes32, signature: Bytes[SIGNATURE_BYTES]):
-    """
-    @notice Any key the provider ever named as its operator speaks for it, so that dropping a
-            key takes nothing back.
-    """
     assert len(signature) == SIGNATURE_BYTES, "slashing_court: signature is not 65 bytes"
-    signer: address = signature_check._recover(digest, signature)
-    assert (
-        provider != 0 and staticcall PROVIDERS.provider_of_operator(signer) == provider
+    assert signed_commits._is_signed(
+        PROVIDERS, provider, digest, signature
     ), "slashing_court: not signed by the provider"
 
 
@@ -297,15 +309,10 @@ def _check_false(proof: ISlashingCourt.AttestationProof):
         commit.rounds, uint256
     ), "slashing_court: not one root per round"
     assert proof.round_index < len(proof.roots), "slashing_court: no such round"
-    seed: bytes32 = commit.seed
     seed_r: bytes32 = empty(bytes32)
-    round_index: uint256 = 0
-    for root: bytes32 in proof.roots:
-        if round_index == proof.round_index:
-            seed_r = seed
-        seed = keccak256(concat(seed, root))
-        round_index += 1
-    assert seed == commit.final_seed, "slashing_court: roots of another commit"
+    final_seed: bytes32 = empty(bytes32)
+    seed_r, final_seed = signed_commits._chain_seeds(commit.seed, proof.roots, proof.round_index)
+    assert final_seed == commit.final_seed, "slashing_court: roots of another commit"
     assert not staticcall VERIFIER.is_correct(
         IMatmulVerifier.Opening(
             seed_r=seed_r,
@@ -323,7 +330,9 @@ def _check_false(proof: ISlashingCourt.AttestationProof):
 
 
 @internal
-def _convict(case_id: bytes32, kind: uint8, commit: IDeviceRegistry.Commit, job: uint64):
+def _convict(
+    case_id: bytes32, kind: uint8, commit: IDeviceRegistry.Commit, reporter: address, job: uint64
+):
     """
     @notice Carry out the sentence for what a provider signed, and record the case.
     @dev A provider can sign a commit that names any device, also somebody else's, and pay for
@@ -341,7 +350,7 @@ def _convict(case_id: bytes32, kind: uint8, commit: IDeviceRegistry.Commit, job:
             case_id=case_id,
             kind=kind,
             provider=provider,
-            reporter=msg.sender,
+            reporter=reporter,
             job=job,
             victim=harm.customer,
             refunded=harm.refunded,
@@ -429,7 +438,7 @@ def _punish(sentence: Sentence) -> uint256:
     extcall STAKING.jail(provider, FOR_EVER if sentence.kind == EQUIVOCATION else until)
 
     # who signed a lie has earned nothing that is not its own yet; who failed pays its debts
-    proved: bool = sentence.kind <= EQUIVOCATION
+    proved: bool = sentence.kind <= EQUIVOCATION or sentence.kind == WITHHELD_OPENING
     missing: uint256 = sentence.owed - from_stake
     seized: uint256 = extcall DISTRIBUTOR.seize_vesting(
         provider,
@@ -490,7 +499,7 @@ def convict_equivocation(
     assert self.words[case_id] == 0, "slashing_court: seed convicted before"
     self._check_signer(commit_a.provider, digest, signature_a)
     self._check_signer(commit_b.provider, staticcall REGISTRY.commit_digest(commit_b), signature_b)
-    self._convict(case_id, EQUIVOCATION, commit_a, job)
+    self._convict(case_id, EQUIVOCATION, commit_a, msg.sender, job)
     return case_id
 
 
@@ -799,6 +808,35 @@ def _burn(bond: uint256):
     extcall IWorkToken(TOKEN.address).burn(bond)
 
 
+# --- leaf requests ------------------------------------------------------------------------
+
+
+@external
+def convict_withheld(
+    commit: IDeviceRegistry.Commit,
+    signature: Bytes[SIGNATURE_BYTES],
+    reporter: address,
+    job: uint64,
+) -> bytes32:
+    """
+    @notice REQUESTS: convict a provider of a leaf of its commit that was asked for and that
+            nobody showed, and execute the sentence: that of a false attestation, or
+            withholding would be the cheaper lie.
+    @dev The role is believed that nobody showed the leaf, and nothing else: without a commit
+         that the provider signed it convicts nobody.
+    @param commit the provider's word
+    @param signature an operator signature over it (r, s, v)
+    @param reporter who gets the reporter's share
+    @param job accepted or running job of that provider whose customer is paid first; 0 for
+           none
+    @return case_id EIP-712 digest of the commit: it is convicted once, whatever the kind
+    """
+    delayed_roles._check_role(REQUESTS)
+    case_id: bytes32 = self._unconvicted(commit, signature)
+    self._convict(case_id, WITHHELD_OPENING, commit, reporter, job)
+    return case_id
+
+
 # --- parties of a case --------------------------------------------------------------------
 
 
@@ -897,8 +935,8 @@ def decide(case_id: bytes32, guilty: bool, loss: uint96):
 def cases(case_id: bytes32) -> ISlashingCourt.Case:
     """
     @notice A conviction by proof; all zero where there is none.
-    @param case_id EIP-712 digest of the false commit, or of an equivocation the hash that
-           `convict_equivocation` returns
+    @param case_id EIP-712 digest of the commit that is false or was withheld, or of an
+           equivocation the hash that `convict_equivocation` returns
     """
     return case_word._unpack(self.words[case_id])
 

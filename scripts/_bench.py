@@ -331,6 +331,7 @@ def measure(bench: Bench) -> Iterator[Measurement]:
     yield from _epochs(bench, provider)
     yield from _slash(bench, provider)
     yield from _conviction(bench)
+    yield from _withheld(bench)
     yield from _accusation(bench, provider)
 
 
@@ -566,6 +567,34 @@ def convict_entry(bench: Bench, owner: int, dims: Dims) -> tuple[Sent, Sent]:
     convict = bench["SlashingCourt"].functions.convict_attestation
     call = convict((astuple(commit), signature, *proof), 0)
     return bench.send(WATCHER, check), bench.send(WATCHER, call)
+
+
+def _withheld(bench: Bench) -> Iterator[Measurement]:
+    """Ask a provider for two leaves of a commit: one is shown, the other one convicts."""
+    requests = bench["LeafRequests"].functions
+    for index in (WATCHER, CUSTOMER):
+        approve = bench["WorkToken"].functions.approve(bench["LeafRequests"].address, 2**256 - 1)
+        bench.send(index, approve)
+    provider = bench.register(DELEGATORS[2], DELEGATORS[2])
+    stake = bench["ProviderStaking"].functions.stake(provider, 1_000 * UNIT)
+    bench.send(DELEGATORS[2], stake)
+    commit, proof = _false_commit(provider, CONVICTED)
+    commit = replace(commit, epoch=bench["EpochLedger"].functions.current_epoch().call())
+    signature = bench.sign(DELEGATORS[2], commit, "DeviceRegistry")
+    roots, round_index, i, j, leaf, path = proof
+    shown, _place = CONVICTED.leaf_of(i, j)
+    hidden = shown + 1
+
+    terms = astuple(commit), signature, roots, round_index
+    bench.send(CUSTOMER, requests.request_open(*terms, shown, 2**255))
+    ask = requests.request_open(*terms, hidden, 2**255)
+    yield bench.measured("leaf_request", bench.send(WATCHER, ask))
+    digest = commit.digest(Domain(bench.chain_id, str(bench["DeviceRegistry"].address)))
+    answer = requests.answer(digest, round_index, shown, roots[0], leaf, path)
+    yield bench.measured("leaf_answer", bench.send(DELEGATORS[2], answer))
+    bench.pass_time(HOUR)
+    execute = requests.execute(astuple(commit), signature, round_index, hidden, roots[0], 0)
+    yield bench.measured("leaf_execute", bench.send(WATCHER, execute))
 
 
 def _accusation(bench: Bench, provider: int) -> Iterator[Measurement]:

@@ -291,6 +291,15 @@ def build_market(
             p.court.arbiter_period,
         ),
     )
+    leaf_requests = builder.contract(
+        "LeafRequests",
+        token=token,
+        court=court,
+        ledger=ledger,
+        bond=p.leaf_requests.bond,
+        answer_period=p.leaf_requests.answer_period,
+        request_epochs=p.leaf_requests.request_epochs,
+    )
 
     # --- who may act on whom ---
     builder.grant(token, "MINTER", controller)
@@ -303,6 +312,7 @@ def build_market(
     builder.grant(jobs, "COURT", court)
     builder.grant(registry, "COURT", court)
     builder.grant(distributor, "COURT", court)
+    builder.grant(court, "REQUESTS", leaf_requests)
     if p.court.arbiter is not None:
         builder.unless(
             court.role_holder(role_id("ARBITER")) == p.court.arbiter,
@@ -363,7 +373,7 @@ def build_market(
 
     contracts = (
         timelock, token, committee, providers, staking, registry, controller, ledger, distributor,
-        clusters, bonds, offers, jobs, escrow, verifier, court,
+        clusters, bonds, offers, jobs, escrow, verifier, court, leaf_requests,
     )  # fmt: skip
     return {contract.contract_type.name: contract for contract in contracts}
 

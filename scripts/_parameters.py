@@ -29,6 +29,8 @@ BPS = 10_000
 HOUR = 3_600
 DAY = 24 * HOUR
 MAX_AMOUNT = 2**96 - 1
+# epochs for which agents keep what they committed to (LeafRequests.KEEP_EPOCHS)
+KEEP_EPOCHS = 48
 ZERO_ADDRESS = "0x" + 40 * "0"
 # what `deployments/params/*.yaml` calls the token that this deployment creates
 OWN_TOKEN = "WorkToken"
@@ -259,6 +261,15 @@ class CourtParameters(_Section):
         return self.answer_period + self.verdict_period + self.appeal_period + self.arbiter_period
 
 
+class LeafRequestParameters(_Section):
+    """LeafRequests."""
+
+    bond: Tokens
+    answer_period: CasePeriod
+    # epochs after its own in which a leaf of a commit can be asked for
+    request_epochs: Annotated[int, Field(ge=0, lt=KEEP_EPOCHS)]
+
+
 class Parameters(_Section):
     """A whole deployment."""
 
@@ -271,6 +282,7 @@ class Parameters(_Section):
     escrow: EscrowParameters
     emissions: EmissionParameters
     court: CourtParameters
+    leaf_requests: LeafRequestParameters
 
     @model_validator(mode="after")
     def _leave_before_a_change(self) -> Self:
@@ -296,6 +308,22 @@ class Parameters(_Section):
             raise ValueError(
                 "staking.unbonding_period must be at least emissions.epoch_length, so that "
                 "the same stake never votes twice in an epoch"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_can_be_shown_and_stake_can_be_slashed(self) -> Self:
+        epoch, answer = self.emissions.epoch_length, self.leaf_requests.answer_period
+        askable = (self.leaf_requests.request_epochs + 1) * epoch
+        if askable + answer > KEEP_EPOCHS * epoch:
+            raise ValueError(
+                "leaf_requests.request_epochs, one more and answer_period must be at most "
+                f"{KEEP_EPOCHS} epochs, after which agents forget what they committed to"
+            )
+        if askable + 2 * answer >= self.staking.unbonding_period:
+            raise ValueError(
+                "leaf_requests.request_epochs, one more and twice answer_period must be shorter "
+                "than staking.unbonding_period, so that stake can't leave before a conviction"
             )
         return self
 

@@ -37,6 +37,7 @@ CONTRACTS = (
     "JobEscrow",
     "MatmulVerifier",
     "SlashingCourt",
+    "LeafRequests",
 )
 
 

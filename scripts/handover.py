@@ -41,6 +41,7 @@ ROLES = (
     "DISTRIBUTOR",
     "LEDGER",
     "ARBITER",
+    "REQUESTS",
 )
 
 

@@ -46,6 +46,7 @@ from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import Misconfigured, Unauthorized
 from oracle.services.agent import Agent, AgentConfig
 from oracle.services.prove import warm_up
+from oracle.services.show_leaves import LeafDesk
 from oracle.services.vouchers import VoucherDesk
 
 log = structlog.get_logger()
@@ -157,13 +158,27 @@ def run_agent(config: AgentConfig, backend: Backend[Any, Any]) -> None:
                 clients=[OracleClient(url) for url in config.oracles],
             )
             desk = VoucherDesk(chain, signer, state, config.provider, config.settle_seconds)
-            asyncio.run(_serve(agent, desk, public, control))
+            leaves = LeafDesk(
+                chain=chain,
+                signer=signer,
+                backend=backend,
+                provider=config.provider,
+                device=agent.device_id,
+                open_leaf=agent.open_leaf,
+                gas_cap=config.answer_gas_cap,
+                max_operations=config.max_operations,
+            )
+            asyncio.run(_serve(agent, desk, leaves, public, control))
     finally:
         state.close()
 
 
 async def _serve(
-    agent: Agent, desk: VoucherDesk, public: socket.socket, control: socket.socket
+    agent: Agent,
+    desk: VoucherDesk,
+    leaves: LeafDesk,
+    public: socket.socket,
+    control: socket.socket,
 ) -> None:
     token = secrets.token_urlsafe(32)
     control_file = agent.config.state / CONTROL_FILE
@@ -173,9 +188,8 @@ async def _serve(
         (_Server(_server_config(control_app(agent, token))), control),
     ]
     log.info("listening", public=_url(public), control=str(control_file))
-    work = asyncio.ensure_future(
-        _all(agent.run(), desk.run(), *(server.serve(sockets=[sock]) for server, sock in servers))
-    )
+    serving = (server.serve(sockets=[sock]) for server, sock in servers)
+    work = asyncio.ensure_future(_all(agent.run(), desk.run(), leaves.run(), *serving))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # outside the main thread there are no signals to handle

@@ -92,14 +92,18 @@ def run(
     settle_seconds: Annotated[
         float, typer.Option(min=1, help="Seconds between two settlements of customers' vouchers.")
     ] = 600.0,
+    answer_gas_cap: Annotated[
+        int, typer.Option(min=1, help="Most gas that showing a leaf on chain may take.")
+    ] = 500_000,
     max_operations: Annotated[
         int, typer.Option(min=1, help="Refuse challenges of more operations than this.")
     ] = 10**18,
 ) -> None:
     """Attest a device at every oracle, keep it alive, sign the usage of its jobs.
 
-    The keystore holds the provider's operator key. A job on this machine reports its usage
-    with `oracle.services.meter.JobMeter(STATE, job, gpus)`.
+    The keystore holds the provider's operator key. It needs coin for gas: a leaf that somebody
+    asks for on chain and nobody shows convicts the provider. A job on this machine reports its
+    usage with `oracle.services.meter.JobMeter(STATE, job, gpus)`.
     """
     config = AgentConfig(
         provider=provider,
@@ -119,6 +123,7 @@ def run(
         heartbeat_seconds=heartbeat_seconds,
         poll_seconds=poll_seconds,
         settle_seconds=settle_seconds,
+        answer_gas_cap=answer_gas_cap,
         max_operations=max_operations,
     )
     run_agent(config, load_backend(backend))

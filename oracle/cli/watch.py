@@ -15,8 +15,10 @@ from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.gpu import load_backend
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.errors import Misconfigured
+from oracle.services.filing import Conviction
 from oracle.services.prove import warm_up
-from oracle.services.watch import Conviction, Watcher
+from oracle.services.request_leaves import Bonds
+from oracle.services.watch import Watcher
 
 app = typer.Typer()
 
@@ -34,11 +36,26 @@ def watch(
         int, typer.Option(min=1, help="Leaves of 128 entries to open per commit.")
     ] = 64,
     gas_cap: Annotated[int, typer.Option(help="Most gas one proof may use.")] = 2_000_000,
+    bond_budget: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Base units of the staked token for bonds, held and lost, to ask on chain for "
+            "leaves that an agent withholds. Absent: only say what would be asked for.",
+        ),
+    ] = None,
+    asks: Annotated[
+        int, typer.Option(min=1, help="Looks in a row that a leaf is withheld before that.")
+    ] = 12,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and exit.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per conviction.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON line per conviction or bond.")
+    ] = False,
 ) -> None:
     """Recompute what oracles and providers signed, convict liars, earn the bounty.
+
+    Bonds are counted from the last seven days of the chain's logs, also after a restart.
 
     Example: clearwork watch --oracle http://127.0.0.1:8001 --deployment deployments/31337.json
     --rpc http://127.0.0.1:8545 --keystore watcher.json --password-file watcher.pw
@@ -58,20 +75,30 @@ def watch(
         signer=signer,
         leaves=leaves,
         gas_cap=gas_cap,
+        bond_budget=bond_budget,
+        asks=asks,
     )
+    bonds = Bonds()
     while True:
         for conviction in watcher.watch_once():
             if as_json:
                 print(json.dumps(asdict(conviction)), flush=True)
+        if watcher.requests.bonds != bonds:
+            bonds = watcher.requests.bonds
+            if as_json:
+                print(json.dumps({"bonds": asdict(bonds)}), flush=True)
         if once:
             break
         time.sleep(interval)
     if not as_json:
-        Console().print(_table(watcher.convictions, watcher.earned))
+        Console().print(_table(watcher.convictions, watcher.earned, bonds))
 
 
-def _table(convictions: list[Conviction], earned: int) -> Table:
-    caption = f"base units of the staked token; earned {earned:,}"
+def _table(convictions: list[Conviction], earned: int, bonds: Bonds) -> Table:
+    caption = (
+        f"base units of the staked token; earned {earned:,}\n"
+        f"bonds paid {bonds.paid:,}, returned {bonds.returned:,}, lost {bonds.lost:,}"
+    )
     table = Table(title="Convictions", caption=caption)
     for column in ("kind", "offender", "slashed", "victim", "reporter", "burnt", "gas"):
         table.add_column(column, justify="left" if column in ("kind", "offender") else "right")

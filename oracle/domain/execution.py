@@ -313,8 +313,9 @@ class Seen:
     last_heartbeat: int | None
 
 
-FALSE_ATTESTATION = 1
-"""Kind of case: SlashingCourt.FALSE_ATTESTATION."""
+FALSE_ATTESTATION, WITHHELD_OPENING = 1, 6
+"""Kinds of cases: SlashingCourt.FALSE_ATTESTATION and WITHHELD_OPENING."""
+_KINDS = {FALSE_ATTESTATION: "false attestation", WITHHELD_OPENING: "withheld opening"}
 
 
 def judge(ending: Ending, seen: Seen, grace: int) -> tuple[JobStatus, Fault]:
@@ -324,8 +325,7 @@ def judge(ending: Ending, seen: Seen, grace: int) -> tuple[JobStatus, Fault]:
     a job that ended in silence does the verdict rest on what this oracle `seen`.
     """
     if ending.case is not None:
-        false = ending.case.kind == FALSE_ATTESTATION
-        what = "false attestation" if false else f"kind {ending.case.kind}"
+        what = _KINDS.get(ending.case.kind, f"kind {ending.case.kind}")
         reason = f"the provider was convicted by SlashingCourt: {what}; evidence is the case id"
         return JobStatus.PROVIDER_FAULT, Fault(Layer.EXECUTION, reason, ending.case.id)
     if ending.status in FAILED:

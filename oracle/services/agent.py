@@ -112,6 +112,8 @@ class AgentConfig:
     poll_seconds: float = 1.0
     # seconds between two settlements of running jobs by their customers' vouchers
     settle_seconds: float = 600.0
+    # most gas that showing a leaf on chain may take
+    answer_gas_cap: int = 500_000
     # chains above this many operations are refused
     max_operations: int = 10**18
 

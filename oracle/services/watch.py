@@ -5,7 +5,8 @@ reports; the chain for those that were shown to its contracts. Leaves come from 
 agent. A false entry under a signed commit goes to `SlashingCourt.convict_attestation`, two commits
 to different ends of one chain of products to `convict_equivocation`, two signatures of one member
 on two truths to `OracleCommittee.prove_equivocation`; each is sent only if it takes less gas than
-the cap.
+the cap. A leaf that an agent still withholds after `asks` looks is asked for on chain, within a
+budget for bonds: LeafRequests has it shown to everybody, or its provider convicted.
 
 It accuses nobody of what no signature shows: see docs/security.md, "Accusations wait for people".
 """
@@ -21,18 +22,19 @@ import httpx
 import structlog
 from pydantic import TypeAdapter, ValidationError
 from web3.contract.contract import ContractFunction
-from web3.exceptions import Web3Exception
 
-from oracle.adapters.chain.client import Chain, explained
+from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.filings import Filings, SignedCommit, SignedReport
+from oracle.adapters.chain.leaf_requests import LeafRequest, LeafShown
 from oracle.adapters.gpu.backend import Backend
 from oracle.adapters.signer import Signer
 from oracle.api.schemas import CommitView, LeafView, StatementView
 from oracle.domain.attestation import Dims, Opening, Query, chain_seeds
 from oracle.domain.messages import Commit, Domain, Report
-from oracle.domain.receipts import JobStatus
 from oracle.domain.recovery import checksum, recover
-from oracle.errors import BadInput, ClearworkError, Transient
+from oracle.errors import BadInput, Transient
+from oracle.services.filing import Conviction, Filer, Finding
+from oracle.services.request_leaves import LeafRequester
 from oracle.services.verify import audit_leaf, in_tree
 
 log = structlog.get_logger()
@@ -45,12 +47,8 @@ FETCH_SECONDS = 30.0
 # the longest answers taken: a page of a public list, one leaf with its path
 MAX_LIST_BYTES = 16 * 2**20
 MAX_LEAF_BYTES = 2**14
-# jobs looked at when a victim is sought, newest first
-MAX_VICTIM_CANDIDATES = 256
 # commits with withheld leaves that are asked for again
 MAX_WITHHELD = 1_024
-# times that a proof is sent to a chain that does not answer
-MAX_ATTEMPTS = 10
 # commits, chains of products and reports that are remembered, the newest of each
 MAX_REMEMBERED = 2**18
 
@@ -59,7 +57,8 @@ MAX_REMEMBERED = 2**18
 class FalseEntry:
     """A signed commit with an entry that is not the product: everything the court asks for."""
 
-    view: CommitView
+    shown: SignedCommit
+    roots: tuple[bytes, ...]
     round_index: int
     i: int
     j: int
@@ -68,12 +67,10 @@ class FalseEntry:
 
     def proof(self) -> dict[str, Any]:
         """The `AttestationProof` struct of ISlashingCourt, keyed by its ABI names."""
-        body = self.view.commit
-        commit = body.model_dump(exclude={"roots", "signature"})
         return {
-            "commit": commit,
-            "signature": body.signature,
-            "roots": body.roots,
+            "commit": asdict(self.shown.commit),
+            "signature": self.shown.signature,
+            "roots": self.roots,
             "round_index": self.round_index,
             "i": self.i,
             "j": self.j,
@@ -118,36 +115,21 @@ class TwoTruths:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Conviction:
-    """A proof that was executed; amounts in base units of the staked token."""
-
-    kind: str
-    offender: str
-    slashed: int
-    victim_paid: int
-    reporter_paid: int
-    burnt: int
-    # base units of the victim job's asset returned from its deposit
-    refunded: int
-    gas: int
-    transaction: str
-
-
-@dataclass(slots=True)
-class _Finding:
-    """A proof to file. `call` is made anew for every attempt: the victim's job may have ended."""
-
-    kind: str
-    offender: str
-    call: Callable[[], ContractFunction]
-    # contract and event that say what it cost
-    outcome: tuple[str, str]
-    attempts: int = 0
-
-
 class _WithheldError(Exception):
     """The agent did not show a leaf it committed to."""
+
+    def __init__(self, round_index: int, index: int, reason: str) -> None:
+        super().__init__(f"leaf {index} of round {round_index}: {reason}")
+        self.leaf = round_index, index
+
+
+@dataclass(frozen=True, slots=True)
+class _Withheld:
+    """A commit whose agent does not show a leaf: (round, number), and how often it was asked."""
+
+    view: CommitView
+    leaf: tuple[int, int]
+    asks: int
 
 
 @dataclass(slots=True)
@@ -155,7 +137,9 @@ class Watcher:
     """One watcher over any number of oracles.
 
     `leaves` is the number of leaves (128 entries each) opened per commit, drawn at random.
-    Without a signer it runs dry: it reports what it would file. `gas_cap` is in gas units.
+    Without a signer it runs dry: it reports what it would file. `gas_cap` is in gas units of one
+    transaction, `bond_budget` in base units of the staked token; without one it reports what it
+    would ask for. `asks` is how many looks in a row a leaf is withheld before that.
     """
 
     chain: Chain
@@ -164,7 +148,10 @@ class Watcher:
     signer: Signer | None = None
     leaves: int = 64
     gas_cap: int = 2_000_000
-    convictions: list[Conviction] = field(default_factory=list)
+    bond_budget: int | None = None
+    asks: int = 12
+    requests: LeafRequester = field(init=False)
+    _filer: Filer = field(init=False)
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=HTTP_TIMEOUT))
     _filings: Filings = field(init=False)
     _next_commit: dict[str, int] = field(default_factory=dict)
@@ -174,18 +161,23 @@ class Watcher:
     # chain of products => the commit to an end of it that was seen first
     _ends: dict[bytes, SignedCommit] = field(default_factory=dict)
     # commits whose agent withheld leaves, to be asked again
-    _withheld: dict[bytes, CommitView] = field(default_factory=dict)
+    _withheld: dict[bytes, _Withheld] = field(default_factory=dict)
     # what a member's report is about => the report of it that was seen first
     _reports: dict[tuple[Any, ...], SignedReport] = field(default_factory=dict)
     # signing key => committee member
     _members: dict[str, str] = field(default_factory=dict)
     # chains of products and members whose contradiction was found
     _contradicted: set[bytes | str] = field(default_factory=set)
-    # what the chain did not take because it did not answer
-    _unfiled: list[_Finding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._filings = Filings(self.chain)
+        self._filer = Filer(self.chain, self.signer, self.gas_cap)
+        self.requests = LeafRequester(self.chain, self._filer, self.bond_budget)
+
+    @property
+    def convictions(self) -> list[Conviction]:
+        """Every proof of this watcher that was executed."""
+        return self._filer.convictions
 
     @property
     def earned(self) -> int:
@@ -199,13 +191,13 @@ class Watcher:
         where it stopped; so is the chain.
         """
         before = len(self.convictions)
-        unfiled, self._unfiled = self._unfiled, []
-        for finding in unfiled:
-            self._file(finding)
+        self._filer.retry()
         looks: list[tuple[str, Callable[[], None]]] = [
             ("chain", self._look_at_chain),
-            *((url, partial(self._look_at, url)) for url in self.sources),
+            ("requests for leaves", self._look_at_requests),
+            # before the sources, whose agents are asked for the first time
             ("agents that withheld leaves", self._look_at_withheld),
+            *((url, partial(self._look_at, url)) for url in self.sources),
         ]
         for source, look in looks:
             try:
@@ -231,8 +223,31 @@ class Watcher:
                 self._tick_off(shown.commit)
 
     def _look_at_withheld(self) -> None:
-        for view in list(self._withheld.values()):
-            self._examine(view)
+        for withheld in list(self._withheld.values()):
+            self._examine(withheld.view)
+
+    def _look_at_requests(self) -> None:
+        for found in self.requests.look():
+            if isinstance(found, LeafRequest):
+                # the contract has checked who signed it
+                self._compare(found.shown)
+            else:
+                self._audit_shown(*found)
+        self.requests.execute_due()
+
+    def _audit_shown(self, request: LeafRequest, answer: LeafShown) -> None:
+        """Convict the provider if the leaf that was shown on chain is false."""
+        _digest, round_index, index = request.place
+        try:
+            dims = _dims_of(request.commit)
+            found = self._audit_leaf(
+                request.shown, dims, request.roots, round_index, index, answer.leaf, answer.path
+            )
+        except BadInput as error:
+            log.warning("a leaf of no product", reason=str(error))
+            return
+        if found is not None:
+            self._convict_false(found)
 
     # --- commits of providers ---------------------------------------------------------------
 
@@ -252,11 +267,10 @@ class Watcher:
         self._compare(shown)
         commit_hash = shown.commit.struct_hash()
         try:
-            false_entry = self._audit(view)
+            false_entry = self._audit(shown, view)
         except _WithheldError as error:
             log.warning("leaves withheld", agent=view.agent_url, reason=str(error))
-            if len(self._withheld) < MAX_WITHHELD:
-                self._withheld[commit_hash] = view
+            self._remember(shown, view, error.leaf)
         except BadInput as error:
             # its signature does not cover what is wrong: the same commit may be whole elsewhere
             log.warning("not a commit", device=shown.commit.device.hex(), reason=str(error))
@@ -266,6 +280,16 @@ class Watcher:
             if false_entry is not None:
                 self._convict_false(false_entry)
         self._tick_off(shown.commit)
+
+    def _remember(self, shown: SignedCommit, view: CommitView, leaf: tuple[int, int]) -> None:
+        """Have the agent asked again for a leaf; on chain, once it was asked often enough."""
+        commit_hash = shown.commit.struct_hash()
+        known = self._withheld.get(commit_hash)
+        asks = known.asks + 1 if known is not None and known.leaf == leaf else 1
+        if asks >= self.asks and self.requests.ask(shown, view.commit.roots, *leaf):
+            self._withheld.pop(commit_hash, None)
+        elif known is not None or len(self._withheld) < MAX_WITHHELD:
+            self._withheld[commit_hash] = _Withheld(view, leaf, asks)
 
     def _tick_off(self, commit: Commit) -> None:
         self._audited[commit.struct_hash()] = None
@@ -302,33 +326,49 @@ class Watcher:
         self._convict("convict_equivocation", "equivocation", provider, *proof)
         self._contradicted.add(chain)
 
-    def _audit(self, view: CommitView) -> FalseEntry | None:
-        """Open random leaves of a commit until one is false; None if all were true.
+    def _audit(self, shown: SignedCommit, view: CommitView) -> FalseEntry | None:
+        """Open leaves of a commit until one is false; None if all were true.
 
-        Raises `BadInput` where dimensions or roots are none that the commit could have, and
-        `_WithheldError` where the agent does not show a committed leaf.
+        First the one that was withheld before, then random ones. Raises `BadInput` where
+        dimensions or roots are none that the commit could have, and `_WithheldError` where the
+        agent does not show a committed leaf.
         """
-        commit, roots = view.commit.message(), view.commit.roots
-        dims = Dims(commit.m, commit.n, commit.k, commit.rounds)
+        commit, roots = shown.commit, tuple(view.commit.roots)
+        dims = _dims_of(commit)
         if len(roots) != dims.rounds or chain_seeds(commit.seed, roots)[-1] != commit.final_seed:
             raise BadInput("roots of somebody else", "Ask another oracle.")
 
-        for _ in range(self.leaves):
-            round_index = secrets.randbelow(dims.rounds)
-            index = secrets.randbelow(dims.leaves)
-            opening = self._open(view.agent_url, commit.struct_hash(), dims, round_index, index)
+        withheld = self._withheld.get(commit.struct_hash())
+        for turn in range(self.leaves):
+            leaf = secrets.randbelow(dims.rounds), secrets.randbelow(dims.leaves)
+            if turn == 0 and withheld is not None:
+                leaf = withheld.leaf
+            opening = self._open(view.agent_url, commit.struct_hash(), dims, *leaf)
             if not in_tree(dims, roots, opening):
-                raise _WithheldError(f"leaf {index} of round {round_index} is not committed")
-            wrong = audit_leaf(
-                self.backend, dims, commit.seed, roots, round_index, index, opening.leaf
-            )
-            if wrong:
-                log.info("false entry", device=commit.device.hex(), query=wrong[0])
-                return FalseEntry(
-                    view, round_index, wrong[0].i, wrong[0].j, opening.leaf, opening.path
-                )
+                raise _WithheldError(*leaf, "not committed")
+            found = self._audit_leaf(shown, dims, roots, *leaf, opening.leaf, opening.path)
+            if found is not None:
+                return found
         log.info("commit audited", device=commit.device.hex(), leaves=self.leaves)
         return None
+
+    def _audit_leaf(
+        self,
+        shown: SignedCommit,
+        dims: Dims,
+        roots: tuple[bytes, ...],
+        round_index: int,
+        index: int,
+        leaf: bytes,
+        path: tuple[bytes, ...],
+    ) -> FalseEntry | None:
+        """A false entry of a committed leaf, None if there is none."""
+        seed = shown.commit.seed
+        wrong = audit_leaf(self.backend, dims, seed, roots, round_index, index, leaf)
+        if not wrong:
+            return None
+        log.info("false entry", device=shown.commit.device.hex(), query=wrong[0])
+        return FalseEntry(shown, roots, round_index, wrong[0].i, wrong[0].j, leaf, path)
 
     def _open(
         self, agent_url: str, commit_hash: bytes, dims: Dims, round_index: int, index: int
@@ -341,7 +381,7 @@ class Watcher:
             )
             view = LeafView.model_validate_json(body)
         except (httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:
-            raise _WithheldError(f"leaf {index} of round {round_index}: {error}") from error
+            raise _WithheldError(round_index, index, str(error)) from error
         query = Query(round_index, *dims.entry_of(index, 0))
         return Opening(query, view.leaf, tuple(view.path))
 
@@ -361,30 +401,16 @@ class Watcher:
         return bytes(body)
 
     def _convict_false(self, found: FalseEntry) -> None:
-        provider = found.view.commit.provider
+        provider = found.shown.commit.provider
         self._convict("convict_attestation", "false_attestation", provider, found.proof())
 
     def _convict(self, function: str, kind: str, provider: int, *proof: Any) -> None:
         def call() -> ContractFunction:
             court = self.chain.contract("SlashingCourt").functions[function]
-            return court(*proof, self._victim_job(provider))
+            return court(*proof, self._filer.victim_job(provider))
 
         outcome = "SlashingCourt", "Convicted"
-        self._file(_Finding(kind, f"provider {provider}", call, outcome))
-
-    def _victim_job(self, provider: int) -> int:
-        """The live job of a provider with the largest collateral; 0 if it has none.
-
-        Its customer is the one paid first.
-        """
-        opened = list(self.chain.logs("JobRegistry", "JobOpened", provider=provider))
-        best, most = 0, -1
-        for event in opened[-MAX_VICTIM_CANDIDATES:]:
-            job = self.chain.read("JobRegistry", "job_info", event.args.job)
-            live = job.status in (JobStatus.ACCEPTED, JobStatus.RUNNING)
-            if live and job.collateral > most:
-                best, most = event.args.job, job.collateral
-        return best
+        self._filer.file(Finding(kind, f"provider {provider}", call, outcome))
 
     # --- reports of committee members -------------------------------------------------------
 
@@ -418,7 +444,8 @@ class Watcher:
         proof = TwoTruths(known, shown).proof()
         prove = self.chain.contract("OracleCommittee").functions.prove_equivocation
         call = partial(prove, *proof)
-        self._file(_Finding("equivocation", member, call, ("OracleCommittee", "Equivocated")))
+        outcome = "OracleCommittee", "Equivocated"
+        self._filer.file(Finding("equivocation", member, call, outcome))
 
     def _member_of(self, key: str) -> str | None:
         """The member that a signing key is bound to, for ever; None for nobody's key."""
@@ -429,47 +456,9 @@ class Watcher:
             self._members[key] = member
         return self._members[key]
 
-    # --- filing -----------------------------------------------------------------------------
 
-    def _file(self, finding: _Finding) -> None:
-        """Send a proof, unless there is no key, it is too dear or the chain refuses it."""
-        kind, offender = finding.kind, finding.offender
-        if self.signer is None:
-            log.warning("found, not filed: no key", kind=kind, offender=offender)
-            return
-        try:
-            call = finding.call()
-            with explained(self.signer.address):
-                sender = self.chain.w3.to_checksum_address(self.signer.address)
-                gas = call.estimate_gas({"from": sender})
-            if gas > self.gas_cap:
-                log.warning("found, not filed: over the gas cap", kind=kind, gas=gas)
-                return
-            receipt = self.chain.transact(self.signer, call)
-        except Transient as error:
-            finding.attempts += 1
-            log.warning("found, not filed yet", kind=kind, reason=str(error))
-            if finding.attempts < MAX_ATTEMPTS:
-                self._unfiled.append(finding)
-            return
-        except (ClearworkError, Web3Exception) as error:
-            log.warning("the chain refused the proof", kind=kind, reason=str(error))
-            return
-        cost = self.chain.event(receipt, *finding.outcome)
-        # a member's bond has no victim
-        conviction = Conviction(
-            kind=kind,
-            offender=offender,
-            slashed=cost.slashed,
-            victim_paid=cost.get("victim_amount", 0),
-            reporter_paid=cost.reporter_amount,
-            burnt=cost.burnt,
-            refunded=cost.get("refunded", 0),
-            gas=receipt.gasUsed,
-            transaction=receipt.transactionHash.to_0x_hex(),
-        )
-        self.convictions.append(conviction)
-        log.info("convicted", kind=kind, offender=offender, earned=conviction.reporter_paid)
+def _dims_of(commit: Commit) -> Dims:
+    return Dims(commit.m, commit.n, commit.k, commit.rounds)
 
 
 def _forget_oldest(remembered: dict[Any, Any]) -> None:

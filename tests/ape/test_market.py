@@ -30,6 +30,7 @@ HOLDERS = [
     ("DeviceRegistry", "COURT", "SlashingCourt"),
     ("JobRegistry", "COURT", "SlashingCourt"),
     ("RewardDistributor", "COURT", "SlashingCourt"),
+    ("SlashingCourt", "REQUESTS", "LeafRequests"),
     ("EmissionsController", "DISTRIBUTOR", "RewardDistributor"),
     ("EmissionsController", "LEDGER", "EpochLedger"),
 ]
@@ -51,6 +52,13 @@ def test_the_arbiter_is_the_parameters(market: Market, parameters: Parameters) -
     court = market["SlashingCourt"]
     assert court.role_holder(role_id("ARBITER")) == parameters.court.arbiter
     assert court.POLICY().fraud_bps == parameters.court.fraud_bps
+
+
+def test_leaf_requests_are_the_parameters(market: Market, parameters: Parameters) -> None:
+    contract, expected = market["LeafRequests"], parameters.leaf_requests
+    assert contract.BOND() == expected.bond
+    assert contract.ANSWER_PERIOD() == expected.answer_period
+    assert contract.REQUEST_EPOCHS() == expected.request_epochs
 
 
 def test_classes_and_service_levels_are_the_parameters(

@@ -39,6 +39,8 @@ DAY = 24 * HOUR
 EPOCH_LENGTH = 60
 ACTIVATION_DELAY = 60
 ORACLE_BOND = 1_000 * UNIT
+LEAF_BOND = 10 * UNIT
+LEAF_ANSWER_PERIOD = 10 * 60
 SELF_BOND = 1_000 * UNIT
 PRICE = 36 * UNIT  # per GPU-hour: a hundredth of a token per GPU-second
 DIMS = Dims(m=128, n=128, k=256, rounds=2)
@@ -376,6 +378,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         "SlashingCourt",
         *(token, staking, registry, jobs, distributor, verifier, committee, policy),
     )
+    requests = deploy("LeafRequests", token, court, ledger, LEAF_BOND, LEAF_ANSWER_PERIOD, 20)
     for holder, contract, role in [
         (controller, "WorkToken", "MINTER"),
         (court, "ProviderStaking", "SLASHER"),
@@ -387,6 +390,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         (court, "JobRegistry", "COURT"),
         (court, "DeviceRegistry", "COURT"),
         (court, "RewardDistributor", "COURT"),
+        (requests, "SlashingCourt", "REQUESTS"),
         (distributor, "EmissionsController", "DISTRIBUTOR"),
         (ledger, "EmissionsController", "LEDGER"),
     ]:

@@ -43,6 +43,10 @@ MIN_SELF_BOND = 100 * UNIT
 MIN_DELEGATION = 1 * UNIT
 MIN_ORACLE_BOND = 1_000 * UNIT
 RULES_VERSION = 1
+# of requests for leaves
+LEAF_BOND = 10 * UNIT
+LEAF_ANSWER_PERIOD = 12 * HOUR
+REQUEST_EPOCHS = 24
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def _contracts_first(
     distributor: Any,
     verifier: Any,
     court: Any,
+    leaf_requests: Any,
 ) -> None:
     """All contracts, before any test: one that a test asks for by name in its middle would be
     gone with that test, and still be handed to the next one."""
@@ -365,6 +370,15 @@ def court(
     )
     court.set_role(role("ARBITER"), arbiter.address)
     return court
+
+
+@pytest.fixture(scope="session")
+def leaf_requests(token: Any, court: Any, ledger: Any) -> Any:
+    leaf_requests = load(
+        "LeafRequests", token, court, ledger, LEAF_BOND, LEAF_ANSWER_PERIOD, REQUEST_EPOCHS
+    )
+    court.set_role(role("REQUESTS"), leaf_requests)
+    return leaf_requests
 
 
 def wire(

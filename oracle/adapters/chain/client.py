@@ -232,10 +232,19 @@ class Chain:
             yield from found
             start = stop + 1
 
+    def receipt(self, transaction: bytes) -> Any:
+        """The receipt of a transaction that was mined."""
+        with explained():
+            return self.w3.eth.get_transaction_receipt(HexBytes(transaction))
+
     def event(self, receipt: Any, contract: str, event: str) -> Any:
         """Arguments of the one `event` of `contract` in a receipt; its other logs are skipped."""
+        return self.events(receipt, contract, event)[0]
+
+    def events(self, receipt: Any, contract: str, event: str) -> list[Any]:
+        """Arguments of every `event` of `contract` in a receipt; its other logs are skipped."""
         source = self.contract(contract).events[event]()
-        return source.process_receipt(receipt, errors=DISCARD)[0].args
+        return [found.args for found in source.process_receipt(receipt, errors=DISCARD)]
 
     def transact(self, signer: Signer, call: ContractFunction, value: int = 0) -> Any:
         """Check, sign, send and confirm one call; returns the receipt.

@@ -303,13 +303,21 @@ def test_what_the_chain_says_decides(status: JobStatus, layer: Layer) -> None:
         assert (said, fault.layer, fault.evidence) == (status, layer, b"\x09" * 32)
 
 
-def test_a_conviction_is_the_evidence() -> None:
-    case = execution.Case(b"\x08" * 32, execution.FALSE_ATTESTATION)
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        (execution.FALSE_ATTESTATION, "false attestation"),
+        (execution.WITHHELD_OPENING, "withheld opening"),
+        (2, "kind 2"),
+    ],
+)
+def test_a_conviction_is_the_evidence(kind: int, what: str) -> None:
+    case = execution.Case(b"\x08" * 32, kind)
     ending = replace(ENDING, status=JobStatus.PROVIDER_FAULT, case=case)
     said, fault = execution.judge(ending, execution.Seen(50, 1_000), 30)
     assert said is JobStatus.PROVIDER_FAULT
     assert (fault.layer, fault.evidence) == (Layer.EXECUTION, b"\x08" * 32)
-    assert "false attestation" in fault.reason
+    assert what in fault.reason
 
 
 @pytest.mark.parametrize("status", [JobStatus.ACCEPTED, JobStatus.RUNNING])

@@ -14,6 +14,7 @@ from oracle.api.schemas import CommitView, StatementView
 from oracle.domain.messages import Domain, EpochReport, KeyClaim, Report
 from oracle.domain.receipts import JobStatus
 from oracle.errors import Transient
+from oracle.services.filing import Filer
 from oracle.services.prove import Proof
 from oracle.services.watch import Watcher
 from scripts import _anvil
@@ -203,7 +204,7 @@ def test_a_customer_that_is_compensated_later_has_the_same_evidence(
     step(oracles, 3)
     job = live.open_job(machine.provider)
     # a watcher that names no job: the customer ends its own
-    monkeypatch.setattr(Watcher, "_victim_job", lambda watcher, provider: 0)
+    monkeypatch.setattr(Filer, "victim_job", lambda filer, provider: 0)
     publish("lazy", epoch=2)
     assert len(watcher.watch_once()) == 1
     (case,) = live.chain.logs("SlashingCourt", "Convicted", provider=machine.provider)

@@ -10,7 +10,7 @@ import yaml
 
 from oracle.errors import BadInput
 from scripts._anvil import test_key as key_at
-from scripts._parameters import DAY, UNIT, Parameters
+from scripts._parameters import DAY, KEEP_EPOCHS, UNIT, Parameters
 from scripts._project import ROOT
 
 LOCAL = ROOT / "deployments" / "params" / "local.yaml"
@@ -39,6 +39,7 @@ UPPER_BOUNDS = [
     ("court.verdict_period", "SlashingCourt", "MAX_PERIOD"),
     ("court.appeal_period", "SlashingCourt", "MAX_PERIOD"),
     ("court.arbiter_period", "SlashingCourt", "MAX_PERIOD"),
+    ("leaf_requests.answer_period", "LeafRequests", "MAX_PERIOD"),
 ]
 POSITIVE = [
     "staking.unbonding_period",
@@ -60,6 +61,8 @@ POSITIVE = [
     "court.verdict_period",
     "court.appeal_period",
     "court.arbiter_period",
+    "leaf_requests.bond",
+    "leaf_requests.answer_period",
 ]
 
 
@@ -111,6 +114,10 @@ def test_upper_bounds_are_the_contracts(
     bound = constant(contract, name)
     put(content, "role_change_delay", 400 * DAY)  # stays longer than any unbonding period
     put(content, "escrow.job_timeout", 90 * DAY)  # and the timeout than any dispute window
+    if key == "leaf_requests.answer_period":  # agents keep commits for longer
+        put(content, "emissions.epoch_length", DAY)
+        put(content, "leaf_requests.request_epochs", 0)
+        put(content, "staking.unbonding_period", 365 * DAY)
     put(content, key, bound)
     load(content)
     put(content, key, bound + 1)
@@ -141,6 +148,29 @@ def test_role_delay_must_be_longer_than_unbonding(content: dict[str, Any], load:
     with pytest.raises(BadInput, match="longer than staking"):
         load(content)
     put(content, "role_change_delay", 14 * DAY + 1)
+    load(content)
+
+
+def test_a_leaf_can_be_asked_for_while_agents_keep_it(content: dict[str, Any], load: Any) -> None:
+    assert constant("LeafRequests", "KEEP_EPOCHS") == KEEP_EPOCHS
+    # 48 epochs of 20 seconds, of which the answer takes 6
+    put(content, "leaf_requests.request_epochs", 41)
+    load(content)
+    put(content, "leaf_requests.request_epochs", 42)
+    with pytest.raises(BadInput, match="agents forget what they committed to"):
+        load(content)
+    put(content, "leaf_requests.request_epochs", 48)
+    with pytest.raises(BadInput, match=r"leaf_requests\.request_epochs"):
+        load(content)
+
+
+def test_stake_outlives_a_request_for_a_leaf(content: dict[str, Any], load: Any) -> None:
+    put(content, "emissions.epoch_length", DAY)
+    put(content, "leaf_requests.request_epochs", 1)
+    put(content, "leaf_requests.answer_period", 6 * DAY)
+    with pytest.raises(BadInput, match="so that stake can't leave before a conviction"):
+        load(content)
+    put(content, "leaf_requests.answer_period", 6 * DAY - 1)
     load(content)
 
 

@@ -1,0 +1,313 @@
+"""Leaves that an agent withholds: asked for on chain, shown or not, and what comes of it."""
+
+from dataclasses import astuple
+from typing import Any
+
+import pytest
+
+from oracle.adapters.chain.leaf_requests import RequestLog
+from oracle.errors import Transient
+from oracle.services.request_leaves import Bonds
+from tests.oracle.conftest import LEAF_ANSWER_PERIOD, LEAF_BOND, SELF_BOND
+from tests.oracle.watch.conftest import BUDGET
+
+FALSE_ATTESTATION, WITHHELD_OPENING = 1, 6
+
+
+def requested(live: Any) -> Any:
+    """The one request on chain."""
+    (event,) = live.chain.logs("LeafRequests", "LeafRequested")
+    return event.args
+
+
+def tokens(live: Any, account: str) -> int:
+    return int(live.read("WorkToken", "balanceOf", account))
+
+
+def ask_twice(watcher: Any) -> None:
+    for _ in range(2):
+        assert watcher.watch_once() == []
+
+
+def ask_as(live: Any, account: Any, wire: Any, round_index: int = 0, index: int = 0) -> None:
+    """Somebody asks on chain for a leaf of the published commit."""
+    body = wire.oracle.get("/v1/commits?after=0").json()[0]["commit"]
+    names = "provider", "device", "epoch", "seed", "m", "n", "k", "rounds", "final_seed"
+    commit = tuple(body[name] for name in names)
+    leaf = round_index, index, BUDGET
+    terms = commit, body["signature"], body["roots"], *leaf
+    live.send(account, "LeafRequests", "request_open", *terms)
+
+
+def wait(live: Any, seconds: int = LEAF_ANSWER_PERIOD) -> None:
+    live.mine(1, seconds)
+
+
+# --- the three ends ---------------------------------------------------------------------------
+
+
+def test_unanswered_it_convicts(
+    live: Any, machine: Any, lazy: Any, watch: Any, seeker: Any
+) -> None:
+    _agent, wire = lazy
+    watcher = watch(wire, seeker)
+    assert watcher.watch_once() == []
+    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
+    assert watcher.watch_once() == []
+    asked = requested(live)
+    assert f"round={asked.round_index}&index={asked.index}" == wire.asked[-1]
+    assert tokens(live, seeker.address) == BUDGET - LEAF_BOND
+    assert watcher.requests.bonds == Bonds(paid=LEAF_BOND)
+
+    wait(live, LEAF_ANSWER_PERIOD // 2)
+    assert watcher.watch_once() == []
+    wait(live)
+    (conviction,) = watcher.watch_once()
+    assert conviction.kind == "withheld_opening"
+    assert conviction.offender == f"provider {machine.provider}"
+    assert conviction.slashed == SELF_BOND // 2
+    case = live.read("SlashingCourt", "cases", asked.commit_digest)
+    assert case.kind == WITHHELD_OPENING
+    assert live.read("ProviderStaking", "is_jailed", machine.provider)
+    earned = conviction.reporter_paid
+    assert earned == watcher.earned > 0
+    assert tokens(live, seeker.address) == BUDGET + earned
+    assert watcher.watch_once() == []
+    assert watcher.requests.bonds == Bonds(paid=LEAF_BOND, returned=LEAF_BOND)
+    assert len(watcher.convictions) == 1
+
+
+def test_an_honest_answer_costs_the_bond(
+    live: Any, machine: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
+) -> None:
+    agent, wire = honest
+    watcher = watch(wire, seeker)
+    ask_twice(watcher)
+    payout = live.provider_owner.address
+    before = tokens(live, payout)
+    desk_of(agent).look()
+    assert tokens(live, payout) == before + LEAF_BOND
+    assert watcher.watch_once() == []
+    assert watcher.requests.bonds == Bonds(paid=LEAF_BOND, lost=LEAF_BOND)
+    wait(live, 3 * LEAF_ANSWER_PERIOD)
+    assert watcher.watch_once() == []
+    assert live.read("ProviderStaking", "slashable", machine.provider) == SELF_BOND
+    assert not live.read("ProviderStaking", "is_jailed", machine.provider)
+
+
+def test_a_false_answer_convicts_by_its_leaf(
+    live: Any, machine: Any, lazy: Any, watch: Any, seeker: Any, desk_of: Any
+) -> None:
+    agent, wire = lazy
+    watcher = watch(wire, seeker)
+    ask_twice(watcher)
+    desk_of(agent).look()
+    (conviction,) = watcher.watch_once()
+    assert conviction.kind == "false_attestation"
+    assert conviction.slashed == SELF_BOND // 2
+    digest = requested(live).commit_digest
+    assert live.read("SlashingCourt", "cases", digest).kind == FALSE_ATTESTATION
+    assert watcher.requests.bonds == Bonds(paid=LEAF_BOND, lost=LEAF_BOND)
+    assert watcher.earned > LEAF_BOND
+
+
+# --- before it is asked for on chain ----------------------------------------------------------
+
+
+def test_an_agent_that_comes_back_is_asked_nothing_on_chain(
+    live: Any, honest: Any, watch: Any, seeker: Any
+) -> None:
+    _agent, wire = honest
+    watcher = watch(wire, seeker)
+    assert watcher.watch_once() == []
+    withheld = wire.asked[-1]
+    wire.withholds = False
+    assert watcher.watch_once() == []
+    # first the leaf that was withheld, then others
+    assert wire.asked[1] == withheld
+    assert len(wire.asked) == 1 + watcher.leaves
+    wire.withholds = True
+    assert watcher.watch_once() == []
+    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bond_budget": None},
+        {"bond_budget": 0},
+        {"bond_budget": LEAF_BOND - 1},
+        {"gas_cap": 50_000},
+    ],
+    ids=["no budget", "nothing", "too little", "gas cap"],
+)
+def test_what_it_may_not_spend_is_only_said(
+    live: Any, lazy: Any, watch: Any, seeker: Any, changes: dict[str, Any]
+) -> None:
+    _agent, wire = lazy
+    watcher = watch(wire, seeker, **changes)
+    ask_twice(watcher)
+    assert watcher.watch_once() == []
+    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
+    assert watcher.requests.bonds == Bonds()
+    # and the agent is asked again
+    assert len(wire.asked) == 3
+
+
+def test_without_a_key_it_is_only_said(live: Any, lazy: Any, watch: Any) -> None:
+    _agent, wire = lazy
+    ask_twice(watch(wire, None))
+    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
+
+
+def test_what_is_lost_is_not_in_the_budget_any_more(
+    live: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
+) -> None:
+    agent, wire = honest
+    ask_twice(watch(wire, seeker))
+    desk_of(agent).look()
+    # a second one, of the same watcher after a restart, would be beyond
+    later = watch(wire, seeker, bond_budget=2 * LEAF_BOND - 1)
+    later.watch_once()
+    assert later.requests.bonds == Bonds(paid=LEAF_BOND, lost=LEAF_BOND)
+    assert later.requests._why_not(LEAF_BOND)
+    assert not watch(wire, seeker).requests._why_not(LEAF_BOND)
+
+
+def test_a_commit_that_is_too_old_is_let_go(live: Any, lazy: Any, watch: Any, seeker: Any) -> None:
+    _agent, wire = lazy
+    watcher = watch(wire, seeker)
+    assert watcher.watch_once() == []
+    live.enter_epoch(22)
+    assert watcher.watch_once() == []
+    assert watcher.watch_once() == []
+    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
+    assert len(wire.asked) == 2
+
+
+def test_the_chain_is_asked_again(
+    live: Any, lazy: Any, watch: Any, seeker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any, **__: Any) -> None:
+        raise Transient("no RPC endpoint answers", "")
+
+    _agent, wire = lazy
+    watcher = watch(wire, seeker)
+    assert watcher.watch_once() == []
+    with monkeypatch.context() as patch:
+        patch.setattr(live.chain, "transact", down)
+        assert watcher.watch_once() == []
+    assert watcher.watch_once() == []
+    assert requested(live).requester == seeker.address
+    wait(live)
+    with monkeypatch.context() as patch:
+        patch.setattr(live.chain, "transact", down)
+        assert watcher.watch_once() == []
+    assert [conviction.kind for conviction in watcher.watch_once()] == ["withheld_opening"]
+
+
+# --- restarts and others ----------------------------------------------------------------------
+
+
+def test_a_restart_forgets_no_bond(live: Any, lazy: Any, watch: Any, seeker: Any) -> None:
+    _agent, wire = lazy
+    ask_twice(watch(wire, seeker))
+    wait(live)
+    later = watch(wire, seeker)
+    assert [conviction.kind for conviction in later.watch_once()] == ["withheld_opening"]
+    assert later.watch_once() == []
+    assert later.requests.bonds == Bonds(paid=LEAF_BOND, returned=LEAF_BOND)
+    assert tokens(live, seeker.address) == BUDGET + later.earned
+
+
+def test_a_restart_audits_what_was_shown_meanwhile(
+    lazy: Any, watch: Any, seeker: Any, desk_of: Any
+) -> None:
+    agent, wire = lazy
+    ask_twice(watch(wire, seeker))
+    desk_of(agent).look()
+    kinds = [conviction.kind for conviction in watch(wire, seeker).watch_once()]
+    assert kinds == ["false_attestation"]
+
+
+def test_what_somebody_else_asked_for_is_not_asked_again(
+    live: Any, lazy: Any, watch: Any, seeker: Any, rival: Any, desk_of: Any
+) -> None:
+    agent, wire = lazy
+    ask_as(live, rival, wire)
+    watcher = watch(wire, seeker)
+    ask_twice(watcher)
+    assert requested(live).requester == rival.address
+    assert watcher.requests.bonds == Bonds()
+    # but its answer convicts for whoever is first
+    desk_of(agent).look()
+    assert [conviction.kind for conviction in watcher.watch_once()] == ["false_attestation"]
+
+
+def test_a_request_that_its_author_leaves_lying_is_executed(
+    live: Any, lazy: Any, watch: Any, seeker: Any, rival: Any
+) -> None:
+    _agent, wire = lazy
+    ask_as(live, rival, wire)
+    watcher = watch(wire, seeker)
+    wait(live)
+    assert watcher.watch_once() == []
+    wait(live)
+    (conviction,) = watcher.watch_once()
+    assert conviction.kind == "withheld_opening"
+    assert tokens(live, seeker.address) == BUDGET + conviction.reporter_paid
+    assert tokens(live, rival.address) == BUDGET
+
+
+def test_what_somebody_executes_for_us_is_counted(
+    live: Any, machine: Any, lazy: Any, watch: Any, seeker: Any, rival: Any
+) -> None:
+    _agent, wire = lazy
+    watcher = watch(wire, seeker)
+    ask_twice(watcher)
+    assert watcher.watch_once() == []
+    wait(live)
+    request = next(e for e in RequestLog(live.chain, 10**6).look())
+    signed = astuple(request.commit), request.shown.signature
+    live.send(rival, "LeafRequests", "execute", *signed, *request.name[1:], 0)
+    (conviction,) = watcher.watch_once()
+    assert conviction.offender == f"provider {machine.provider}"
+    assert tokens(live, seeker.address) == BUDGET + conviction.reporter_paid
+    assert watcher.requests.bonds == Bonds(paid=LEAF_BOND, returned=LEAF_BOND)
+
+
+def test_a_bond_comes_back_from_a_commit_that_was_convicted(
+    live: Any, lazy: Any, watch: Any, seeker: Any, rival: Any, desk_of: Any
+) -> None:
+    """Two leaves were asked for; the first one shown convicts, and the second is not needed."""
+    agent, wire = lazy
+    watcher = watch(wire, seeker)
+    ask_twice(watcher)
+    shown = requested(live)
+    other = (shown.index + 1) % 128
+    ask_as(live, rival, wire, shown.round_index, other)
+    rivals = watch(wire, rival)
+    rivals.watch_once()
+    assert rivals.requests.bonds == Bonds(paid=2 * LEAF_BOND)
+
+    desk = desk_of(agent)
+    desk._read()
+    (first,) = [each for each in desk._waiting.values() if each.place[2] == shown.index]
+    desk._answer(first)
+    assert [conviction.kind for conviction in watcher.watch_once()] == ["false_attestation"]
+    assert rivals.watch_once() == []
+    assert rivals.watch_once() == []
+    assert rivals.requests.bonds == Bonds(paid=2 * LEAF_BOND, returned=2 * LEAF_BOND)
+    assert tokens(live, rival.address) == BUDGET
+
+
+def test_two_ends_are_compared_with_what_was_asked_about(
+    live: Any, lazy: Any, watch: Any, seeker: Any, rival: Any
+) -> None:
+    """A commit that no oracle of ours has shown is known from the request for its leaf."""
+    _agent, wire = lazy
+    ask_as(live, rival, wire)
+    watcher = watch(wire, seeker)
+    watcher.sources = []
+    assert watcher.watch_once() == []
+    assert len(watcher._ends) == 1
