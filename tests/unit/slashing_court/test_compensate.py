@@ -53,6 +53,26 @@ def test_pays_what_is_left(court, token, staking, proof, prove, false_chain, ope
     assert staking.slashable(provider) == 0
 
 
+@pytest.fixture
+def outlived_jail(court, proof, open_job):
+    """A job whose compensation is more than a conviction left, when its term in jail is over."""
+    job = open_job(collateral=900 * UNIT, compensation_bps=10_000)
+    court.convict_attestation(proof.struct, 0)
+    boa.env.time_travel(seconds=court.POLICY().jail_seconds)
+    return job
+
+
+def test_what_has_vested_since_the_conviction_pays_the_rest(
+    court, token, staking, case_id, provider, victim, outlived_jail, vesting
+):
+    left = staking.slashable(provider)
+    paid = left + min(vesting, 900 * UNIT - left)
+    assert court.compensate(case_id, outlived_jail, sender=victim) == paid > left
+    (log,) = [e for e in court.get_logs() if type(e).__name__ == "Compensated"]
+    assert log.victim_amount == paid
+    assert token.balanceOf(victim) == DEPOSIT + paid
+
+
 def test_without_a_service_level_only_refunds(
     court, token, staking, proof, open_job, case_id, provider, victim
 ):
