@@ -408,9 +408,12 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
 @pytest.fixture
 def live(deployed: Live) -> Iterator[Live]:
     """The market, as it was after its deployment when the test is over."""
-    snapshot = deployed.w3.provider.make_request("evm_snapshot", [])["result"]  # type: ignore[arg-type]
+    request: Any = deployed.w3.provider.make_request
+    # a revert also sets the node's clock back, which went on while other tests ran
+    request("evm_revert", [request("evm_snapshot", [])["result"]])
+    snapshot = request("evm_snapshot", [])["result"]
     yield deployed
-    deployed.w3.provider.make_request("evm_revert", [snapshot])  # type: ignore[arg-type]
+    request("evm_revert", [snapshot])
 
 
 @pytest.fixture
