@@ -13,8 +13,10 @@ Report, Observation,
 KeyClaim              OracleCommittee
 Voucher, Usage,
 ExecutionReceipt      JobEscrow
-Commit, Heartbeat,
-Registration, Ack     DeviceRegistry
+Registration,
+Heartbeat, Challenge,
+Commit, WalkCommit,
+Ack, Query, Open      DeviceRegistry
 Offer                 OfferBook
 ====================  =================
 """
@@ -255,11 +257,18 @@ class ExecutionReceipt(Message):
 
 @dataclass(frozen=True, slots=True)
 class Registration(Message):
-    """An operator key presents a device to an oracle: identity, claimed memory, name hash."""
+    """An operator key presents a device to an oracle: identity, what it claims, inventory hash.
 
-    TYPE = "Registration(uint24 provider,bytes32 identity,uint32 memoryMb,bytes32 inventory)"
+    The claim decides how much it is asked to compute, and nothing else.
+    """
+
+    TYPE = (
+        "Registration(uint24 provider,bytes32 identity,uint64 opsPerSecond,uint32 memoryMb,"
+        "bytes32 inventory)"
+    )
     provider: int
     identity: bytes
+    ops_per_second: int
     memory_mb: int
     inventory: bytes
 
@@ -273,6 +282,33 @@ class Heartbeat(Message):
     seq: int
     timestamp: int
     telemetry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge(Message):
+    """An oracle's word on what a device has to compute, and how it will be questioned.
+
+    m, n, k and rounds are those of a chain; in residency mode entries, lanes, steps and depth
+    of a walk. `secret_hash` is the keccak of the secret that the `Query` reveals, `deadline_ms`
+    runs from the epoch's beacon.
+    """
+
+    TYPE = (
+        "Challenge(uint24 provider,bytes32 device,uint64 epoch,bytes32 seed,uint8 mode,uint64 m,"
+        "uint32 n,uint32 k,uint16 rounds,uint16 queries,uint32 deadlineMs,bytes32 secretHash)"
+    )
+    provider: int
+    device: bytes
+    epoch: int
+    seed: bytes
+    mode: int
+    m: int
+    n: int
+    k: int
+    rounds: int
+    queries: int
+    deadline_ms: int
+    secret_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +331,53 @@ class Commit(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Ack(Message):
-    """An oracle's receipt for a commit, with the secret its queries are drawn from."""
+class WalkCommit(Message):
+    """The prover's word on one residency walk: `root` is that of the tree over the lanes' ends.
 
-    TYPE = "Ack(bytes32 commit,uint32 elapsedMs,bytes32 secret)"
+    A struct of its own, so that it can never be taken for a chain's.
+    """
+
+    TYPE = (
+        "WalkCommit(uint24 provider,bytes32 device,uint64 epoch,bytes32 seed,uint64 entries,"
+        "uint32 lanes,uint32 steps,uint16 depth,bytes32 root)"
+    )
+    provider: int
+    device: bytes
+    epoch: int
+    seed: bytes
+    entries: int
+    lanes: int
+    steps: int
+    depth: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ack(Message):
+    """An oracle's receipt for a commit, by its struct hash: when it arrived, from the beacon on."""
+
+    TYPE = "Ack(bytes32 commit,uint32 elapsedMs)"
     commit: bytes
     elapsed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Message):
+    """The oracle's secret, released after the Ack: what is opened is drawn from it."""
+
+    TYPE = "Query(bytes32 commit,bytes32 secret)"
+    commit: bytes
     secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Open(Message):
+    """The prover's word that this is its answer to a Query; a wrong one counts against it.
+
+    `secret_hash` is the challenge's, `openings` hashes the whole answer (`answer_hash`).
+    """
+
+    TYPE = "Open(bytes32 commit,bytes32 secretHash,bytes32 openings)"
+    commit: bytes
+    secret_hash: bytes
+    openings: bytes

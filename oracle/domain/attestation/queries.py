@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oracle.domain.attestation.chain import Dims
+from oracle.domain.attestation.walk import LaneOpening
 from oracle.domain.hashing import keccak
 
 
@@ -53,4 +54,27 @@ def openings_hash(openings: Iterable[Opening]) -> bytes:
             + o.leaf
             for o in openings
         )
+    )
+
+
+def answer_hash(openings: Iterable[Opening | LaneOpening]) -> bytes:
+    """Hash of a whole answer, paths included: what its sender signs for.
+
+    Per entry uint16 round, uint32 i, uint32 j, or per lane uint80 lane; then the 128-byte leaf,
+    uint8 length of the path, and the path.
+    """
+    return keccak(
+        b"".join(
+            _place(o) + o.leaf + len(o.path).to_bytes(1, "big") + b"".join(o.path)
+            for o in openings
+        )
+    )
+
+
+def _place(opening: Opening | LaneOpening) -> bytes:
+    if isinstance(opening, LaneOpening):
+        return opening.lane.to_bytes(10, "big")
+    query = opening.query
+    return (
+        query.round.to_bytes(2, "big") + query.i.to_bytes(4, "big") + query.j.to_bytes(4, "big")
     )
