@@ -58,6 +58,14 @@ class Transient(ClearworkError):
     http_status = 503
 
 
+class Busy(Transient):
+    """Too much at once; it will work in `retry_after` seconds or so. Nothing was written."""
+
+    def __init__(self, message: str, remedy: str, retry_after: int) -> None:
+        super().__init__(message, remedy)
+        self.retry_after = retry_after
+
+
 class Fatal(ClearworkError):
     """The process must stop and a person must look: a contradicted signature, a broken store."""
 

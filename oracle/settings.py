@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from oracle.errors import Misconfigured
 
 _List = Annotated[list[str], NoDecode]
+_Modes = Annotated[list[Literal["throughput", "bandwidth", "residency"]], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -32,13 +33,48 @@ class Settings(BaseSettings):
     port: int = Field(8_100, ge=1, le=65_535, description="port to listen on")
     peers: _List = Field([], description="URLs of the other oracles, separated by spaces")
 
-    attestation_m: int = Field(16_384, description="rows of A; the same on every oracle")
-    attestation_n: int = Field(16_384, description="columns of B; the same on every oracle")
-    attestation_k: int = Field(16_384, description="inner dimension; the same on every oracle")
-    attestation_rounds: int = Field(8, description="products chained; the same on every oracle")
+    attestation_m: int | None = Field(
+        None,
+        description="rows of A, where m, n, k and rounds are the same for all devices; without "
+        "the four each device gets a challenge planned for what it claims. All attestation "
+        "settings are the same on every oracle",
+    )
+    attestation_n: int | None = Field(None, description="columns of B, likewise")
+    attestation_k: int | None = Field(None, description="inner dimension, likewise")
+    attestation_rounds: int | None = Field(None, description="products chained, likewise")
+    attestation_modes: _Modes = Field(
+        ["throughput"],
+        description="what devices show, an epoch each in turn, separated by spaces: throughput, "
+        "and bandwidth and residency where a device has to pass these as well",
+    )
     attestation_queries: int = Field(128, ge=1, le=1_024, description="entries to open per commit")
     attestation_deadline_ms: int = Field(
         60_000, ge=1, lt=2**32, description="milliseconds from the beacon to the commit"
+    )
+    slice_classes: Annotated[list[int], NoDecode] = Field(
+        [],
+        description="numbers of the device classes that MIG instances and virtual GPUs may enter, "
+        "separated by spaces; all others are for whole cards",
+    )
+    renewal_epochs: int = Field(
+        6,
+        ge=1,
+        description="a device's entry is renewed in so many last epochs of its attestation",
+    )
+    renewal_change_bps: int = Field(
+        1_000,
+        ge=1,
+        le=10_000,
+        description="or as soon as its operations bound differs by this share, or its class does",
+    )
+    verify_workers: int | None = Field(
+        None,
+        ge=0,
+        description="processes that check openings; one per core by default, 0: none, a thread of "
+        "this process does",
+    )
+    verify_queue: int = Field(
+        256, ge=1, description="openings that may be checked or wait for it; more get a 503"
     )
 
     usage_lag: int = Field(
@@ -72,7 +108,14 @@ class Settings(BaseSettings):
     max_fee_gwei: int = Field(500, ge=1, description="fee per gas that is never exceeded")
     max_body_bytes: int = Field(2**20, ge=1_024, description="largest request body taken")
 
-    @field_validator("rpc_urls", "peers", mode="before")
+    @field_validator("attestation_modes")
+    @classmethod
+    def _check_modes(cls, value: list[str]) -> list[str]:
+        if "throughput" not in value or len(set(value)) != len(value):
+            raise ValueError("name throughput, and every mode once")
+        return value
+
+    @field_validator("rpc_urls", "peers", "attestation_modes", "slice_classes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value

@@ -11,10 +11,12 @@ from oracle.api.schemas import (
     ChallengeView,
     CommitBody,
     DeviceView,
+    LanesBody,
     OpeningsBody,
     Receipt,
     RegistrationBody,
     VerdictView,
+    WalkBody,
 )
 from oracle.errors import Transient
 
@@ -47,13 +49,15 @@ class OracleClient:
         path = f"/v1/devices/0x{device.hex()}/challenge"
         return await self._ask("GET", path, None, TypeAdapter(ChallengeView))
 
-    async def commit(self, body: CommitBody) -> AckView:
-        """Hand in a commit; the answer draws the entries to open."""
-        return await self._post("/v1/commits", _dump(body), TypeAdapter(AckView))
+    async def commit(self, body: CommitBody | WalkBody) -> AckView:
+        """Hand in a commit; the answer draws the entries or lanes to open."""
+        path = "/v1/walks" if isinstance(body, WalkBody) else "/v1/commits"
+        return await self._post(path, _dump(body), TypeAdapter(AckView))
 
-    async def open(self, body: OpeningsBody) -> VerdictView:
+    async def open(self, body: OpeningsBody | LanesBody) -> VerdictView:
         """Answer the draw."""
-        return await self._post("/v1/openings", _dump(body), TypeAdapter(VerdictView))
+        path = "/v1/walks/openings" if isinstance(body, LanesBody) else "/v1/openings"
+        return await self._post(path, _dump(body), TypeAdapter(VerdictView))
 
     async def post_batch(self, path: str, bodies: list[str]) -> list[Receipt]:
         """Post signed messages (JSON text) as one list; one receipt per message."""

@@ -2,7 +2,15 @@
 
 import httpx
 
-from oracle.errors import BadInput, ClearworkError, Conflict, NotFound, Transient, Unauthorized
+from oracle.errors import (
+    BadInput,
+    Busy,
+    ClearworkError,
+    Conflict,
+    NotFound,
+    Transient,
+    Unauthorized,
+)
 
 _KINDS: dict[int, type[ClearworkError]] = {
     401: Unauthorized,
@@ -13,6 +21,9 @@ _KINDS: dict[int, type[ClearworkError]] = {
     429: Transient,
 }
 
+# seconds that an answer may make us wait at most
+MAX_RETRY_AFTER = 60
+
 
 def error_of(response: httpx.Response, who: str) -> ClearworkError:
     """The error that an answer with status 400 or above stands for; `who` answered it."""
@@ -22,6 +33,9 @@ def error_of(response: httpx.Response, who: str) -> ClearworkError:
         title, remedy = str(problem["title"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
         title, remedy = f"HTTP {status} without an explanation", "look at its log"
+    retry_after = response.headers.get("Retry-After", "")
+    if status == 503 and retry_after.isdecimal():
+        return Busy(f"{who}: {title}", remedy, min(int(retry_after), MAX_RETRY_AFTER))
     kind = _KINDS.get(status, Transient if status >= 500 else BadInput)
     return kind(f"{who}: {title}", remedy)
 

@@ -33,6 +33,7 @@ from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.agent_state import AgentState
 from oracle.api.problems import explain_errors
 from oracle.api.schemas import (
+    EvidenceView,
     JobUsageBody,
     JobUsageView,
     LeafView,
@@ -45,7 +46,7 @@ from oracle.domain.messages import Voucher
 from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import Misconfigured, Unauthorized
 from oracle.services.agent import Agent, AgentConfig
-from oracle.services.prove import warm_up
+from oracle.services.prove import sustained_operations, warm_up
 from oracle.services.show_leaves import LeafDesk
 from oracle.services.vouchers import VoucherDesk
 
@@ -70,6 +71,11 @@ def public_app(agent: Agent, desk: VoucherDesk) -> FastAPI:
     ) -> LeafView:
         """One leaf of a signed commit, with its path."""
         return agent.open_leaf(bytes.fromhex(commit[2:]), round_index, index)
+
+    @app.get("/v1/evidence")
+    def evidence() -> list[EvidenceView]:
+        """What oracles have signed against themselves, for whoever appoints them."""
+        return agent.evidence()
 
     @app.get("/v1/telemetry", responses={503: {"model": Problem}})
     def telemetry() -> TelemetryView:
@@ -156,6 +162,8 @@ def run_agent(config: AgentConfig, backend: Backend[Any, Any]) -> None:
                 state=state,
                 public_url=config.public_url or _url(public),
                 clients=[OracleClient(url) for url in config.oracles],
+                ops_per_second=config.ops_per_second
+                or sustained_operations(backend, device.inventory.memory_mb << 20),
             )
             desk = VoucherDesk(chain, signer, state, config.provider, config.settle_seconds)
             leaves = LeafDesk(

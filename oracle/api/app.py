@@ -1,28 +1,27 @@
 """The oracle's HTTP interface: thin routes over the services of a `Node`."""
 
 import importlib.resources
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Path, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from oracle.adapters.clock import Clock
 from oracle.api import schemas
 from oracle.api.metrics import Metrics
 from oracle.api.node import Node
 from oracle.api.problems import BodyLimit, explain_errors
 from oracle.domain import messages
-from oracle.domain.attestation import Opening
-from oracle.domain.attestation import Query as Entry
+from oracle.domain.attestation import LaneOpening, Opening
 from oracle.domain.canonical import canonical_hash
 from oracle.domain.epochs import LeafKind
 from oracle.domain.offers import ListedOffer
 from oracle.domain.records import Beat, Device, Reported, Sample, Statement, StoredCommit
 from oracle.errors import BadInput, ClearworkError, NotFound
+from oracle.services.attest import Acknowledged
 from oracle.services.close_epoch import Call
 
 # entries of a public list per answer
@@ -39,11 +38,6 @@ After = Annotated[int, Query(ge=0, lt=2**63)]
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     code: {"model": schemas.Problem} for code in (401, 404, 409, 413, 422, 503)
 }
-
-
-async def arrival() -> int:
-    """Monotonic nanoseconds at which a request was read, before it waits for a thread."""
-    return Clock().now_ns()
 
 
 def create_app(node: Node) -> FastAPI:
@@ -75,11 +69,19 @@ def create_app(node: Node) -> FastAPI:
 
 
 def _agent_routes(app: FastAPI, node: Node) -> None:
+    async def arrival() -> int:
+        """Monotonic nanoseconds at which a request was read, before it waits for a thread."""
+        return node.clock.now_ns()
+
     @app.post("/v1/devices", tags=["agent"])
     def register(body: schemas.RegistrationBody) -> schemas.DeviceView:
         """Present a device to this oracle."""
         message = messages.Registration(
-            body.provider, body.identity, body.memory_mb, canonical_hash(body.inventory)
+            body.provider,
+            body.identity,
+            body.ops_per_second,
+            body.memory_mb,
+            canonical_hash(body.inventory),
         )
         device = node.ingest.register(message, body.inventory, body.agent_url, body.signature)
         return _device_view(node, device)
@@ -88,19 +90,19 @@ def _agent_routes(app: FastAPI, node: Node) -> None:
     def challenge(device: HashText) -> schemas.ChallengeView:
         """What a device has to compute in this epoch."""
         state = node.attest.challenge(_bytes(device))
-        if state.challenge is None:
-            return schemas.ChallengeView(state="waiting", epoch=state.epoch)
-        dims = node.attest.rules.dims
+        numbers = asdict(state.challenge.message) if state.challenge else {"epoch": state.epoch}
+        shown: dict[str, Any] = {
+            name: number
+            for name, number in numbers.items()
+            if name in schemas.ChallengeView.model_fields
+        }
         return schemas.ChallengeView(
+            **shown,
             state=state.state,  # type: ignore[arg-type]
-            epoch=state.epoch,
-            seed=state.challenge.seed,
-            m=dims.m,
-            n=dims.n,
-            k=dims.k,
-            rounds=dims.rounds,
+            oracle=state.oracle,
+            signature=state.signature,
             remaining_ms=state.remaining_ms,
-            secret_hash=state.challenge.secret_hash,
+            resumes=state.resumes,
         )
 
     @app.post("/v1/commits", tags=["agent"])
@@ -108,27 +110,28 @@ def _agent_routes(app: FastAPI, node: Node) -> None:
         body: schemas.CommitBody, arrived_ns: Annotated[int, Depends(arrival)]
     ) -> schemas.AckView:
         """Commit to a chain of products; the answer draws the entries to open."""
-        taken = node.attest.commit(body.message(), body.roots, body.signature, arrived_ns)
-        return schemas.AckView(
-            commit=taken.ack.commit,
-            elapsed_ms=taken.ack.elapsed_ms,
-            secret=taken.ack.secret,
-            queries=node.attest.rules.queries,
-            oracle=taken.oracle,
-            signature=taken.signature,
+        return _ack_view(node.attest.commit(body.message(), body.roots, body.signature, arrived_ns))
+
+    @app.post("/v1/walks", tags=["agent"])
+    def walk(
+        body: schemas.WalkBody, arrived_ns: Annotated[int, Depends(arrival)]
+    ) -> schemas.AckView:
+        """Commit to a residency walk; the answer draws the lanes to open."""
+        return _ack_view(
+            node.attest.commit(body.message(), [body.root], body.signature, arrived_ns)
         )
 
     @app.post("/v1/openings", tags=["agent"])
-    def openings(body: schemas.OpeningsBody) -> schemas.VerdictView:
+    async def openings(body: schemas.OpeningsBody) -> schemas.VerdictView:
         """Open the entries drawn; the answer is this oracle's final verdict."""
-        opened = [
-            Opening(Entry(item.round, item.i, item.j), item.leaf, tuple(item.path))
-            for item in body.openings
-        ]
-        verdict = _verdict_view(node.attest.open(body.commit, opened))
-        if verdict is None:
-            raise NotFound("the commit has no verdict", "Post its openings again.")
-        return verdict
+        opened = [item.opening() for item in body.openings]
+        return await _judged(node, body.commit, opened, body.signature)
+
+    @app.post("/v1/walks/openings", tags=["agent"])
+    async def lanes(body: schemas.LanesBody) -> schemas.VerdictView:
+        """Open the lanes drawn; the answer is this oracle's final verdict."""
+        opened = [item.opening() for item in body.openings]
+        return await _judged(node, body.commit, opened, body.signature)
 
     @app.post("/v1/heartbeats", tags=["agent"])
     def heartbeats(bodies: list[schemas.HeartbeatBody]) -> list[schemas.Receipt]:
@@ -248,12 +251,10 @@ def _public_routes(app: FastAPI, node: Node) -> None:
             contracts=node.chain.deployment.addresses,
             members=list(committee.members),
             threshold=committee.threshold,
-            m=rules.dims.m,
-            n=rules.dims.n,
-            k=rules.dims.k,
-            rounds=rules.dims.rounds,
+            **(asdict(rules.fixed) if rules.fixed else {}),
             queries=rules.queries,
             deadline_ms=rules.deadline_ms,
+            modes=[mode.name.lower() for mode in rules.modes],
         )
 
     @app.get("/v1/devices", tags=["public"])
@@ -299,8 +300,14 @@ def _public_routes(app: FastAPI, node: Node) -> None:
 
     @app.get("/v1/commits", tags=["public"])
     def commits(after: After = 0) -> list[schemas.CommitView]:
-        """Every signed commit with this oracle's verdict, refused ones too."""
+        """Every signed commit to a chain with this oracle's verdict, refused ones too."""
         return [_commit_view(node, stored) for stored in node.store.commits(after, PAGE)]
+
+    @app.get("/v1/walks", tags=["public"])
+    def walks(after: After = 0) -> list[schemas.WalkView]:
+        """Every signed commit to a residency walk with this oracle's verdict."""
+        stored = node.store.commits(after, PAGE, walks=True)
+        return [_walk_view(node, one) for one in stored]
 
     @app.get("/v1/statements", tags=["public"])
     def statements(after: After = 0) -> list[schemas.StatementView]:
@@ -447,6 +454,7 @@ def _device_view(node: Node, device: Device) -> schemas.DeviceView:
         device=device.device,
         provider=device.provider,
         identity=device.identity,
+        claimed_ops_per_second=device.claimed_ops_per_second,
         memory_mb=device.memory_mb,
         agent_url=device.agent_url,
         last_heartbeat=node.store.last_beat(device.device),
@@ -474,27 +482,51 @@ def _job_view(node: Node, number: int, reported: Reported | None) -> schemas.Job
     )
 
 
+def _ack_view(taken: Acknowledged) -> schemas.AckView:
+    return schemas.AckView(
+        commit=taken.ack.commit,
+        elapsed_ms=taken.ack.elapsed_ms,
+        secret=taken.query.secret,
+        oracle=taken.oracle,
+        ack_signature=taken.ack_signature,
+        query_signature=taken.query_signature,
+    )
+
+
+async def _judged(
+    node: Node, commit: bytes, opened: Sequence[Opening | LaneOpening], signature: bytes
+) -> schemas.VerdictView:
+    verdict = _verdict_view(await node.attest.open(commit, opened, signature))
+    if verdict is None:
+        raise NotFound("the commit has no verdict", "Post its openings again.")
+    return verdict
+
+
 def _commit_view(node: Node, stored: StoredCommit) -> schemas.CommitView:
-    message = stored.message
-    device = node.store.device(message.device)
+    commit = schemas.CommitBody(
+        **asdict(stored.message), roots=list(stored.roots), signature=stored.signature
+    )
     return schemas.CommitView(
         id=stored.id,
-        commit=schemas.CommitBody(
-            provider=message.provider,
-            device=message.device,
-            epoch=message.epoch,
-            seed=message.seed,
-            m=message.m,
-            n=message.n,
-            k=message.k,
-            rounds=message.rounds,
-            final_seed=message.final_seed,
-            roots=list(stored.roots),
-            signature=stored.signature,
-        ),
-        agent_url=device.agent_url if device else "",
+        commit=commit,
+        agent_url=_agent_url(node, commit.device),
         verdict=_verdict_view(stored),
     )
+
+
+def _walk_view(node: Node, stored: StoredCommit) -> schemas.WalkView:
+    walk = schemas.WalkBody(**asdict(stored.message), signature=stored.signature)
+    return schemas.WalkView(
+        id=stored.id,
+        walk=walk,
+        agent_url=_agent_url(node, walk.device),
+        verdict=_verdict_view(stored),
+    )
+
+
+def _agent_url(node: Node, device: bytes) -> str:
+    known = node.store.device(device)
+    return known.agent_url if known else ""
 
 
 def _verdict_view(stored: StoredCommit) -> schemas.VerdictView | None:
@@ -502,8 +534,12 @@ def _verdict_view(stored: StoredCommit) -> schemas.VerdictView | None:
         return None
     return schemas.VerdictView(
         commit=stored.commit,
+        mode=stored.mode,
         accepted=stored.accepted,
         reason=stored.reason,
         ops_per_second=stored.ops_per_second,
+        bytes_per_second=stored.bytes_per_second,
         elapsed_ms=stored.elapsed_ms,
+        answer=stored.answer,
+        answer_signature=stored.answer_signature,
     )

@@ -1,5 +1,6 @@
 """One oracle: every part wired to its neighbours, and the two background loops."""
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.database import Database
 from oracle.adapters.store.leaf_files import LeafFiles
 from oracle.adapters.store.store import Store
-from oracle.domain.attestation import Dims
+from oracle.adapters.workers import Workers
+from oracle.domain.attestation import Dims, Mode
+from oracle.domain.renewal import RenewalRules
 from oracle.domain.settlement import Settlement
 from oracle.errors import Misconfigured
 from oracle.services.attest import Attest, AttestationRules
@@ -74,7 +77,11 @@ class Node:
         self.outbox = Outbox(
             self.store, self.market, Sender(chain, signer, cap) if signer else None
         )
-        self.ingest = Ingest(self.store, self.market)
+        self.workers = Workers(
+            (os.cpu_count() or 1) if settings.verify_workers is None else settings.verify_workers,
+            settings.verify_queue,
+        )
+        self.ingest = Ingest(self.store, self.market, settings.slice_classes)
         self.offers = Offers(self.store, self.market)
         self.attest = Attest(
             self.store,
@@ -83,9 +90,13 @@ class Node:
             NumpyBackend() if backend is None else backend,
             _attestation_rules(settings),
             self.member,
+            self.workers,
         )
         shared = (self.store, self.market, self.member, self.peers, self.quorum, self.outbox)
-        self.record = Record(*shared, self.attest)
+        renewal = RenewalRules(
+            settings.renewal_epochs * self.market.epoch_length, settings.renewal_change_bps
+        )
+        self.record = Record(*shared, self.attest, renewal, settings.slice_classes)
         usage_rules = UsageRules(
             settings.usage_lag, settings.heartbeat_grace, settings.uptime_after
         )
@@ -148,6 +159,7 @@ class Node:
         self._stop.set()
         for thread in self._loops:
             thread.join(STOP_TIMEOUT)
+        self.workers.close()
         for peer in self.peers:
             peer.close()
         self.database.close()
@@ -189,13 +201,21 @@ def _settlement_rules(settings: Settings) -> SettlementRules:
 
 
 def _attestation_rules(settings: Settings) -> AttestationRules:
+    shape = (
+        settings.attestation_m,
+        settings.attestation_n,
+        settings.attestation_k,
+        settings.attestation_rounds,
+    )
+    numbers = [number for number in shape if number is not None]
+    if len(numbers) not in (0, len(shape)):
+        raise Misconfigured(
+            "some of the attestation's dimensions are set, and some are not",
+            "Set all of CLEARWORK_ATTESTATION_M, _N, _K and _ROUNDS, or none to have them planned.",
+        )
     return AttestationRules(
-        dims=Dims(
-            m=settings.attestation_m,
-            n=settings.attestation_n,
-            k=settings.attestation_k,
-            rounds=settings.attestation_rounds,
-        ),
+        fixed=Dims(*numbers) if numbers else None,
         queries=settings.attestation_queries,
         deadline_ms=settings.attestation_deadline_ms,
+        modes=tuple(Mode[name.upper()] for name in settings.attestation_modes),
     )

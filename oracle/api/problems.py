@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oracle.api.schemas import Problem
-from oracle.errors import ClearworkError
+from oracle.errors import Busy, ClearworkError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -18,7 +18,10 @@ def explain_errors(app: FastAPI) -> None:
     @app.exception_handler(ClearworkError)
     def expected(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ClearworkError)
-        return problem(type(error).__name__, str(error), error.http_status, error.remedy)
+        answer = problem(type(error).__name__, str(error), error.http_status, error.remedy)
+        if isinstance(error, Busy):
+            answer.headers["Retry-After"] = str(error.retry_after)
+        return answer
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: Exception) -> JSONResponse:

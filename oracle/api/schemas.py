@@ -5,7 +5,8 @@ signatures as 65 bytes r, s, v. What a signature covers is a struct of
 `oracle.domain.messages`, rebuilt from the body: a body holds no digest anybody could swap.
 """
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,7 +19,7 @@ from pydantic import (
 )
 
 from oracle.domain import execution, messages, proposals
-from oracle.domain.attestation import Opening
+from oracle.domain.attestation import LaneOpening, Opening, Query
 from oracle.domain.canonical import MAX_INTEGER
 from oracle.domain.offers import MAX_PRICE, SignedOffer, Wanted
 from oracle.domain.receipts import JobStatus, unpack
@@ -84,6 +85,8 @@ class RegistrationBody(Body):
 
     provider: U24
     identity: Hash
+    # what the device claims to sustain, int8 operations per second: its challenges are planned so
+    ops_per_second: Annotated[int, Field(ge=1, lt=2**63)]
     memory_mb: U32
     # name, driver, PCI id, MIG and vGPU mode, ...; canonical JSON, hashed into the message
     inventory: dict[str, str | int | bool | None]
@@ -95,22 +98,41 @@ class RegistrationBody(Body):
 class ChallengeView(Body):
     """GET /v1/devices/{device}/challenge: what this device has to compute in this epoch.
 
-    `state`: `waiting` (the epoch has no beacon yet), `open` (compute and commit),
-    `committed` (openings are due), `accepted` or `refused` (done for this epoch).
-    All numbers but `state` and `epoch` are absent while waiting.
+    `state`: `waiting` (the epoch has no beacon yet), `resting` (too many failures in a row: there
+    is none until epoch `resumes`), `open` (compute and commit), `committed` (openings are due),
+    `accepted` or `refused` (done for this epoch). The numbers are absent while waiting and
+    resting. Signed: `messages.Challenge`; `state` and `remaining_ms` are not.
     """
 
-    state: Literal["waiting", "open", "committed", "accepted", "refused"]
+    state: Literal["waiting", "resting", "open", "committed", "accepted", "refused"]
     epoch: U64
     seed: Hash | None = None
-    m: U32 | None = None
+    # 0 throughput, 1 bandwidth, 2 residency
+    mode: U8 | None = None
+    # of a chain; in residency mode entries, lanes, steps and depth of a walk
+    m: U64 | None = None
     n: U32 | None = None
     k: U32 | None = None
     rounds: U16 | None = None
+    # number of entries or lanes to open
+    queries: U16 | None = None
+    # milliseconds from the beacon to the commit
+    deadline_ms: U32 | None = None
+    # keccak of the secret that they will be drawn from
+    secret_hash: Hash | None = None
+    oracle: str | None = None
+    signature: Signature | None = None
     # milliseconds left on the oracle's clock
     remaining_ms: int | None = None
-    # keccak of the secret that the entries to open will be drawn from
-    secret_hash: Hash | None = None
+    resumes: U64 | None = None
+
+    def message(self, provider: int, device: bytes) -> messages.Challenge:
+        """The struct that `signature` covers. Raises `BadInput` where there is no challenge."""
+        names = [field.name for field in fields(messages.Challenge)][2:]
+        values = {name: getattr(self, name) for name in names}
+        if None in values.values():
+            raise BadInput("a challenge without all its numbers", "ask the oracle's operator")
+        return messages.Challenge(provider=provider, device=device, **values)
 
 
 class CommitBody(Body):
@@ -131,22 +153,67 @@ class CommitBody(Body):
     roots: list[Hash] = Field(min_length=1, max_length=64)
     signature: Signature
 
+    @classmethod
+    def of(cls, commit: messages.Commit, roots: Sequence[bytes], signature: bytes) -> Self:
+        """A signed commit as it travels."""
+        return cls(**asdict(commit), roots=list(roots), signature=signature)
+
     def message(self) -> messages.Commit:
         """The struct that `signature` covers."""
-        fields = self.model_dump(exclude={"roots", "signature"})
-        return messages.Commit(**fields)
+        return messages.Commit(**self.model_dump(exclude={"roots", "signature"}))
+
+
+class WalkBody(Body):
+    """POST /v1/walks; answered with `AckView`. Signed: `messages.WalkCommit`."""
+
+    provider: U24
+    device: Hash
+    epoch: U64
+    seed: Hash
+    entries: U64
+    lanes: U32
+    steps: U32
+    depth: U16
+    root: Hash
+    signature: Signature
+
+    @classmethod
+    def of(cls, commit: messages.WalkCommit, signature: bytes) -> Self:
+        """A signed commit as it travels."""
+        return cls(**asdict(commit), signature=signature)
+
+    def message(self) -> messages.WalkCommit:
+        """The struct that `signature` covers."""
+        return messages.WalkCommit(**self.model_dump(exclude={"signature"}))
 
 
 class AckView(Body):
-    """Receipt for a commit: open the entries drawn from `secret`. Signed: `messages.Ack`."""
+    """Receipt for a commit, and then the query: open what is drawn from `secret`.
+
+    Two messages with a signature each: `messages.Ack` and `messages.Query`.
+    """
 
     commit: Hash
     elapsed_ms: U32
     secret: Hash
-    # number of entries to open
-    queries: int
     oracle: str
-    signature: Signature
+    ack_signature: Signature
+    query_signature: Signature
+
+
+class EvidenceView(Body):
+    """GET /v1/evidence of an agent: two things an oracle signed that exclude each other."""
+
+    # URL that it answered at
+    oracle: str
+    epoch: U64
+    reason: str
+    # signed first
+    challenge: ChallengeView
+    # another one for the same seed
+    second: ChallengeView | None = None
+    # a query whose secret is not the challenge's
+    ack: AckView | None = None
 
 
 class OpeningBody(Body):
@@ -166,22 +233,64 @@ class OpeningBody(Body):
             round=query.round, i=query.i, j=query.j, leaf=opening.leaf, path=list(opening.path)
         )
 
+    def opening(self) -> Opening:
+        """What the body says."""
+        return Opening(Query(self.round, self.i, self.j), self.leaf, tuple(self.path))
+
 
 class OpeningsBody(Body):
-    """POST /v1/openings; answered with `VerdictView`. The order is that of the queries."""
+    """POST /v1/openings; answered with `VerdictView`. The order is that of the queries.
+
+    Signed: `messages.Open`; what it hashes is rebuilt from the body and the challenge.
+    """
 
     commit: Hash
     openings: list[OpeningBody] = Field(max_length=1_024)
+    signature: Signature
+
+
+class LaneBody(Body):
+    """One lane of a walk: the leaf that holds its end, and the leaf's path."""
+
+    lane: U32
+    leaf: Leaf
+    path: list[Hash] = Field(max_length=32)
+
+    @classmethod
+    def of(cls, opening: LaneOpening) -> Self:
+        """An opening as it travels."""
+        return cls(lane=opening.lane, leaf=opening.leaf, path=list(opening.path))
+
+    def opening(self) -> LaneOpening:
+        """What the body says."""
+        return LaneOpening(self.lane, self.leaf, tuple(self.path))
+
+
+class LanesBody(Body):
+    """POST /v1/walks/openings; answered with `VerdictView`. Signed: `messages.Open`."""
+
+    commit: Hash
+    openings: list[LaneBody] = Field(max_length=1_024)
+    signature: Signature
 
 
 class VerdictView(Body):
-    """What this oracle makes of a commit; `ops_per_second` is a lower bound, 0 if refused."""
+    """What this oracle makes of a commit.
+
+    Lower bounds: `ops_per_second` of a throughput chain, `bytes_per_second` of a bandwidth
+    chain; 0 if refused, and in other modes.
+    """
 
     commit: Hash
+    mode: U8 = 0
     accepted: bool
     reason: str
     ops_per_second: U64
+    bytes_per_second: U64 = 0
     elapsed_ms: U32
+    # hash of the answer judged, and the operator key's signature over its `messages.Open`
+    answer: Hash | None = None
+    answer_signature: Signature | None = None
 
 
 class HeartbeatBody(Body):
@@ -672,6 +781,8 @@ class DeviceView(Body):
     device: Hash
     provider: U24
     identity: Hash
+    # what it claims, int8 operations per second and MB
+    claimed_ops_per_second: U64
     memory_mb: U32
     agent_url: str
     last_heartbeat: U64 | None
@@ -686,6 +797,15 @@ class CommitView(Body):
 
     id: int
     commit: CommitBody
+    agent_url: str
+    verdict: VerdictView | None
+
+
+class WalkView(Body):
+    """GET /v1/walks?after=0: every signed commit to a residency walk, with the verdict."""
+
+    id: int
+    walk: WalkBody
     agent_url: str
     verdict: VerdictView | None
 
@@ -741,12 +861,15 @@ class StatusView(Body):
     contracts: dict[str, str]
     members: list[str]
     threshold: int
-    m: U32
-    n: U32
-    k: U32
-    rounds: U16
+    # the chain that all devices compute; None: planned for what each one claims
+    m: U32 | None = None
+    n: U32 | None = None
+    k: U32 | None = None
+    rounds: U16 | None = None
     queries: int
     deadline_ms: int
+    # what devices show, an epoch each in turn
+    modes: list[str]
 
 
 class StatementView(Body):

@@ -80,6 +80,14 @@ def run(
         str | None,
         typer.Option(help="UUID of a machine without NVIDIA driver; drawn and kept if absent."),
     ] = None,
+    ops_per_second: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Int8 operations per second to claim; challenges are planned for it. "
+            "Measured at the start if absent.",
+        ),
+    ] = None,
     memory_mb: Annotated[
         int | None, typer.Option(min=1, help="Memory to claim instead of the device's own, MB.")
     ] = None,
@@ -119,6 +127,7 @@ def run(
         public_url=public_url,
         gpu=gpu,
         identity=identity,
+        ops_per_second=ops_per_second,
         memory_mb=memory_mb,
         heartbeat_seconds=heartbeat_seconds,
         poll_seconds=poll_seconds,

@@ -14,12 +14,17 @@ def rest_after(failures: int) -> int:
 
 @dataclass(slots=True)
 class Backoff:
-    """A prover's own memory of how its challenges went; `resumes` is the next epoch to try."""
+    """A prover's own memory of how its challenges went."""
 
     failures: int = 0
+    # next epoch to try
     resumes: int = 0
-    _last: int = -1
-    _last_success: int = -1
+    _failed: int = -1
+    _succeeded: int = -1
+
+    def is_ready(self, epoch: int) -> bool:
+        """Whether to answer in this epoch; one that has begun is answered at all oracles."""
+        return epoch >= self.resumes or epoch == self._failed
 
     def failed(self, epoch: int, jitter: int = 0) -> None:
         """An oracle refused or missed this epoch's commit; counted once an epoch.
@@ -27,13 +32,13 @@ class Backoff:
         One that another oracle accepted is no failure. `jitter` more epochs keep the devices of
         a provider that fail together from coming back together.
         """
-        if epoch in (self._last, self._last_success):
+        if epoch in (self._failed, self._succeeded):
             return
-        self._last = epoch
+        self._failed = epoch
         self.failures += 1
         self.resumes = epoch + rest_after(self.failures) + jitter
 
     def succeeded(self, epoch: int) -> None:
         """An oracle accepted this epoch's commit."""
-        self._last_success = epoch
+        self._succeeded = epoch
         self.failures = self.resumes = 0

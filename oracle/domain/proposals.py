@@ -178,6 +178,22 @@ def aggregate_usage(observations: Sequence[UsageObservation], threshold: int) ->
     return receipts
 
 
+def best_class(
+    classes: Iterable[DeviceClass], ops_per_second: int, memory_mb: int
+) -> DeviceClass | None:
+    """The class with the highest operations floor, then memory floor, that both figures reach."""
+    return max(
+        (
+            candidate
+            for candidate in classes
+            if candidate.min_ops_per_second <= ops_per_second
+            and candidate.min_memory_mb <= memory_mb
+        ),
+        key=lambda c: (c.min_ops_per_second, c.min_memory_mb, -c.device_class),
+        default=None,
+    )
+
+
 def aggregate_device(
     proposal: DeviceProposal,
     provider: int,
@@ -195,17 +211,12 @@ def aggregate_device(
     if len({seen.commit for seen in observations}) != 1:
         raise BadInput("the observations are not of one commit", "Gather those of one commit.")
     ops, slowness = lower_median([(o.ops_per_second, -o.elapsed_ms) for o in observations])
-    fitting = [
-        candidate
-        for candidate in classes
-        if candidate.min_ops_per_second <= ops and candidate.min_memory_mb <= memory_mb
-    ]
-    if not fitting:
+    best = best_class(classes, ops, memory_mb)
+    if best is None:
         raise BadInput(
             f"{ops} operations/s and {memory_mb} MB are below every device class",
             "Attest again on an idle machine, or have a class with lower floors added.",
         )
-    best = max(fitting, key=lambda c: (c.min_ops_per_second, c.min_memory_mb, -c.device_class))
     return messages.Result(
         provider=provider,
         device=proposal.device,

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 from oracle.domain import messages
+from oracle.domain.attestation import Mode, Shape, shape_of
 from oracle.domain.canonical import Value
 from oracle.domain.execution import SignedReceipt
-from oracle.domain.hashing import keccak
 
 
 class Outcome(StrEnum):
@@ -30,6 +30,8 @@ class Device:
     device: bytes
     provider: int
     identity: bytes
+    # what it claims: int8 operations per second, 0 where it registered before claims were asked
+    claimed_ops_per_second: int
     memory_mb: int
     inventory: Mapping[str, Value]
     # where its agent answers openings
@@ -53,24 +55,32 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What one device has to compute, and the secret its entries will be drawn from."""
+    """What one device has to compute, and the secret its entries will be drawn from.
 
-    device: bytes
-    epoch: int
-    seed: bytes
+    The message holds the secret's keccak: the oracle can't choose the draw afterwards.
+    """
+
+    message: messages.Challenge
     secret: bytes
 
     @property
-    def secret_hash(self) -> bytes:
-        """Published with the challenge: the oracle can't choose the draw afterwards."""
-        return keccak(self.secret)
+    def mode(self) -> Mode:
+        """What it measures."""
+        return Mode(self.message.mode)
+
+    @property
+    def shape(self) -> Shape:
+        """The chain or walk that it asks for."""
+        it = self.message
+        return shape_of(it.mode, (it.m, it.n, it.k, it.rounds))
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCommit:
-    """A provider's signed commit and this oracle's verdict on it."""
+    """A provider's signed commit and this oracle's verdict on it. A walk's only root is in it."""
 
-    message: messages.Commit
+    message: messages.Commit | messages.WalkCommit
+    mode: Mode
     roots: tuple[bytes, ...]
     signature: bytes
     # from the beacon to the commit on this oracle's clock
@@ -78,10 +88,15 @@ class StoredCommit:
     # None until the openings are checked
     accepted: bool | None = None
     reason: str = ""
-    # lower bound of int8 operations per second, 0 if refused
+    # lower bound of int8 operations per second; 0 if refused, and in other modes
     ops_per_second: int = 0
+    # lower bound of bytes read per second; 0 if refused, and in other modes
+    bytes_per_second: int = 0
     # hash of the entries opened
     openings: bytes | None = None
+    # hash of the answer that the verdict is on, and the operator key's signature over its `Open`
+    answer: bytes | None = None
+    answer_signature: bytes | None = None
     # position in the public list, 0 before it is stored
     id: int = 0
 

@@ -6,9 +6,9 @@ first, and every oracle gets the same signed commit.
 """
 
 import asyncio
+import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,23 +30,20 @@ from oracle.adapters.oracle_client import OracleClient
 from oracle.adapters.signer import Signer
 from oracle.adapters.store.agent_state import AgentState
 from oracle.api.schemas import (
-    AckView,
     ChallengeView,
-    CommitBody,
+    EvidenceView,
     HeartbeatBody,
     JobUsageBody,
     JobUsageView,
     LeafView,
-    OpeningBody,
-    OpeningsBody,
     Receipt,
     RegistrationBody,
     SignedReceiptBody,
     TelemetryView,
     UsageBody,
 )
-from oracle.domain.attestation import Dims, device_id, draw_queries, seed_zero
-from oracle.domain.attestation.rate import MAX_QUERIES
+from oracle.domain.attestation import device_id
+from oracle.domain.backoff import Backoff, rest_after
 from oracle.domain.canonical import canonical_hash
 from oracle.domain.execution import (
     FAILED,
@@ -57,11 +54,10 @@ from oracle.domain.execution import (
     SignedReceipt,
     usual_layer,
 )
-from oracle.domain.messages import Ack, Commit, Domain, Heartbeat, Registration, Usage
+from oracle.domain.messages import Domain, Heartbeat, Registration, Usage
 from oracle.domain.receipts import JobStatus
-from oracle.domain.recovery import recover
-from oracle.errors import BadInput, ClearworkError, Conflict, NotFound, Transient
-from oracle.services.prove import Proof, memory_needed, prove
+from oracle.errors import BadInput, Busy, ClearworkError, Conflict, NotFound, Transient
+from oracle.services.prover import Contradiction, Limits, Prover
 from oracle.services.signers import check_role
 
 log = structlog.get_logger()
@@ -74,14 +70,8 @@ RECEIPTS = "/v1/receipts"
 BATCH = 100
 # newest messages kept for an oracle that does not answer: a day of heartbeats at one a minute
 KEEP_MESSAGES = 1_440
-# epochs whose commits can still be opened: a result is valid for a day of one-hour epochs
-KEEP_EPOCHS = 48
-# proofs whose trees stay in memory; older ones are recomputed on demand
-KEEP_TREES = 2
 # seconds between two attempts to reach an oracle that does not answer
 FIRST_RETRY, LAST_RETRY = 0.5, 30.0
-
-_BEACON_UNKNOWN = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +96,8 @@ class AgentConfig:
     gpu: int = 0
     # UUID of a machine without NVML
     identity: str | None = None
+    # int8 operations per second to claim; None: measured at the start
+    ops_per_second: int | None = None
     # MB to claim instead of what the device reports
     memory_mb: int | None = None
     heartbeat_seconds: float = 60.0
@@ -137,15 +129,6 @@ class _Oracle:
         self.last_notice = text
 
 
-@dataclass(frozen=True, slots=True)
-class _Signed:
-    """A chain that was computed and signed."""
-
-    commit: Commit
-    body: CommitBody
-    proof: Proof
-
-
 @dataclass(slots=True)
 class Agent:
     """One device of one provider. `run` never returns; the other methods may be called from
@@ -160,15 +143,15 @@ class Agent:
     # where others reach this agent's public interface
     public_url: str
     clients: Sequence[OracleClient]
+    # what the device is said to sustain
+    ops_per_second: int
     device_id: bytes = field(init=False)
+    prover: Prover = field(init=False)
+    backoff: Backoff = field(default_factory=Backoff)
     _oracles: list[_Oracle] = field(init=False)
     _registry: Domain = field(init=False)
     _escrow: Domain = field(init=False)
     _clock: "_ChainClock" = field(init=False)
-    _computing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _chains: dict[tuple[int, bytes, Dims], "asyncio.Task[_Signed]"] = field(default_factory=dict)
-    _proofs: OrderedDict[bytes, Proof] = field(default_factory=OrderedDict)
-    _opening: threading.Lock = field(default_factory=threading.Lock)
     _reporting: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -178,6 +161,16 @@ class Agent:
         self._registry = Domain(self.chain.chain_id, deployment.address("DeviceRegistry"))
         self._escrow = Domain(self.chain.chain_id, deployment.address("JobEscrow"))
         self._clock = _ChainClock(self.chain)
+        memory_mb = self.config.memory_mb or self.device.inventory.memory_mb
+        self.prover = Prover(
+            self.config.provider,
+            self.device_id,
+            self.backend,
+            self.signer,
+            self.chain,
+            self.state,
+            Limits(self.config.max_operations, memory_mb << 20),
+        )
 
     async def run(self) -> None:
         """Serve all oracles until cancelled."""
@@ -206,25 +199,35 @@ class Agent:
         """Keep one oracle's challenges answered."""
         await self._register(oracle)
         while True:
+            pause = self.config.poll_seconds
             try:
                 view = await oracle.client.challenge(self.device_id)
-                if view.state in ("open", "committed") and view.epoch > oracle.finished:
+                is_due = view.state in ("open", "committed") and view.epoch > oracle.finished
+                if is_due and self.backoff.is_ready(view.epoch):
                     await self._answer(oracle, view)
             except NotFound:
                 await self._register(oracle)
+            except Busy as error:
+                oracle.notice(error)
+                pause = max(pause, error.retry_after)
             except ClearworkError as error:
                 oracle.notice(error)
-            await asyncio.sleep(self.config.poll_seconds)
+            await asyncio.sleep(pause)
 
     async def _register(self, oracle: _Oracle) -> None:
         inventory = self.device.inventory
         memory_mb = self.config.memory_mb or inventory.memory_mb
         message = Registration(
-            self.config.provider, inventory.identity, memory_mb, inventory.hash()
+            self.config.provider,
+            inventory.identity,
+            self.ops_per_second,
+            memory_mb,
+            inventory.hash(),
         )
         body = RegistrationBody(
             provider=message.provider,
             identity=message.identity,
+            ops_per_second=message.ops_per_second,
             memory_mb=memory_mb,
             inventory=inventory.document,
             agent_url=self.public_url,
@@ -235,20 +238,24 @@ class Agent:
         log.info("registered", oracle=oracle.client.url)
 
     async def _answer(self, oracle: _Oracle, view: ChallengeView) -> None:
-        """Commit to a challenge and open what the oracle's secret draws."""
-        dims, seed = _shape(view), await self._seed(view.epoch)
-        if seed is None:
+        """Have a challenge answered, and learn from how it went."""
+        try:
+            verdict = await self.prover.answer(oracle.client, view)
+        except Contradiction:
+            oracle.finished = view.epoch
+            raise
+        except Conflict:
+            # too late, or not what this device committed to before
+            self._failed(view.epoch)
+            raise
+        if verdict is None:
             return
-        self._check_challenge(view, dims, seed)
-        signed = await self._chain_of(view.epoch, seed, dims)
-        ack = await oracle.client.commit(signed.body)
-        commit = signed.commit.struct_hash()
-        self._check_ack(ack, commit)
-        asked = draw_queries(signed.commit.final_seed, ack.secret, ack.queries, dims)
-        openings = [OpeningBody.of(opening) for opening in signed.proof.answer(asked)]
-        verdict = await oracle.client.open(OpeningsBody(commit=commit, openings=openings))
         oracle.finished = view.epoch
         oracle.last_notice = ""
+        if verdict.accepted:
+            self.backoff.succeeded(view.epoch)
+        else:
+            self._failed(view.epoch)
         log.info(
             "attested" if verdict.accepted else "attestation refused",
             oracle=oracle.client.url,
@@ -258,119 +265,19 @@ class Agent:
             reason=verdict.reason,
         )
 
-    def _check_challenge(self, view: ChallengeView, dims: Dims, seed: bytes) -> None:
-        """Refuse a seed that is not the chain's own, or more work than this device takes on.
-
-        So no oracle can have a commit signed that counts elsewhere.
-        """
-        if view.seed != seed:
-            raise BadInput(
-                f"the challenge of epoch {view.epoch} is not drawn from the chain's beacon",
-                "nothing is signed for it; check that agent and oracle use one deployment",
-            )
-        memory = (self.config.memory_mb or self.device.inventory.memory_mb) << 20
-        if dims.operations > self.config.max_operations or memory_needed(dims) > memory:
-            raise BadInput(
-                f"{dims} is more than this device takes on",
-                "raise --max-operations or --memory-mb, or ask the oracle why so much",
-            )
-
-    async def _seed(self, epoch: int) -> bytes | None:
-        """First seed of this device in an epoch; None before the epoch has a beacon."""
-        beacon = bytes(await asyncio.to_thread(self.chain.read, "EpochLedger", "beacon", epoch))
-        if beacon == _BEACON_UNKNOWN:
-            return None
-        return seed_zero(
-            beacon,
-            self.chain.chain_id,
-            self._registry.verifying_contract,
-            self.config.provider,
-            self.device_id,
-            epoch,
-        )
-
-    async def _chain_of(self, epoch: int, seed: bytes, dims: Dims) -> _Signed:
-        """The signed chain of an epoch, computed once however many oracles ask for it."""
-        key = (epoch, seed, dims)
-        if key not in self._chains:
-            for old in [known for known in self._chains if known[0] < epoch]:
-                del self._chains[old]
-            self._chains[key] = asyncio.create_task(self._compute(epoch, seed, dims))
-        return await asyncio.shield(self._chains[key])
-
-    async def _compute(self, epoch: int, seed: bytes, dims: Dims) -> _Signed:
-        async with self._computing:
-            started = time.monotonic()
-            proof = await asyncio.to_thread(prove, self.backend, seed, dims)
-            log.info("computed", epoch=epoch, seconds=round(time.monotonic() - started, 3))
-        commit = Commit(
-            self.config.provider,
-            self.device_id,
-            epoch,
-            seed,
-            dims.m,
-            dims.n,
-            dims.k,
-            dims.rounds,
-            proof.final_seed,
-        )
-        body = CommitBody(
-            provider=commit.provider,
-            device=commit.device,
-            epoch=epoch,
-            seed=seed,
-            m=dims.m,
-            n=dims.n,
-            k=dims.k,
-            rounds=dims.rounds,
-            final_seed=proof.final_seed,
-            roots=proof.roots,
-            signature=self.signer.sign(commit.digest(self._registry)),
-        )
-        name = commit.struct_hash()
-        self.state.save_commit(name, epoch, body.model_dump_json(), KEEP_EPOCHS)
-        with self._opening:
-            self._keep(name, proof)
-        return _Signed(commit, body, proof)
-
-    def _check_ack(self, ack: AckView, commit: bytes) -> None:
-        """Refuse an answer that is not a signed receipt for this commit."""
-        if ack.commit != commit or not 1 <= ack.queries <= MAX_QUERIES:
-            raise Transient(
-                "the oracle acknowledges another commit", "ask the oracle's operator what it runs"
-            )
-        recover(Ack(ack.commit, ack.elapsed_ms, ack.secret).digest(self._registry), ack.signature)
+    def _failed(self, epoch: int) -> None:
+        jitter = secrets.randbelow(rest_after(self.backoff.failures + 1))
+        self.backoff.failed(epoch, jitter)
+        if self.backoff.resumes > epoch + 1:
+            log.warning("resting", failures=self.backoff.failures, resumes=self.backoff.resumes)
 
     def open_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
-        """One leaf of a signed commit, for anybody. Raises `NotFound` for an unknown one.
+        """One leaf of a signed commit, for anybody; see `Prover.open_leaf`."""
+        return self.prover.open_leaf(commit, round_index, index)
 
-        Trees no longer in memory are recomputed, one chain at a time.
-        """
-        with self._opening:
-            proof = self._proofs.get(commit) or self._recompute(commit)
-        leaf, path = proof.open_leaf(round_index, index)
-        return LeafView(round=round_index, index=index, leaf=leaf, path=path)
-
-    def _recompute(self, commit: bytes) -> Proof:
-        text = self.state.commit_body(commit)
-        if text is None:
-            raise NotFound(
-                f"no commit 0x{commit.hex()}", f"commits are kept for {KEEP_EPOCHS} epochs"
-            )
-        body = CommitBody.model_validate_json(text)
-        proof = prove(self.backend, body.seed, Dims(body.m, body.n, body.k, body.rounds))
-        if proof.final_seed != body.final_seed:
-            raise NotFound(
-                "the chain under this commit can't be computed again",
-                "its prover did not compute it: watch for a conviction",
-            )
-        self._keep(commit, proof)
-        return proof
-
-    def _keep(self, commit: bytes, proof: Proof) -> None:
-        self._proofs[commit] = proof
-        while len(self._proofs) > KEEP_TREES:
-            self._proofs.popitem(last=False)
+    def evidence(self) -> list[EvidenceView]:
+        """What oracles have signed against themselves."""
+        return [EvidenceView.model_validate_json(body) for body in self.state.evidence()]
 
     # --- heartbeats -------------------------------------------------------------------------
 
@@ -587,12 +494,6 @@ class Agent:
         self.state.delivered(taken)
         oracle.last_notice = ""
         return len(letters)
-
-
-def _shape(view: ChallengeView) -> Dims:
-    if view.m is None or view.n is None or view.k is None or view.rounds is None:
-        raise BadInput("an open challenge without dimensions", "ask the oracle's operator")
-    return Dims(view.m, view.n, view.k, view.rounds)
 
 
 class _ChainClock:

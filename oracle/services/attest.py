@@ -1,11 +1,14 @@
 """Attest: challenge devices, time their commits, check their openings, say what they can do.
 
-Protocol: specs/attestation.md. The clock is this oracle's own and starts when it first sees
-the epoch's beacon on chain; network time is never subtracted.
+Protocol: specs/attestation.md, decisions 0004 and 0025. The clock is this oracle's own and
+starts when it first sees the epoch's beacon on chain; network time is never subtracted.
 """
 
+import asyncio
 import secrets
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,56 +18,87 @@ from oracle.adapters.chain.market import Market
 from oracle.adapters.clock import Clock, elapsed_ms
 from oracle.adapters.gpu.backend import Backend
 from oracle.adapters.store.store import Store
+from oracle.adapters.workers import RETRY_AFTER, Workers
 from oracle.domain import messages
 from oracle.domain.attestation import (
     Dims,
+    LaneOpening,
+    Mode,
     Opening,
+    WalkDims,
+    answer_hash,
+    bytes_per_second,
+    challenge_shape,
+    last_turn,
+    mode_at,
     openings_hash,
     operations_per_second,
     seed_zero,
+    shape_numbers,
 )
+from oracle.domain.backoff import MAX_FAILURES, rest_after
+from oracle.domain.hashing import keccak
 from oracle.domain.proposals import DeviceObservation, device_message
 from oracle.domain.records import Challenge, Device, Sighting, StoredCommit
 from oracle.domain.recovery import recover
-from oracle.errors import BadInput, Conflict, NotFound, Unauthorized
+from oracle.errors import BadInput, Busy, Conflict, NotFound, Unauthorized
 from oracle.services.membership import Member
-from oracle.services.verify import Fault, check_commit, verify_openings
+from oracle.services.verify import (
+    Fault,
+    Verdict,
+    check_commit,
+    check_lanes,
+    check_openings,
+    check_walk_commit,
+)
 
 log = structlog.get_logger()
 
 REGISTRY = "DeviceRegistry"
 _SECRET_BYTES = 32
+# what a database integer holds
+_MOST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class AttestationRules:
     """What this committee asks of a device; every member must use the same."""
 
-    dims: Dims
-    # entries to open
+    # the chain that every device computes; None: each one gets a challenge planned for its claim
+    fixed: Dims | None
+    # entries or lanes to open
     queries: int
     # from the beacon to the commit
     deadline_ms: int
+    # what is measured, an epoch each in turn; throughput is among them
+    modes: tuple[Mode, ...] = (Mode.THROUGHPUT,)
 
 
 @dataclass(frozen=True, slots=True)
 class ChallengeState:
-    """What a device has to do now. `challenge` is None while the epoch has no beacon."""
+    """What a device has to do now. `challenge` is None while there is none."""
 
-    # waiting, open, committed, accepted or refused
+    # waiting, resting, open, committed, accepted or refused
     state: str
     epoch: int
     challenge: Challenge | None = None
     remaining_ms: int | None = None
+    # over the challenge's message
+    signature: bytes | None = None
+    oracle: str | None = None
+    # the epoch that ends a rest
+    resumes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A commit that arrived in time, and the signed receipt for it."""
+    """A commit that arrived in time: the signed receipt for it, then the signed query."""
 
     ack: messages.Ack
+    ack_signature: bytes
+    query: messages.Query
+    query_signature: bytes
     oracle: str
-    signature: bytes
 
 
 class Attest:
@@ -78,6 +112,7 @@ class Attest:
         backend: Backend[Any, Any],
         rules: AttestationRules,
         member: Member,
+        workers: Workers,
     ) -> None:
         self._store = store
         self._market = market
@@ -85,6 +120,10 @@ class Attest:
         self._backend = backend
         self.rules = rules
         self._member = member
+        self._workers = workers
+        # commits whose answer is being checked
+        self._checking: set[bytes] = set()
+        self._lock = threading.Lock()
 
     # --- the clock ----------------------------------------------------------------------------
 
@@ -121,7 +160,8 @@ class Attest:
         """What `device` has to do in the current epoch.
 
         Raises `NotFound` for an unknown one, `Conflict` while its provider is jailed: nothing
-        it could prove would count.
+        it could prove would count. `BadInput` where no challenge fits its claim, `Misconfigured`
+        where this oracle has no key of a member to sign a challenge with.
         """
         known = self._device(device)
         head = self._market.head
@@ -135,20 +175,25 @@ class Attest:
         elapsed = self._elapsed_ms(epoch, self._clock.now_ns())
         if elapsed is None:
             return ChallengeState("waiting", epoch)
+        resumes = self._resumes(device, epoch)
+        if resumes > epoch:
+            return ChallengeState("resting", epoch, resumes=resumes)
+        oracle = self._member.identity()
         challenge = self._challenge(known, epoch)
-        remaining = max(0, self.rules.deadline_ms - elapsed)
+        remaining = max(0, challenge.message.deadline_ms - elapsed)
         stored = self._store.commit_for(device, epoch)
-        if stored is None or stored.message.seed != challenge.seed:
+        if stored is None or stored.message.seed != challenge.message.seed:
             state = "open" if remaining else "refused"
         elif stored.accepted is None:
             state = "committed"
         else:
             state = "accepted" if stored.accepted else "refused"
-        return ChallengeState(state, epoch, challenge, remaining)
+        signature = self._sign(challenge.message)
+        return ChallengeState(state, epoch, challenge, remaining, signature, oracle)
 
     def commit(
         self,
-        message: messages.Commit,
+        message: messages.Commit | messages.WalkCommit,
         roots: Sequence[bytes],
         signature: bytes,
         arrived_ns: int,
@@ -156,8 +201,8 @@ class Attest:
         """Take a commit that arrived at `arrived_ns` on this oracle's clock.
 
         The same commit again gets the same answer. Raises `NotFound` for an unknown device,
-        `Conflict` for a stale epoch, a deadline missed, another commit for the same
-        challenge, `Unauthorized` for a wrong signer, `BadInput` for an answer to another
+        `Conflict` for a stale epoch, a device at rest, a deadline missed, another commit for the
+        same challenge, `Unauthorized` for a wrong signer, `BadInput` for an answer to another
         challenge, `Misconfigured` where this oracle has no key of a member. Nothing is written
         in these cases.
         """
@@ -174,85 +219,124 @@ class Attest:
                 f"epoch {epoch} has no beacon that this oracle has seen",
                 "Wait until the challenge is open.",
             )
+        resumes = self._resumes(device.device, epoch)
+        if resumes > epoch:
+            raise Conflict(
+                f"this device has failed too often: it rests until epoch {resumes}",
+                "Find out what is wrong with it; `clearwork attest prove` runs a chain alone.",
+            )
         self._check_signer(device, message, signature)
         challenge = self._challenge(device, epoch)
-        verdict = check_commit(message, roots, self._expected(device, challenge))
+        verdict = _check_commit(message, roots, challenge)
         if not verdict.accepted:
             raise BadInput(
                 f"the commit is refused: {verdict.reason}",
-                "Compute the chain of this oracle's own challenge for this device and epoch.",
+                "Compute what this oracle's own challenge for this device and epoch asks for.",
             )
-        if elapsed > self.rules.deadline_ms:
+        deadline = challenge.message.deadline_ms
+        if elapsed > deadline:
             raise Conflict(
-                f"the challenge expired: {elapsed} ms, the deadline is {self.rules.deadline_ms} ms",
+                f"the challenge expired: {elapsed} ms, the deadline is {deadline} ms",
                 "Wait for the next epoch's challenge; a faster or idle device will make it.",
             )
         identity = self._member.identity()
-        stored = self._store.save_commit(StoredCommit(message, tuple(roots), signature, elapsed))
+        stored = self._store.save_commit(
+            StoredCommit(message, challenge.mode, tuple(roots), signature, elapsed)
+        )
         if stored.message != message:
             raise Conflict(
                 "this device has committed to something else in this epoch",
                 "One commit per device and epoch: open the first one.",
             )
-        ack = messages.Ack(stored.commit, stored.elapsed_ms, challenge.secret)
-        digest = ack.digest(self._market.domain(REGISTRY))
+        ack = messages.Ack(stored.commit, stored.elapsed_ms)
+        query = messages.Query(stored.commit, challenge.secret)
         log.info("commit taken", device=device.device.hex(), epoch=epoch, elapsed_ms=elapsed)
-        return Acknowledged(ack, identity, self._member.sign(digest))
+        return Acknowledged(ack, self._sign(ack), query, self._sign(query), identity)
 
-    def open(self, commit: bytes, openings: Sequence[Opening]) -> StoredCommit:
-        """Check the openings of a commit and store the verdict, which is final.
+    async def open(
+        self, commit: bytes, answer: Sequence[Opening | LaneOpening], signature: bytes
+    ) -> StoredCommit:
+        """Check the answer to a query and store the verdict, which is final.
 
-        Openings are not signed, so only a leaf that the provider's own roots hold counts
-        against it: anything else is `BadInput` and leaves the commit open.
+        `signature` is the operator key's over the `Open` of this answer: what is signed counts,
+        a wrong list or path as much as a false entry. Raises `Unauthorized` for an answer that
+        this key has not signed, as a torn or altered upload is, `Busy` while it is being checked
+        or too many are, `Transient` where a worker died: all of them leave the commit open.
         """
-        stored = self._store.commit(commit)
-        if stored is None:
-            raise NotFound("this oracle has no such commit", "Post the commit first.")
-        if stored.accepted is not None:
+        stored, challenge = await asyncio.to_thread(self._examine, commit, answer, signature)
+        if challenge is None:
             return stored
-        message = stored.message
-        challenge = self._challenge(self._device(message.device), message.epoch, message.seed)
-        verdict = verify_openings(
-            self._backend,
-            message,
-            stored.roots,
-            challenge.secret,
-            self.rules.queries,
-            openings,
-        )
-        if verdict.fault not in (None, Fault.ENTRY):
-            raise BadInput(
-                f"the openings are refused: {verdict.reason}",
-                "Open exactly the entries drawn from the acknowledged secret, in their order.",
+        with self._only(commit):
+            verdict = await self._workers.run(
+                _check_answer, self._backend, stored, challenge, tuple(answer)
             )
-        dims = Dims(message.m, message.n, message.k, message.rounds)
-        ops = operations_per_second(dims, self.rules.queries, stored.elapsed_ms)
-        judged = replace(
-            stored,
-            accepted=verdict.accepted,
-            reason=verdict.reason,
-            ops_per_second=ops if verdict.accepted else 0,
-            openings=openings_hash(openings),
-        )
-        self._store.save_verdict(judged)
+        judged = _judge(stored, challenge, answer, signature, verdict)
+        judged = await asyncio.to_thread(self._store.save_verdict, judged)
         log.info(
             "openings checked",
-            device=message.device.hex(),
-            epoch=message.epoch,
+            device=stored.message.device.hex(),
+            epoch=stored.message.epoch,
+            mode=stored.mode.name,
             accepted=judged.accepted,
             reason=judged.reason,
             ops_per_second=judged.ops_per_second,
         )
         return judged
 
+    def _examine(
+        self, commit: bytes, answer: Sequence[Opening | LaneOpening], signature: bytes
+    ) -> tuple[StoredCommit, Challenge | None]:
+        """The commit of an answer, and its challenge unless the verdict is known."""
+        stored = self._store.commit(commit)
+        if stored is None:
+            raise NotFound("this oracle has no such commit", "Post the commit first.")
+        if stored.accepted is not None:
+            return stored, None
+        device = self._device(stored.message.device)
+        challenge = self._store.challenge(device.device, stored.message.seed)
+        if challenge is None:
+            raise NotFound("nothing has been asked of this commit", "Post the commit again.")
+        message = messages.Open(commit, challenge.message.secret_hash, answer_hash(answer))
+        self._check_signer(device, message, signature)
+        return stored, challenge
+
+    @contextmanager
+    def _only(self, commit: bytes) -> Iterator[None]:
+        """One check of a commit at a time: repeating an answer costs its sender, not us."""
+        with self._lock:
+            if commit in self._checking:
+                raise Busy(
+                    "the answer to this query is being checked",
+                    "Send it again in a moment for the verdict.",
+                    RETRY_AFTER,
+                )
+            self._checking.add(commit)
+        try:
+            yield
+        finally:
+            self._checking.discard(commit)
+
     def observation(self, device: bytes, epoch: int) -> DeviceObservation:
-        """This oracle's signed word on a device; raises `NotFound` unless it accepted it."""
+        """This oracle's signed word on a device.
+
+        Raises `NotFound` unless it accepted the device's chain of this epoch, and in every other
+        mode what the device showed at that mode's last turn.
+        """
         stored = self._store.commit_for(device, epoch)
-        if stored is None or not stored.accepted or stored.openings is None:
+        of_chain = stored is not None and stored.mode is Mode.THROUGHPUT
+        if stored is None or not of_chain or not stored.accepted or stored.openings is None:
             raise NotFound(
                 f"no accepted commit of device {device.hex()} in epoch {epoch}",
                 "Only devices whose openings held are reported.",
             )
+        for mode in self.rules.modes:
+            turn = last_turn(epoch, mode, self.rules.modes)
+            shown = self._store.commit_for(device, turn)
+            if shown is None or shown.mode is not mode or not shown.accepted:
+                raise NotFound(
+                    f"device {device.hex()} has not shown its {mode.name.lower()} in epoch {turn}",
+                    "It is reported once it has passed every mode in turn.",
+                )
         config = self._market.committee().config
         message = device_message(
             config,
@@ -285,11 +369,39 @@ class Attest:
             )
         return known
 
-    def _challenge(self, device: Device, epoch: int, seed: bytes | None = None) -> Challenge:
+    def _resumes(self, device: bytes, epoch: int) -> int:
+        """The epoch in which a device that keeps failing is asked again; 0 for any other."""
+        failures, last = self._store.failures(device, epoch, MAX_FAILURES)
+        return last + rest_after(failures) if failures else 0
+
+    def _challenge(self, device: Device, epoch: int) -> Challenge:
         """The device's challenge, with a secret drawn and stored before it is first shown."""
-        seed = self._seed(device, epoch) if seed is None else seed
-        drawn = secrets.token_bytes(_SECRET_BYTES)
-        return self._store.open_challenge(Challenge(device.device, epoch, seed, drawn))
+        seed = self._seed(device, epoch)
+        known = self._store.challenge(device.device, seed)
+        if known is not None:
+            return known
+        if not self.rules.fixed and not device.claimed_ops_per_second:
+            raise NotFound(
+                f"device {device.device.hex()} claims no operations per second",
+                "Register it again with POST /v1/devices; `clearwork agent run` does.",
+            )
+        mode = mode_at(epoch, self.rules.modes)
+        shape = challenge_shape(
+            mode, device.claimed_ops_per_second, device.memory_mb, self.rules.fixed
+        )
+        secret = secrets.token_bytes(_SECRET_BYTES)
+        message = messages.Challenge(
+            device.provider,
+            device.device,
+            epoch,
+            seed,
+            mode,
+            *shape_numbers(shape),
+            queries=self.rules.queries,
+            deadline_ms=self.rules.deadline_ms,
+            secret_hash=keccak(secret),
+        )
+        return self._store.open_challenge(Challenge(message, secret))
 
     def _seed(self, device: Device, epoch: int) -> bytes:
         beacon = self._market.beacon(epoch)
@@ -305,25 +417,72 @@ class Attest:
             epoch,
         )
 
-    def _expected(self, device: Device, challenge: Challenge) -> messages.Commit:
-        dims = self.rules.dims
-        return messages.Commit(
-            provider=device.provider,
-            device=device.device,
-            epoch=challenge.epoch,
-            seed=challenge.seed,
-            m=dims.m,
-            n=dims.n,
-            k=dims.k,
-            rounds=dims.rounds,
-            final_seed=bytes(32),
-        )
+    def _sign(self, message: messages.Message) -> bytes:
+        return self._member.sign(message.digest(self._market.domain(REGISTRY)))
 
-    def _check_signer(self, device: Device, message: messages.Commit, signature: bytes) -> None:
+    def _check_signer(self, device: Device, message: messages.Message, signature: bytes) -> None:
         operator = self._market.provider(device.provider).operator
         signer = recover(message.digest(self._market.domain(REGISTRY)), signature)
         if signer != operator:
             raise Unauthorized(
-                f"the commit is signed by {signer}",
-                f"Sign with the operator key of provider {device.provider}, {operator}.",
+                f"the {type(message).__name__.lower()} is signed by {signer}",
+                f"Sign with the operator key of provider {device.provider}, {operator}; what is "
+                "altered on the way looks like another's.",
             )
+
+
+def _check_commit(
+    message: messages.Commit | messages.WalkCommit, roots: Sequence[bytes], challenge: Challenge
+) -> Verdict:
+    asked, shape = challenge.message, challenge.shape
+    about = (asked.provider, asked.device, asked.epoch, asked.seed)
+    if isinstance(message, messages.Commit) and isinstance(shape, Dims):
+        expected = messages.Commit(*about, *shape_numbers(shape), final_seed=bytes(32))
+        return check_commit(message, roots, expected)
+    if isinstance(message, messages.WalkCommit) and isinstance(shape, WalkDims):
+        walk = messages.WalkCommit(*about, *shape_numbers(shape), root=bytes(32))
+        return check_walk_commit(message, walk)
+    return Verdict(Fault.CHALLENGE)
+
+
+def _check_answer(
+    backend: Backend[Any, Any],
+    stored: StoredCommit,
+    challenge: Challenge,
+    answer: tuple[Opening | LaneOpening, ...],
+) -> Verdict:
+    """What a worker does: everything that takes time."""
+    shape, seed, queries = challenge.shape, stored.message.seed, challenge.message.queries
+    if isinstance(shape, WalkDims):
+        lanes = [one for one in answer if isinstance(one, LaneOpening)]
+        (root,) = stored.roots
+        return check_lanes(backend, shape, seed, seed, root, challenge.secret, queries, lanes)
+    entries = [one for one in answer if isinstance(one, Opening)]
+    return check_openings(backend, shape, seed, stored.roots, challenge.secret, queries, entries)
+
+
+def _judge(
+    stored: StoredCommit,
+    challenge: Challenge,
+    answer: Sequence[Opening | LaneOpening],
+    signature: bytes,
+    verdict: Verdict,
+) -> StoredCommit:
+    """The commit with the verdict on it, and what it proves."""
+    shape, queries = challenge.shape, challenge.message.queries
+    ops = bandwidth = 0
+    if verdict.accepted and isinstance(shape, Dims):
+        if challenge.mode is Mode.THROUGHPUT:
+            ops = operations_per_second(shape, queries, stored.elapsed_ms)
+        else:
+            bandwidth = bytes_per_second(shape, queries, stored.elapsed_ms)
+    return replace(
+        stored,
+        accepted=verdict.accepted,
+        reason=verdict.reason,
+        ops_per_second=min(ops, _MOST),
+        bytes_per_second=min(bandwidth, _MOST),
+        openings=openings_hash(one for one in answer if isinstance(one, Opening)),
+        answer=answer_hash(answer),
+        answer_signature=signature,
+    )

@@ -1,6 +1,6 @@
 """Ingest: what providers' agents send, checked and durable before it is acknowledged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 
@@ -12,6 +12,7 @@ from oracle.domain.canonical import Value
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import Beat, Device, Outcome, Sample
 from oracle.domain.recovery import recover
+from oracle.domain.slices import open_classes
 from oracle.errors import BadInput, ClearworkError, NotFound, Transient, Unauthorized
 
 log = structlog.get_logger()
@@ -25,9 +26,11 @@ Receipt = tuple[Outcome, str]
 class Ingest:
     """Takes registrations, heartbeats and usage samples."""
 
-    def __init__(self, store: Store, market: Market) -> None:
+    def __init__(self, store: Store, market: Market, for_slices: Collection[int] = ()) -> None:
         self._store = store
         self._market = market
+        # classes that MIG instances and virtual GPUs may enter
+        self._for_slices = for_slices
 
     def register(
         self,
@@ -38,14 +41,22 @@ class Ingest:
     ) -> Device:
         """Enter a device that its provider's operator key presents, or update it.
 
-        Raises `NotFound` for an unknown provider, `Unauthorized` for another signer.
+        Raises `NotFound` for an unknown provider, `Unauthorized` for another signer, `BadInput`
+        for a slice of a card where no class takes slices.
         """
         digest = message.digest(self._market.domain(REGISTRY))
         self._check_operator(message.provider, digest, signature)
+        classes = self._market.classes()
+        if classes and not open_classes(inventory, classes, self._for_slices):
+            raise BadInput(
+                "this is a slice of a card, and all device classes are for whole ones",
+                "Offer the whole card: end MIG mode, or register on the machine that owns it.",
+            )
         device = Device(
             device=device_id(message.identity, message.provider),
             provider=message.provider,
             identity=message.identity,
+            claimed_ops_per_second=message.ops_per_second,
             memory_mb=message.memory_mb,
             inventory=inventory,
             agent_url=agent_url,

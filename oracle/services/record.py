@@ -1,6 +1,6 @@
 """Record: turn the oracles' observations of a device into its entry in the registry."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -8,9 +8,17 @@ from oracle.adapters.chain.market import Market
 from oracle.adapters.peers import Peer
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
-from oracle.domain.proposals import DeviceObservation, DeviceProposal, aggregate_device
+from oracle.domain.market import DeviceClass
+from oracle.domain.proposals import (
+    DeviceObservation,
+    DeviceProposal,
+    aggregate_device,
+    best_class,
+)
 from oracle.domain.records import Device, Statement
-from oracle.errors import BadInput, ClearworkError, NotFound
+from oracle.domain.renewal import RenewalRules, is_due
+from oracle.domain.slices import open_classes
+from oracle.errors import BadInput, ClearworkError, Conflict, NotFound
 from oracle.faults import reach
 from oracle.services.attest import REGISTRY, Attest
 from oracle.services.membership import COMMITTEE, Member
@@ -18,6 +26,9 @@ from oracle.services.quorum import BoundElsewhere, Quorum
 from oracle.services.submit import Goal, Outbox
 
 log = structlog.get_logger()
+
+# results that said nothing new, remembered
+MAX_SETTLED = 10_000
 
 
 class Record:
@@ -32,6 +43,8 @@ class Record:
         quorum: Quorum,
         outbox: Outbox,
         attest: Attest,
+        rules: RenewalRules,
+        for_slices: Collection[int] = (),
     ) -> None:
         self._store = store
         self._market = market
@@ -40,6 +53,10 @@ class Record:
         self._quorum = quorum
         self._outbox = outbox
         self._attest = attest
+        self._rules = rules
+        # classes that MIG instances and virtual GPUs may enter
+        self._for_slices = for_slices
+        self._settled: dict[str, None] = {}
 
     def is_recorded(self, device: bytes, epoch: int) -> bool:
         """Whether the registry has a result of this epoch or newer, or we have sent it one.
@@ -51,6 +68,17 @@ class Record:
         if recorded is not None and recorded >= epoch:
             return True
         return self._outbox.has_tried(_name(device, epoch))
+
+    def is_due(self, device: bytes, epoch: int, ops_per_second: int) -> bool:
+        """Whether a result with about this bound would tell the registry something.
+
+        A first look, from this oracle's own measurement; the lower median decides in `lead`.
+        """
+        if _name(device, epoch) in self._settled:
+            return False
+        known = self._device(device)
+        best = best_class(self._classes(known), ops_per_second, known.memory_mb)
+        return best is not None and self._tells(device, best.device_class, ops_per_second)
 
     def lead(self, device: bytes, epoch: int, patient: bool) -> bool:
         """Gather observations, have the result signed and queue it; whether it was queued.
@@ -68,6 +96,9 @@ class Record:
             proposal = DeviceProposal(device, epoch, tuple(observations))
         for _ in committee.members:
             result = self._derive(proposal)
+            if not self._tells(device, result.device_class, result.ops_per_second):
+                self._settle(_name(device, epoch))
+                return False
             report = self._report(proposal, result)
             try:
                 signatures = self._quorum.collect(report, proposal, encode(proposal))
@@ -101,7 +132,8 @@ class Record:
 
         Raises `BadInput` for a proposal that does not hold, `Unauthorized` for a forged
         observation, `NotFound` where this oracle has not accepted the device itself,
-        `Conflict` where it has signed another result for the device and epoch.
+        `Conflict` where it has signed another result for the device and epoch, or where the
+        registry says the same already for long enough.
         """
         own = self._attest.observation(proposal.device, proposal.epoch)
         if any(seen.commit != own.commit for seen in proposal.observations):
@@ -110,6 +142,11 @@ class Record:
                 "The provider told oracles different things: leave it out of this epoch.",
             )
         result = self._derive(proposal)
+        if not self._tells(proposal.device, result.device_class, result.ops_per_second):
+            raise Conflict(
+                f"the registry says the same of device {proposal.device.hex()}, and will for long",
+                f"Propose it again in the last {self._rules.margin} s of its entry.",
+            )
         return self._member.endorse(self._report(proposal, result), encode(proposal))
 
     def bound(self, device: bytes, epoch: int) -> DeviceProposal:
@@ -178,8 +215,25 @@ class Record:
             )
         device = self._device(proposal.device)
         return aggregate_device(
-            proposal, device.provider, device.identity, device.memory_mb, self._market.classes()
+            proposal,
+            device.provider,
+            device.identity,
+            device.memory_mb,
+            self._classes(device),
         )
+
+    def _classes(self, device: Device) -> list[DeviceClass]:
+        return open_classes(device.inventory, self._market.classes(), self._for_slices)
+
+    def _tells(self, device: bytes, device_class: int, ops_per_second: int) -> bool:
+        entry, now = self._market.device(device), self._market.head.timestamp
+        return is_due(entry, device_class, ops_per_second, now, self._rules)
+
+    def _settle(self, name: str) -> None:
+        """Remember a result that said nothing new; the next epoch brings another."""
+        self._settled[name] = None
+        while len(self._settled) > MAX_SETTLED:
+            self._settled.pop(next(iter(self._settled)))
 
     def _check(self, observation: DeviceObservation, device: bytes, epoch: int) -> None:
         if (observation.device, observation.epoch) != (device, epoch):

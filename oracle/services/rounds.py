@@ -178,10 +178,24 @@ class Rounds:
 
     def _devices(self, head: Head) -> None:
         # a commit at the very end of an epoch is recorded in the next
+        failure: ClearworkError | None = None
         for epoch in range(max(0, head.epoch - 1), head.epoch + 1):
-            for device in self._store.accepted_devices(epoch):
-                if not self._record.is_recorded(device, epoch):
-                    self._device(head, device, epoch)
+            for device, ops_per_second in self._store.accepted(epoch).items():
+                try:
+                    if self._is_wanted(device, epoch, ops_per_second):
+                        self._device(head, device, epoch)
+                except Fatal:
+                    raise
+                except ClearworkError as error:
+                    # one device never holds up the others
+                    failure = error
+        if failure is not None:
+            raise failure
+
+    def _is_wanted(self, device: bytes, epoch: int, ops_per_second: int) -> bool:
+        return not self._record.is_recorded(device, epoch) and self._record.is_due(
+            device, epoch, ops_per_second
+        )
 
     def _device(self, head: Head, device: bytes, epoch: int) -> None:
         task = ("device", device, epoch)

@@ -4,7 +4,7 @@ Pure functions: the caller brings the clock, the signature check and the challen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -23,7 +23,7 @@ from oracle.domain.attestation import (
     row_key,
     walk,
 )
-from oracle.domain.messages import Commit
+from oracle.domain.messages import Commit, WalkCommit
 
 
 class Fault(Enum):
@@ -89,6 +89,12 @@ def check_commit(commit: Commit, roots: Sequence[bytes], challenge: Commit) -> V
     if len(roots) != commit.rounds or chain_seeds(commit.seed, roots)[-1] != commit.final_seed:
         return Verdict(Fault.CHAIN)
     return ACCEPTED
+
+
+def check_walk_commit(commit: WalkCommit, challenge: WalkCommit) -> Verdict:
+    """The same for a walk, whose `root` alone is the prover's to choose."""
+    matches = replace(challenge, root=commit.root) == commit
+    return ACCEPTED if matches else Verdict(Fault.CHALLENGE)
 
 
 def verify_openings(

@@ -1,7 +1,8 @@
 """What a provider's agent must not forget over a restart, in one SQLite file.
 
 Sequence numbers that were used, messages that an oracle has not taken yet, the commits that
-were signed, what was last reported of each job, its receipt, and the customers' vouchers.
+were signed, the challenges that oracles signed, what was last reported of each job, its receipt,
+and the customers' vouchers.
 """
 
 import sqlite3
@@ -23,6 +24,13 @@ CREATE TABLE IF NOT EXISTS outbox (
 );
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (oracle, path, id) WHERE refused IS NULL;
 CREATE TABLE IF NOT EXISTS signed_commit (id BLOB PRIMARY KEY, epoch INTEGER, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS challenge (
+    oracle TEXT NOT NULL, seed BLOB NOT NULL, epoch INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (oracle, seed)
+);
+CREATE TABLE IF NOT EXISTS evidence (
+    oracle TEXT NOT NULL, epoch INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (oracle, epoch)
+);
 CREATE TABLE IF NOT EXISTS job (
     job INTEGER PRIMARY KEY, gpu_seconds INTEGER NOT NULL, status INTEGER NOT NULL
 );
@@ -153,6 +161,36 @@ class AgentState:
                 "SELECT body FROM signed_commit WHERE id = ?", (commit,)
             ).fetchone()
         return row[0] if row else None
+
+    # --- what oracles signed ------------------------------------------------------------------
+
+    def first_challenge(self, oracle: str, seed: bytes, epoch: int, body: str, keep: int) -> str:
+        """Keep an oracle's challenge for a seed unless there is one; returns the one kept.
+
+        The newest `keep` epochs stay.
+        """
+        with self._lock, self._db:
+            self._db.execute(
+                "INSERT OR IGNORE INTO challenge VALUES (?, ?, ?, ?)", (oracle, seed, epoch, body)
+            )
+            self._db.execute("DELETE FROM challenge WHERE epoch <= ?", (epoch - keep,))
+            row = self._db.execute(
+                "SELECT body FROM challenge WHERE oracle = ? AND seed = ?", (oracle, seed)
+            ).fetchone()
+        return str(row[0])
+
+    def keep_evidence(self, oracle: str, epoch: int, body: str) -> None:
+        """Keep for good what an oracle signed against itself, once an epoch."""
+        with self._lock, self._db:
+            self._db.execute(
+                "INSERT OR IGNORE INTO evidence VALUES (?, ?, ?)", (oracle, epoch, body)
+            )
+
+    def evidence(self) -> list[str]:
+        """What oracles signed against themselves, oldest epoch first."""
+        with self._lock:
+            rows = self._db.execute("SELECT body FROM evidence ORDER BY epoch, oracle").fetchall()
+        return [str(row[0]) for row in rows]
 
     # --- jobs -------------------------------------------------------------------------------
 

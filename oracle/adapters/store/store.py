@@ -5,7 +5,8 @@ Every method that writes returns after its commit is on the disk.
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, astuple, fields
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, update
@@ -15,6 +16,7 @@ from oracle.adapters.store import tables
 from oracle.adapters.store.database import Database
 from oracle.api.schemas import ExecutionReceiptBody
 from oracle.domain import messages
+from oracle.domain.attestation import Mode
 from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
 from oracle.domain.hashing import keccak
 from oracle.domain.offers import ListedOffer, SignedOffer, Wanted
@@ -97,6 +99,7 @@ class Store:
             "device": device.device,
             "provider": device.provider,
             "identity": device.identity,
+            "claimed_ops_per_second": device.claimed_ops_per_second,
             "memory_mb": device.memory_mb,
             "inventory": dict(device.inventory),
             "agent_url": device.agent_url,
@@ -144,42 +147,37 @@ class Store:
             row = connection.execute(query).one_or_none()
         return Sighting(row.epoch, row.beacon, row.boot, row.seen_ns, row.age_ms) if row else None
 
-    def open_challenge(self, challenge: Challenge) -> Challenge:
-        """Store a challenge, or return the one its device has for this seed already."""
+    def challenge(self, device: bytes, seed: bytes) -> Challenge | None:
+        """The challenge that a device has for a seed."""
         columns = tables.challenges.c
-        where = and_(columns.device == challenge.device, columns.seed == challenge.seed)
+        query = select(tables.challenges).where(columns.device == device, columns.seed == seed)
         with self._database.read() as connection:
-            row = connection.execute(select(tables.challenges).where(where)).one_or_none()
-        if row is None:
-            values = {
-                "device": challenge.device,
-                "epoch": challenge.epoch,
-                "seed": challenge.seed,
-                "secret": challenge.secret,
-                "secret_hash": challenge.secret_hash,
-            }
-            with self._database.write() as connection:
-                connection.execute(
-                    insert(tables.challenges).values(values).on_conflict_do_nothing()
-                )
-                row = connection.execute(select(tables.challenges).where(where)).one()
-        return Challenge(row.device, row.epoch, row.seed, row.secret)
+            row = connection.execute(query).one_or_none()
+        return _challenge(row) if row else None
+
+    def open_challenge(self, challenge: Challenge) -> Challenge:
+        """Store a challenge unless its device has one for this seed; returns the one that counts.
+
+        There is one in the database before anybody sees it, so all repetitions are the same.
+        """
+        message = challenge.message
+        columns = tables.challenges.c
+        where = and_(columns.device == message.device, columns.seed == message.seed)
+        values = {**asdict(message), "secret": challenge.secret}
+        with self._database.write() as connection:
+            connection.execute(insert(tables.challenges).values(values).on_conflict_do_nothing())
+            return _challenge(connection.execute(select(tables.challenges).where(where)).one())
 
     def save_commit(self, commit: StoredCommit) -> StoredCommit:
         """Store a commit unless its device has one for this seed; returns the one that counts."""
         message = commit.message
         columns = tables.commits.c
+        # all commits have the same fields in the same order, by other names
+        names = (field.name for field in fields(messages.Commit))
         values = {
+            **dict(zip(names, astuple(message), strict=True)),
             "commit": commit.commit,
-            "device": message.device,
-            "epoch": message.epoch,
-            "seed": message.seed,
-            "provider": message.provider,
-            "m": message.m,
-            "n": message.n,
-            "k": message.k,
-            "rounds": message.rounds,
-            "final_seed": message.final_seed,
+            "mode": commit.mode,
             "roots": b"".join(commit.roots),
             "signature": commit.signature,
             "elapsed_ms": commit.elapsed_ms,
@@ -204,8 +202,8 @@ class Store:
             row = connection.execute(query.limit(1)).one_or_none()
         return _commit(row) if row else None
 
-    def save_verdict(self, commit: StoredCommit) -> None:
-        """Store the verdict on a commit; the first one stands."""
+    def save_verdict(self, commit: StoredCommit) -> StoredCommit:
+        """Store the verdict on a commit; returns the one that stands, which is the first."""
         columns = tables.commits.c
         with self._database.write() as connection:
             connection.execute(
@@ -215,23 +213,56 @@ class Store:
                     accepted=commit.accepted,
                     reason=commit.reason,
                     ops_per_second=commit.ops_per_second,
+                    bytes_per_second=commit.bytes_per_second,
                     openings=commit.openings,
+                    answer=commit.answer,
+                    answer_signature=commit.answer_signature,
                 )
             )
+            query = select(tables.commits).where(columns.commit == commit.commit)
+            return _commit(connection.execute(query).one())
 
-    def commits(self, after: int, limit: int) -> list[StoredCommit]:
-        """Commits in order of arrival, those behind position `after`."""
+    def commits(self, after: int, limit: int, *, walks: bool = False) -> list[StoredCommit]:
+        """Commits to chains, or to walks, in order of arrival, those behind position `after`."""
         columns = tables.commits.c
-        query = select(tables.commits).where(columns.id > after).order_by(columns.id).limit(limit)
+        is_walk = columns.mode == Mode.RESIDENCY
+        wanted = and_(columns.id > after, is_walk if walks else ~is_walk)
+        query = select(tables.commits).where(wanted).order_by(columns.id).limit(limit)
         with self._database.read() as connection:
             return [_commit(row) for row in connection.execute(query)]
 
-    def accepted_devices(self, epoch: int) -> list[bytes]:
-        """Devices whose commit of this epoch held under this oracle's queries."""
+    def accepted(self, epoch: int) -> dict[bytes, int]:
+        """Operations bounds of the devices whose chain of this epoch held, ascending by device."""
         columns = tables.commits.c
-        query = select(columns.device).where(columns.epoch == epoch, columns.accepted.is_(True))
+        query = (
+            select(columns.device, columns.ops_per_second)
+            .where(
+                columns.epoch == epoch,
+                columns.accepted.is_(True),
+                columns.mode == Mode.THROUGHPUT,
+            )
+            .order_by(columns.device)
+        )
         with self._database.read() as connection:
-            return sorted(set(connection.scalars(query)))
+            return {row.device: row.ops_per_second for row in connection.execute(query)}
+
+    def failures(self, device: bytes, before: int, most: int) -> tuple[int, int]:
+        """How many of a device's newest commits, of epochs before `before`, came to nothing in a
+        row, at most `most`, and the epoch of the last of them (0 for none).
+
+        Refused ones, and those whose query was never answered.
+        """
+        columns = tables.commits.c
+        query = (
+            select(columns.epoch, columns.accepted)
+            .where(columns.device == device, columns.epoch < before)
+            .order_by(columns.epoch.desc(), columns.id.desc())
+            .limit(most)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        failed = list(takewhile(lambda row: not row.accepted, rows))
+        return len(failed), failed[0].epoch if failed else 0
 
     # --- telemetry ----------------------------------------------------------------------------
 
@@ -841,6 +872,7 @@ def _device(row: Row[Any]) -> Device:
         row.device,
         row.provider,
         row.identity,
+        row.claimed_ops_per_second,
         row.memory_mb,
         row.inventory,
         row.agent_url,
@@ -848,8 +880,14 @@ def _device(row: Row[Any]) -> Device:
     )
 
 
+def _challenge(row: Row[Any]) -> Challenge:
+    names = [field.name for field in fields(messages.Challenge)]
+    return Challenge(messages.Challenge(**{name: getattr(row, name) for name in names}), row.secret)
+
+
 def _commit(row: Row[Any]) -> StoredCommit:
-    message = messages.Commit(
+    kind = messages.WalkCommit if row.mode == Mode.RESIDENCY else messages.Commit
+    message = kind(
         row.provider,
         row.device,
         row.epoch,
@@ -870,13 +908,17 @@ def _commit(row: Row[Any]) -> StoredCommit:
     )
     return StoredCommit(
         message,
+        Mode(row.mode),
         roots,
         row.signature,
         row.elapsed_ms,
         row.accepted,
         row.reason,
         row.ops_per_second,
+        row.bytes_per_second,
         row.openings,
+        row.answer,
+        row.answer_signature,
         row.id,
     )
 

@@ -38,6 +38,8 @@ devices = Table(
     Column("device", LargeBinary(32), primary_key=True),
     Column("provider", Integer, nullable=False, index=True),
     Column("identity", LargeBinary(32), nullable=False),
+    # 0 for a device that registered before claims were asked
+    Column("claimed_ops_per_second", BigInteger, nullable=False, server_default="0"),
     Column("memory_mb", BigInteger, nullable=False),
     Column("inventory", JSON, nullable=False),
     Column("agent_url", String, nullable=False),
@@ -57,14 +59,24 @@ sightings = Table(
     Column("age_ms", BigInteger, nullable=False),
 )
 
+# fields of the signed `Challenge`, and the secret whose hash is in it
 challenges = Table(
     "challenges",
     metadata,
     Column("device", LargeBinary(32), primary_key=True),
     Column("seed", LargeBinary(32), primary_key=True),
+    Column("provider", Integer, nullable=False),
     Column("epoch", BigInteger, nullable=False),
-    Column("secret", LargeBinary(32), nullable=False),
+    Column("mode", Integer, nullable=False),
+    # of a chain; entries, lanes, steps and depth of a walk
+    Column("m", BigInteger, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("k", BigInteger, nullable=False),
+    Column("rounds", Integer, nullable=False),
+    Column("queries", Integer, nullable=False),
+    Column("deadline_ms", BigInteger, nullable=False),
     Column("secret_hash", LargeBinary(32), nullable=False),
+    Column("secret", LargeBinary(32), nullable=False),
 )
 
 commits = Table(
@@ -77,10 +89,14 @@ commits = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("seed", LargeBinary(32), nullable=False),
     Column("provider", Integer, nullable=False),
+    # throughput, bandwidth, residency: see oracle.domain.attestation.Mode
+    Column("mode", Integer, nullable=False, server_default="0"),
+    # of a chain; entries, lanes, steps and depth of a walk
     Column("m", BigInteger, nullable=False),
     Column("n", BigInteger, nullable=False),
     Column("k", BigInteger, nullable=False),
     Column("rounds", Integer, nullable=False),
+    # the root of a walk
     Column("final_seed", LargeBinary(32), nullable=False),
     # 32 bytes per round
     Column("roots", LargeBinary, nullable=False),
@@ -90,7 +106,11 @@ commits = Table(
     Column("accepted", Boolean),
     Column("reason", String, nullable=False, server_default=""),
     Column("ops_per_second", BigInteger, nullable=False, server_default="0"),
+    Column("bytes_per_second", BigInteger, nullable=False, server_default="0"),
     Column("openings", LargeBinary(32)),
+    # what the operator key has signed as its answer
+    Column("answer", LargeBinary(32)),
+    Column("answer_signature", LargeBinary(65)),
     UniqueConstraint("device", "seed"),
     Index(None, "device", "epoch"),
     sqlite_autoincrement=True,

@@ -65,8 +65,7 @@ def answer_hash(openings: Iterable[Opening | LaneOpening]) -> bytes:
     """
     return keccak(
         b"".join(
-            _place(o) + o.leaf + len(o.path).to_bytes(1, "big") + b"".join(o.path)
-            for o in openings
+            _place(o) + o.leaf + len(o.path).to_bytes(1, "big") + b"".join(o.path) for o in openings
         )
     )
 
@@ -75,6 +74,4 @@ def _place(opening: Opening | LaneOpening) -> bytes:
     if isinstance(opening, LaneOpening):
         return opening.lane.to_bytes(10, "big")
     query = opening.query
-    return (
-        query.round.to_bytes(2, "big") + query.i.to_bytes(4, "big") + query.j.to_bytes(4, "big")
-    )
+    return query.round.to_bytes(2, "big") + query.i.to_bytes(4, "big") + query.j.to_bytes(4, "big")

@@ -1,0 +1,335 @@
+"""The prover's side of the attestation protocol, for one device and any number of oracles.
+
+Each challenge is computed and signed once, whoever asks first. Nothing is signed for a seed that
+is not the chain's own, and nothing is opened for an oracle that breaks its own word: what it
+signed is kept as evidence.
+"""
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from oracle.adapters.chain.client import Chain
+from oracle.adapters.gpu.backend import Backend
+from oracle.adapters.oracle_client import OracleClient
+from oracle.adapters.signer import Signer
+from oracle.adapters.store.agent_state import AgentState
+from oracle.api.schemas import (
+    AckView,
+    ChallengeView,
+    CommitBody,
+    EvidenceView,
+    LaneBody,
+    LanesBody,
+    LeafView,
+    OpeningBody,
+    OpeningsBody,
+    VerdictView,
+    WalkBody,
+)
+from oracle.domain.attestation import (
+    Dims,
+    Shape,
+    WalkDims,
+    answer_hash,
+    draw_queries,
+    seed_zero,
+    shape_numbers,
+    shape_of,
+    walk,
+)
+from oracle.domain.attestation.plan import LANE_BYTES, OPERATIONS_PER_HASH
+from oracle.domain.attestation.rate import MAX_QUERIES
+from oracle.domain.hashing import keccak
+from oracle.domain.market import NOBODY
+from oracle.domain.messages import Ack, Challenge, Commit, Domain, Message, Open, Query, WalkCommit
+from oracle.domain.recovery import recover
+from oracle.errors import BadInput, Conflict, NotFound, Transient, Unauthorized
+from oracle.services.prove import Proof, WalkProof, memory_needed, prove, prove_walk
+
+log = structlog.get_logger()
+
+# epochs whose commits can still be opened: a result is valid for a day of one-hour epochs
+KEEP_EPOCHS = 48
+# proofs whose trees stay in memory; older ones are recomputed on demand
+KEEP_TREES = 2
+
+_BEACON_UNKNOWN = bytes(32)
+
+
+class Contradiction(Conflict):
+    """An oracle has signed two things that exclude each other; both are kept as evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """More work than this is refused: operations of a challenge, and bytes of memory."""
+
+    operations: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A challenge that was computed and signed."""
+
+    commit: Commit | WalkCommit
+    body: CommitBody | WalkBody
+    proof: Proof | WalkProof
+
+
+class Prover:
+    """Answers challenges. Safe to use from several tasks of one loop; `open_leaf` from anywhere."""
+
+    def __init__(
+        self,
+        provider: int,
+        device: bytes,
+        backend: Backend[Any, Any],
+        signer: Signer,
+        chain: Chain,
+        state: AgentState,
+        limits: Limits,
+    ) -> None:
+        self._provider = provider
+        self._device = device
+        self._backend = backend
+        self._signer = signer
+        self._chain = chain
+        self._state = state
+        self._limits = limits
+        self._registry = Domain(chain.chain_id, chain.deployment.address("DeviceRegistry"))
+        self._computing = asyncio.Lock()
+        self._work: dict[tuple[int, bytes, Shape], asyncio.Task[_Signed]] = {}
+        self._proofs: OrderedDict[bytes, Proof] = OrderedDict()
+        self._opening = threading.Lock()
+
+    async def answer(self, oracle: OracleClient, view: ChallengeView) -> VerdictView | None:
+        """Commit to a challenge and open what the oracle's secret draws; its verdict.
+
+        None before the epoch's beacon is on chain. Raises `BadInput` for a challenge that no
+        member signed, is not the chain's or asks for too much, `Contradiction` for an oracle that
+        breaks its word, `Conflict` where the commit is not taken, and what the network brings.
+        """
+        seed = await self._seed(view.epoch)
+        if seed is None:
+            return None
+        challenge = view.message(self._provider, self._device)
+        shape = self._check_challenge(challenge, seed)
+        await asyncio.to_thread(self._check_member, challenge, view.signature, view.oracle)
+        self._check_first(oracle.url, view, challenge)
+        signed = await self._work_on(view.epoch, seed, shape)
+        ack = await oracle.commit(signed.body)
+        self._check_ack(oracle.url, view, signed.commit.struct_hash(), ack)
+        return await oracle.open(self._open(challenge, signed, ack.secret))
+
+    def open_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
+        """One leaf of a signed commit, for anybody. Raises `NotFound` for an unknown one.
+
+        Trees no longer in memory are recomputed, one chain at a time.
+        """
+        with self._opening:
+            proof = self._proofs.get(commit) or self._recompute(commit)
+        leaf, path = proof.open_leaf(round_index, index)
+        return LeafView(round=round_index, index=index, leaf=leaf, path=path)
+
+    # --- what is signed for -------------------------------------------------------------------
+
+    async def _seed(self, epoch: int) -> bytes | None:
+        """First seed of this device in an epoch; None before the epoch has a beacon."""
+        beacon = bytes(await asyncio.to_thread(self._chain.read, "EpochLedger", "beacon", epoch))
+        if beacon == _BEACON_UNKNOWN:
+            return None
+        return seed_zero(
+            beacon,
+            self._chain.chain_id,
+            self._registry.verifying_contract,
+            self._provider,
+            self._device,
+            epoch,
+        )
+
+    def _check_challenge(self, challenge: Challenge, seed: bytes) -> Shape:
+        """Refuse a seed that is not the chain's own, or more work than this device takes on.
+
+        So no oracle can have a commit signed that counts elsewhere.
+        """
+        if challenge.seed != seed:
+            raise BadInput(
+                f"the challenge of epoch {challenge.epoch} is not drawn from the chain's beacon",
+                "nothing is signed for it; check that agent and oracle use one deployment",
+            )
+        shape = shape_of(challenge.mode, (challenge.m, challenge.n, challenge.k, challenge.rounds))
+        operations, memory = _cost(shape)
+        if operations > self._limits.operations or memory > self._limits.memory:
+            raise BadInput(
+                f"{shape} is more than this device takes on",
+                "raise --max-operations or --memory-mb, or ask the oracle why so much",
+            )
+        if not 1 <= challenge.queries <= MAX_QUERIES:
+            raise BadInput(
+                f"the oracle would open {challenge.queries} entries", "ask the oracle's operator"
+            )
+        return shape
+
+    def _check_member(self, message: Message, signature: bytes | None, oracle: str | None) -> None:
+        """Whether the committee's member `oracle` has signed a message."""
+        key = recover(message.digest(self._registry), signature or b"")
+        member = str(self._chain.read("OracleCommittee", "member_of_key", key))
+        if member in (NOBODY, "") or member != oracle:
+            raise Unauthorized(
+                f"{key} does not sign for the committee member {oracle}",
+                "nothing is signed for it; check the URL, or wait for its next challenge if the "
+                "member has just changed its key",
+            )
+
+    def _check_first(self, url: str, view: ChallengeView, challenge: Challenge) -> None:
+        """Refuse a challenge that is not the first that this oracle signed for its seed."""
+        shown = view.model_copy(update={"state": "open", "remaining_ms": None})
+        kept = self._state.first_challenge(
+            url, challenge.seed, view.epoch, shown.model_dump_json(), KEEP_EPOCHS
+        )
+        first = ChallengeView.model_validate_json(kept)
+        if first.message(self._provider, self._device) != challenge:
+            raise self._contradiction(
+                url, "it has signed two challenges for one device and epoch", first, second=shown
+            )
+
+    def _check_ack(self, url: str, view: ChallengeView, commit: bytes, ack: AckView) -> None:
+        """Refuse an answer that is not a signed receipt for this commit, and a secret that is not
+        the one the challenge promised."""
+        if ack.commit != commit:
+            raise Transient(
+                "the oracle acknowledges another commit", "ask the oracle's operator what it runs"
+            )
+        self._check_member(Ack(commit, ack.elapsed_ms), ack.ack_signature, view.oracle)
+        self._check_member(Query(commit, ack.secret), ack.query_signature, view.oracle)
+        if keccak(ack.secret) != view.secret_hash:
+            shown = view.model_copy(update={"state": "open", "remaining_ms": None})
+            raise self._contradiction(
+                url, "it has changed its secret after the commit", shown, ack=ack
+            )
+
+    def _contradiction(
+        self,
+        url: str,
+        reason: str,
+        challenge: ChallengeView,
+        second: ChallengeView | None = None,
+        ack: AckView | None = None,
+    ) -> Contradiction:
+        evidence = EvidenceView(
+            oracle=url,
+            epoch=challenge.epoch,
+            reason=reason,
+            challenge=challenge,
+            second=second,
+            ack=ack,
+        )
+        self._state.keep_evidence(url, challenge.epoch, evidence.model_dump_json())
+        log.error("oracle broke its word", oracle=url, epoch=challenge.epoch, reason=reason)
+        return Contradiction(
+            f"{url}: {reason}",
+            "nothing is opened for it in this epoch; GET /v1/evidence of this agent has the proof",
+        )
+
+    # --- the work -----------------------------------------------------------------------------
+
+    async def _work_on(self, epoch: int, seed: bytes, shape: Shape) -> _Signed:
+        """The signed commit of an epoch, computed once however many oracles ask for it."""
+        key = (epoch, seed, shape)
+        if key not in self._work:
+            for old in [known for known in self._work if known[0] < epoch]:
+                del self._work[old]
+            self._work[key] = asyncio.create_task(self._compute(epoch, seed, shape))
+        return await asyncio.shield(self._work[key])
+
+    async def _compute(self, epoch: int, seed: bytes, shape: Shape) -> _Signed:
+        async with self._computing:
+            started = time.monotonic()
+            if isinstance(shape, WalkDims):
+                signed = self._sign_walk(
+                    epoch, await asyncio.to_thread(prove_walk, self._backend, seed, seed, shape)
+                )
+            else:
+                signed = self._sign_chain(
+                    epoch, await asyncio.to_thread(prove, self._backend, seed, shape)
+                )
+            log.info("computed", epoch=epoch, seconds=round(time.monotonic() - started, 3))
+        return signed
+
+    def _sign_chain(self, epoch: int, proof: Proof) -> _Signed:
+        numbers = shape_numbers(proof.dims)
+        commit = Commit(self._provider, self._device, epoch, proof.seed, *numbers, proof.final_seed)
+        body = CommitBody.of(commit, proof.roots, self._sign(commit))
+        name = commit.struct_hash()
+        self._state.save_commit(name, epoch, body.model_dump_json(), KEEP_EPOCHS)
+        with self._opening:
+            self._keep(name, proof)
+        return _Signed(commit, body, proof)
+
+    def _sign_walk(self, epoch: int, proof: WalkProof) -> _Signed:
+        numbers = shape_numbers(proof.dims)
+        commit = WalkCommit(
+            self._provider, self._device, epoch, proof.seed, *numbers, proof.tree.root
+        )
+        return _Signed(commit, WalkBody.of(commit, self._sign(commit)), proof)
+
+    def _open(
+        self, challenge: Challenge, signed: _Signed, secret: bytes
+    ) -> OpeningsBody | LanesBody:
+        """The signed answer to a query."""
+        name, proof = signed.commit.struct_hash(), signed.proof
+        if isinstance(proof, WalkProof):
+            drawn = walk.draw_lanes(proof.commitment, secret, challenge.queries, proof.dims)
+            lanes = proof.answer(drawn)
+            message = Open(name, challenge.secret_hash, answer_hash(lanes))
+            return LanesBody(
+                commit=name,
+                openings=[LaneBody.of(one) for one in lanes],
+                signature=self._sign(message),
+            )
+        asked = draw_queries(proof.final_seed, secret, challenge.queries, proof.dims)
+        entries = proof.answer(asked)
+        message = Open(name, challenge.secret_hash, answer_hash(entries))
+        return OpeningsBody(
+            commit=name,
+            openings=[OpeningBody.of(one) for one in entries],
+            signature=self._sign(message),
+        )
+
+    def _sign(self, message: Message) -> bytes:
+        return self._signer.sign(message.digest(self._registry))
+
+    def _recompute(self, commit: bytes) -> Proof:
+        text = self._state.commit_body(commit)
+        if text is None:
+            raise NotFound(
+                f"no commit 0x{commit.hex()}", f"commits are kept for {KEEP_EPOCHS} epochs"
+            )
+        body = CommitBody.model_validate_json(text)
+        proof = prove(self._backend, body.seed, Dims(body.m, body.n, body.k, body.rounds))
+        if proof.final_seed != body.final_seed:
+            raise NotFound(
+                "the chain under this commit can't be computed again",
+                "its prover did not compute it: watch for a conviction",
+            )
+        self._keep(commit, proof)
+        return proof
+
+    def _keep(self, commit: bytes, proof: Proof) -> None:
+        self._proofs[commit] = proof
+        while len(self._proofs) > KEEP_TREES:
+            self._proofs.popitem(last=False)
+
+
+def _cost(shape: Shape) -> tuple[int, int]:
+    """Operations, and bytes of memory; hashes of a walk count as the operations they displace."""
+    if isinstance(shape, WalkDims):
+        return shape.hashes * OPERATIONS_PER_HASH, shape.table_bytes + LANE_BYTES * shape.lanes
+    return shape.operations, memory_needed(shape)
