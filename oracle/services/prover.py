@@ -125,8 +125,10 @@ class Prover:
         self._check_first(oracle.url, view, challenge)
         signed = await self._work_on(view.epoch, seed, shape)
         ack = await oracle.commit(signed.body)
-        self._check_ack(oracle.url, view, signed.commit.struct_hash(), ack)
-        return await oracle.open(self._open(challenge, signed, ack.secret))
+        name = signed.commit.struct_hash()
+        await asyncio.to_thread(self._check_ack, oracle.url, view, name, ack)
+        answer = await asyncio.to_thread(self._open, challenge, signed, ack.secret)
+        return await oracle.open(answer)
 
     def open_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
         """One leaf of a signed commit, for anybody. Raises `NotFound` for an unknown one.

@@ -7,7 +7,7 @@ test starts from the same chain snapshot.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from oracle.adapters.peers import Peer
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.api.app import create_app
 from oracle.api.node import Node
+from oracle.api.schemas import OpeningBody
 from oracle.domain import messages
-from oracle.domain.attestation import Dims, device_id, draw_queries
+from oracle.domain.attestation import Dims, Opening, answer_hash, device_id, draw_queries
 from oracle.domain.canonical import canonical_hash
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Domain, Message
@@ -131,6 +132,10 @@ class Machine:
     provider: int
     identity: bytes = field(default_factory=lambda: keccak(b"machine"))
     memory_mb: int = 1_024
+    ops_per_second: int = 10**9
+    inventory: dict[str, Any] = field(
+        default_factory=lambda: {"name": "test machine", "mig": False}
+    )
     seq: int = 0
 
     @property
@@ -138,15 +143,19 @@ class Machine:
         return device_id(self.identity, self.provider)
 
     def registration(self) -> dict[str, Any]:
-        inventory = {"name": "test machine", "mig": False}
         message = messages.Registration(
-            self.provider, self.identity, self.memory_mb, canonical_hash(inventory)
+            self.provider,
+            self.identity,
+            self.ops_per_second,
+            self.memory_mb,
+            canonical_hash(self.inventory),
         )
         return {
             "provider": self.provider,
             "identity": "0x" + self.identity.hex(),
+            "ops_per_second": self.ops_per_second,
             "memory_mb": self.memory_mb,
-            "inventory": inventory,
+            "inventory": self.inventory,
             "agent_url": "http://127.0.0.1:9",
             "signature": self._signed(message, "DeviceRegistry"),
         }
@@ -182,14 +191,16 @@ class Machine:
 
     def prove(self, challenge: dict[str, Any]) -> tuple[Proof, dict[str, Any]]:
         """Compute a challenge; returns the proof and the body of the commit."""
-        seed = bytes.fromhex(challenge["seed"][2:])
-        proof = prove(NumpyBackend(), seed, DIMS)
-        return proof, self.commit_body(challenge, proof)
+        return self.prove_on(NumpyBackend(), challenge)
 
     def skipping(self, challenge: dict[str, Any]) -> tuple[Proof, dict[str, Any]]:
         """The same by a machine that skips all products and commits to zeros."""
-        seed = bytes.fromhex(challenge["seed"][2:])
-        proof = prove(Lazy(), seed, DIMS)
+        return self.prove_on(Lazy(), challenge)
+
+    def prove_on(self, backend: Any, challenge: dict[str, Any]) -> tuple[Proof, dict[str, Any]]:
+        """The same on any backend."""
+        dims = Dims(*(challenge[name] for name in ("m", "n", "k", "rounds")))
+        proof = prove(backend, bytes.fromhex(challenge["seed"][2:]), dims)
         return proof, self.commit_body(challenge, proof)
 
     def commit_body(self, challenge: dict[str, Any], proof: Proof, **changes: Any) -> Any:
@@ -198,10 +209,7 @@ class Machine:
             "device": self.device,
             "epoch": challenge["epoch"],
             "seed": proof.seed,
-            "m": DIMS.m,
-            "n": DIMS.n,
-            "k": DIMS.k,
-            "rounds": DIMS.rounds,
+            **asdict(proof.dims),
             "final_seed": proof.final_seed,
             **changes,
         }
@@ -214,21 +222,19 @@ class Machine:
         }
 
     def openings(self, proof: Proof, ack: dict[str, Any]) -> dict[str, Any]:
+        """The signed answer to a query."""
         secret = bytes.fromhex(ack["secret"][2:])
-        asked = draw_queries(proof.final_seed, secret, ack["queries"], DIMS)
-        return {
-            "commit": ack["commit"],
-            "openings": [
-                {
-                    "round": opening.query.round,
-                    "i": opening.query.i,
-                    "j": opening.query.j,
-                    "leaf": "0x" + opening.leaf.hex(),
-                    "path": ["0x" + node.hex() for node in opening.path],
-                }
-                for opening in proof.answer(asked)
-            ],
-        }
+        asked = draw_queries(proof.final_seed, secret, QUERIES, proof.dims)
+        return self.opened(ack, proof.answer(asked))
+
+    def opened(self, ack: dict[str, Any], openings: list[Opening]) -> dict[str, Any]:
+        """Any answer, signed."""
+        commit = bytes.fromhex(ack["commit"][2:])
+        secret_hash = keccak(bytes.fromhex(ack["secret"][2:]))
+        message = messages.Open(commit, secret_hash, answer_hash(openings))
+        bodies = [OpeningBody.of(one).model_dump(mode="json") for one in openings]
+        signature = self._signed(message, "DeviceRegistry")
+        return {"commit": ack["commit"], "openings": bodies, "signature": signature}
 
     def _signed(self, message: Message, contract: str) -> str:
         return "0x" + self.live.sign(self.live.operator, message, contract).hex()
@@ -431,6 +437,7 @@ def make_oracle(live: Live, anvil_url: str, tmp_path: Path) -> Callable[..., Ora
             "attestation_rounds": DIMS.rounds,
             "attestation_queries": QUERIES,
             "attestation_deadline_ms": 30_000,
+            "verify_workers": 0,
             "usage_lag": 0,
             "heartbeat_grace": 30,
             "round_interval": 4,

@@ -6,8 +6,8 @@ bodies, signatures, timing of the protocol, verification of the openings.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,25 +30,48 @@ from oracle.api.schemas import (
     CommitBody,
     DeviceView,
     HeartbeatBody,
+    LanesBody,
     OpeningsBody,
     Receipt,
     RegistrationBody,
     SignedReceiptBody,
     UsageBody,
     VerdictView,
+    WalkBody,
 )
-from oracle.domain.attestation import Dims, Opening, Query, device_id, seed_zero
+from oracle.domain.attestation import (
+    Dims,
+    Mode,
+    WalkDims,
+    answer_hash,
+    device_id,
+    seed_zero,
+    shape_numbers,
+)
 from oracle.domain.canonical import canonical_hash
-from oracle.domain.messages import Ack, Commit, Domain, Heartbeat, Registration, Usage
+from oracle.domain.hashing import keccak
+from oracle.domain.market import NOBODY
+from oracle.domain.messages import (
+    Ack,
+    Challenge,
+    Commit,
+    Domain,
+    Heartbeat,
+    Open,
+    Query,
+    Registration,
+    Usage,
+)
 from oracle.domain.recovery import recover
-from oracle.errors import ClearworkError, NotFound, Transient
+from oracle.errors import ClearworkError, Conflict, NotFound, Transient
 from oracle.services.agent import Agent, AgentConfig
-from oracle.services.verify import check_commit, verify_openings
+from oracle.services.verify import Verdict, check_commit, check_lanes, verify_openings
 
 CHAIN_ID = 31_337
 REGISTRY, ESCROW = "0x" + "11" * 20, "0x" + "22" * 20
 PROVIDER = 7
 DIMS = Dims(32, 32, 64, 2)
+WALK = WalkDims(entries=64, lanes=8, steps=4, depth=8)
 
 
 class DictChain:
@@ -61,10 +84,14 @@ class DictChain:
         self.chain_id = CHAIN_ID
         self.beacons: dict[int, bytes] = {}
         self.now = 1_700_000_000
+        # signing key -> member
+        self.members: dict[str, str] = {}
         self.down = False
 
-    def read(self, contract: str, function: str, number: int) -> Any:
+    def read(self, contract: str, function: str, number: Any) -> Any:
         self._check()
+        if (contract, function) == ("OracleCommittee", "member_of_key"):
+            return self.members.get(number, NOBODY)
         if (contract, function) == ("JobRegistry", "job_info"):
             return SimpleNamespace(provider=PROVIDER)
         assert (contract, function) == ("EpochLedger", "beacon")
@@ -92,14 +119,23 @@ class LocalOracle:
     secret: bytes = b"secret".ljust(32)
     # what it hands out instead of the right seed
     wrong_seed: bytes | None = None
+    # what it reveals instead of the secret it promised
+    other_secret: bytes | None = None
+    mode: Mode = Mode.THROUGHPUT
+    walk: WalkDims = WALK
+    # refuses whatever is opened
+    unfair: bool = False
     down: bool = False
     # answers this many openings with 503 first
     busy: int = 0
     # answers batches that contain this text with 422
     allergic_to: str | None = None
     forge_ack: bool = False
+    # takes no commit any more
+    late: bool = False
     registrations: list[RegistrationBody] = field(default_factory=list)
-    commits: list[CommitBody] = field(default_factory=list)
+    commits: list[CommitBody | WalkBody] = field(default_factory=list)
+    openings: list[OpeningsBody | LanesBody] = field(default_factory=list)
     verdicts: list[VerdictView] = field(default_factory=list)
     heartbeats: list[HeartbeatBody] = field(default_factory=list)
     usage: list[UsageBody] = field(default_factory=list)
@@ -108,6 +144,7 @@ class LocalOracle:
 
     def __post_init__(self) -> None:
         self.key = KeystoreSigner(Account.create())
+        self.chain.members[self.key.address] = self.key.address
         self.backend = NumpyBackend()
         self.registry = Domain(CHAIN_ID, REGISTRY)
         self.app = self._app()
@@ -124,19 +161,31 @@ class LocalOracle:
         if any(v.accepted and c.epoch == self.epoch for v, c in self._judged()):
             return ChallengeView(state="accepted", epoch=self.epoch)
         committed = any(c.epoch == self.epoch for c in self.commits)
-        seed = seed_zero(beacon, CHAIN_ID, REGISTRY, PROVIDER, device, self.epoch)
+        message = self._message(device, beacon)
         return ChallengeView(
+            **{k: v for k, v in asdict(message).items() if k not in ("provider", "device")},
             state="committed" if committed else "open",
-            epoch=self.epoch,
-            seed=self.wrong_seed or seed,
-            m=self.dims.m,
-            n=self.dims.n,
-            k=self.dims.k,
-            rounds=self.dims.rounds,
+            oracle=self.key.address,
+            signature=self.key.sign(message.digest(self.registry)),
             remaining_ms=60_000,
         )
 
-    def _judged(self) -> Iterator[tuple[VerdictView, CommitBody]]:
+    def _message(self, device: bytes, beacon: bytes) -> Challenge:
+        seed = seed_zero(beacon, CHAIN_ID, REGISTRY, PROVIDER, device, self.epoch)
+        shape: Any = self.walk if self.mode is Mode.RESIDENCY else self.dims
+        return Challenge(
+            PROVIDER,
+            device,
+            self.epoch,
+            self.wrong_seed or seed,
+            self.mode,
+            *shape_numbers(shape),
+            queries=self.queries,
+            deadline_ms=60_000,
+            secret_hash=keccak(self.secret),
+        )
+
+    def _judged(self) -> Iterator[tuple[VerdictView, CommitBody | WalkBody]]:
         by_hash = {c.message().struct_hash(): c for c in self.commits}
         for verdict in self.verdicts:
             yield verdict, by_hash[verdict.commit]
@@ -159,7 +208,9 @@ class LocalOracle:
         @app.post("/v1/devices")
         def register(body: RegistrationBody) -> DeviceView:
             inventory = canonical_hash(body.inventory)
-            message = Registration(body.provider, body.identity, body.memory_mb, inventory)
+            message = Registration(
+                body.provider, body.identity, body.ops_per_second, body.memory_mb, inventory
+            )
             assert recover(message.digest(self.registry), body.signature) == self.operator
             device = device_id(body.identity, body.provider)
             self.registrations.append(body)
@@ -168,6 +219,7 @@ class LocalOracle:
                 device=device,
                 provider=body.provider,
                 identity=body.identity,
+                claimed_ops_per_second=body.ops_per_second,
                 memory_mb=body.memory_mb,
                 agent_url=body.agent_url,
                 last_heartbeat=None,
@@ -182,44 +234,40 @@ class LocalOracle:
 
         @app.post("/v1/commits")
         def commit(body: CommitBody) -> AckView:
-            message = body.message()
-            assert recover(message.digest(self.registry), body.signature) == self.operator
-            assert check_commit(message, body.roots, self._expected(body)).accepted
-            if body not in self.commits:
-                self.commits.append(body)
-            ack = Ack(message.struct_hash(), 5, self.secret)
-            signature = self.key.sign(ack.digest(self.registry))
-            return AckView(
-                commit=ack.commit,
-                elapsed_ms=5,
-                secret=self.secret,
-                queries=self.queries,
-                oracle=self.key.address,
-                signature=bytes(65) if self.forge_ack else signature,
-            )
+            assert check_commit(body.message(), body.roots, self._expected(body)).accepted
+            return self._acknowledge(body)
+
+        @app.post("/v1/walks")
+        def walk_commit(body: WalkBody) -> AckView:
+            assert (body.entries, body.lanes, body.steps, body.depth) == shape_numbers(self.walk)
+            return self._acknowledge(body)
 
         @app.post("/v1/openings")
         def openings(body: OpeningsBody) -> VerdictView:
-            if self.busy:
-                self.busy -= 1
-                raise Transient("busy", "try again")
-            stored = next(c for c in self.commits if c.message().struct_hash() == body.commit)
-            opened = [
-                Opening(Query(one.round, one.i, one.j), one.leaf, tuple(one.path))
-                for one in body.openings
-            ]
-            verdict = verify_openings(
-                self.backend, stored.message(), stored.roots, self.secret, self.queries, opened
+            stored = self._asked(body)
+            assert isinstance(stored, CommitBody)
+            opened = [one.opening() for one in body.openings]
+            return self._judge(
+                body,
+                opened,
+                verify_openings(
+                    self.backend, stored.message(), stored.roots, self.secret, self.queries, opened
+                ),
             )
-            view = VerdictView(
-                commit=body.commit,
-                accepted=verdict.accepted,
-                reason=verdict.reason,
-                ops_per_second=1 if verdict.accepted else 0,
-                elapsed_ms=5,
+
+        @app.post("/v1/walks/openings")
+        def lanes(body: LanesBody) -> VerdictView:
+            stored = self._asked(body)
+            assert isinstance(stored, WalkBody)
+            opened = [one.opening() for one in body.openings]
+            seed, root = stored.seed, stored.root
+            return self._judge(
+                body,
+                opened,
+                check_lanes(
+                    self.backend, self.walk, seed, seed, root, self.secret, self.queries, opened
+                ),
             )
-            self.verdicts.append(view)
-            return view
 
         @app.post("/v1/heartbeats")
         async def heartbeats(request: Request, bodies: list[HeartbeatBody]) -> list[Receipt]:
@@ -236,6 +284,48 @@ class LocalOracle:
             return [self._take_receipt(body) for body in bodies]
 
         return app
+
+    def _acknowledge(self, body: CommitBody | WalkBody) -> AckView:
+        if self.late:
+            raise Conflict("the challenge expired", "be faster")
+        message = body.message()
+        assert recover(message.digest(self.registry), body.signature) == self.operator
+        if body not in self.commits:
+            self.commits.append(body)
+        commit, secret = message.struct_hash(), self.other_secret or self.secret
+        ack, query = Ack(commit, 5), Query(commit, secret)
+        signature = self.key.sign(ack.digest(self.registry))
+        return AckView(
+            commit=commit,
+            elapsed_ms=5,
+            secret=secret,
+            oracle=self.key.address,
+            ack_signature=bytes(65) if self.forge_ack else signature,
+            query_signature=self.key.sign(query.digest(self.registry)),
+        )
+
+    def _asked(self, body: OpeningsBody | LanesBody) -> CommitBody | WalkBody:
+        if self.busy:
+            self.busy -= 1
+            raise Transient("busy", "try again")
+        return next(c for c in self.commits if c.message().struct_hash() == body.commit)
+
+    def _judge(
+        self, body: OpeningsBody | LanesBody, opened: Sequence[Any], verdict: Verdict
+    ) -> VerdictView:
+        message = Open(body.commit, keccak(self.secret), answer_hash(opened))
+        assert recover(message.digest(self.registry), body.signature) == self.operator
+        accepted = verdict.accepted and not self.unfair
+        view = VerdictView(
+            commit=body.commit,
+            accepted=accepted,
+            reason=verdict.reason,
+            ops_per_second=1 if accepted else 0,
+            elapsed_ms=5,
+        )
+        self.openings.append(body)
+        self.verdicts.append(view)
+        return view
 
     def _take_receipt(self, body: SignedReceiptBody) -> Receipt:
         body.signed().check()
@@ -324,6 +414,7 @@ class World:
             state=state,
             public_url="http://127.0.0.1:9000",
             clients=[oracle.client() for oracle in self.oracles],
+            ops_per_second=10**9,
         )
 
     def run(self, until: Callable[[], bool], agent: Agent | None = None) -> None:

@@ -183,10 +183,10 @@ def test_unknown_commits_rounds_and_leaves_are_not_found(world: Any) -> None:
     for round_index, leaf in ((2, 0), (0, 8)):
         with pytest.raises(NotFound, match="no leaf"):
             agent.open_leaf(name, round_index, leaf)
-    agent.state = world.agent().state
+    restarted = world.agent()
     with pytest.raises(NotFound, match="no commit"):
-        agent.open_leaf(bytes(32), 0, 0)
-    agent.state.close()
+        restarted.open_leaf(bytes(32), 0, 0)
+    restarted.state.close()
 
 
 class Moody(NumpyBackend):

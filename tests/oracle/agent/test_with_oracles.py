@@ -78,6 +78,7 @@ def start_agent(live: Any, oracles: Any, tmp_path: Path) -> Iterator[Callable[..
                 OracleClient(url, httpx.ASGITransport(oracle.http.app))
                 for url, oracle in zip(urls, oracles, strict=True)
             ],
+            ops_per_second=10**9,
         )
         running.append(RunningAgent(agent))
         running[-1].start()

@@ -88,8 +88,8 @@ def test_commit_of_an_unknown_device(oracle: Oracle, machine: Machine) -> None:
 
 def test_expired_challenge(oracle: Oracle, machine: Machine) -> None:
     _, body = machine.prove(ready(oracle, machine))
-    rules = oracle.node.attest.rules
-    object.__setattr__(rules, "deadline_ms", 1)
+    later = oracle.node.clock.now_ns() + 30_001 * 10**6
+    oracle.node.clock.now_ns = lambda: later  # type: ignore[method-assign]
     problem = refused(oracle, "/v1/commits", body, 409, "the challenge expired")
     assert "next epoch" in problem["detail"]
     path = f"/v1/devices/0x{machine.device.hex()}/challenge"
@@ -165,7 +165,7 @@ def test_second_commit_in_one_epoch(oracle: Oracle, machine: Machine) -> None:
 
 
 def test_openings_of_no_commit(oracle: Oracle) -> None:
-    body = {"commit": "0x" + "11" * 32, "openings": []}
+    body = {"commit": "0x" + "11" * 32, "openings": [], "signature": "0x" + "11" * 65}
     refused(oracle, "/v1/openings", body, 404, "no such commit")
 
 
@@ -174,10 +174,14 @@ def test_dry_oracle_takes_no_commit(
 ) -> None:
     dry = make_oracle(None, "dry")
     dry.look()
-    _, body = machine.prove(ready(dry, machine))
-    answer = dry.http.post("/v1/commits", json=body)
-    assert answer.status_code == 500
-    assert "runs dry" in answer.json()["title"]
+    dry.post("/v1/devices", machine.registration())
+    _, body = machine.prove(ready(oracle, machine))
+    for answer in (
+        dry.http.get(f"/v1/devices/0x{machine.device.hex()}/challenge"),
+        dry.http.post("/v1/commits", json=body),
+    ):
+        assert answer.status_code == 500
+        assert "runs dry" in answer.json()["title"]
     assert dry.get("/v1/commits") == []
 
 
@@ -224,6 +228,26 @@ def test_empty_and_oversized_batches(oracle: Oracle, machine: Machine) -> None:
 )
 def test_malformed_registration(oracle: Oracle, body: Any) -> None:
     refused(oracle, "/v1/devices", body, 422, "malformed")
+
+
+@pytest.mark.parametrize("claim", [-1, 0, 2**63, 2**64, "fast", None])
+def test_claims_that_are_none(oracle: Oracle, machine: Machine, claim: Any) -> None:
+    body = machine.registration() | {"ops_per_second": claim}
+    refused(oracle, "/v1/devices", body, 422, "malformed")
+
+
+def test_a_claim_is_signed(oracle: Oracle, machine: Machine) -> None:
+    oracle.look()
+    body = machine.registration() | {"ops_per_second": machine.ops_per_second + 1}
+    refused(oracle, "/v1/devices", body, 401, "signed by")
+
+
+def test_the_largest_and_smallest_claims_are_taken(oracle: Oracle, machine: Machine) -> None:
+    oracle.look()
+    for claim in (1, 2**63 - 1):
+        machine.ops_per_second = claim
+        view = oracle.post("/v1/devices", machine.registration())
+        assert view["claimed_ops_per_second"] == claim
 
 
 def test_unknown_fields_are_refused(oracle: Oracle, machine: Machine) -> None:

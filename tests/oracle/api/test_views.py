@@ -79,7 +79,7 @@ def test_garbage_openings_by_a_third_party_decide_nothing(
     honest = machine.openings(proof, ack)
     forged = [dict(o, leaf="0x" + "00" * 128) for o in honest["openings"]]
     for openings in ([], honest["openings"][1:], honest["openings"][::-1], forged):
-        oracle.post("/v1/openings", honest | {"openings": openings}, status=422)
+        oracle.post("/v1/openings", honest | {"openings": openings}, status=401)
     assert oracle.get("/v1/commits")[0]["verdict"] is None
     assert oracle.post("/v1/openings", honest)["accepted"] is True
     # a verdict is final

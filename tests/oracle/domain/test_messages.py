@@ -74,7 +74,7 @@ def test_another_chain_or_contract_is_another_digest() -> None:
         messages.Voucher(0, 2**40, 0),
         messages.Voucher(0, 0, 2**8),
         messages.Voucher(-1, 0, 0),
-        messages.Ack(b"short", 0, bytes(32)),
+        messages.Ack(b"short", 0),
         messages.Report(bytes(32), "0x1234", bytes(32), 0, bytes(32)),
     ],
 )

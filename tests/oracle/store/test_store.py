@@ -16,7 +16,9 @@ from oracle.adapters.store import tables
 from oracle.adapters.store.database import Database
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
+from oracle.domain.attestation import Mode
 from oracle.domain.execution import ExecutionReceipt, ReceiptSignature, Role, SignedReceipt
+from oracle.domain.hashing import keccak
 from oracle.domain.proposals import SignedBatch
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import (
@@ -61,7 +63,16 @@ def commit(final_seed: int = 1, seed: int = 2) -> StoredCommit:
     message = messages.Commit(
         1, b"\x01" * 32, 3, bytes([seed] * 32), 128, 128, 256, 2, bytes([final_seed] * 32)
     )
-    return StoredCommit(message, (b"\x03" * 32, b"\x04" * 32), SIGNATURE, 50)
+    roots = (b"\x03" * 32, b"\x04" * 32)
+    return StoredCommit(message, Mode.THROUGHPUT, roots, SIGNATURE, 50)
+
+
+def challenge(secret: int) -> Challenge:
+    raw = bytes([secret] * 32)
+    message = messages.Challenge(
+        1, bytes(32), 3, b"\x02" * 32, Mode.THROUGHPUT, 128, 128, 256, 2, 16, 9, keccak(raw)
+    )
+    return Challenge(message, raw)
 
 
 SIGNED = SignedReceipt(
@@ -234,9 +245,11 @@ def test_first_sighting_stands(store: Store) -> None:
 
 
 def test_secret_is_drawn_once(store: Store) -> None:
-    first = store.open_challenge(Challenge(bytes(32), 1, b"\x02" * 32, b"\x03" * 32))
-    again = store.open_challenge(Challenge(bytes(32), 1, b"\x02" * 32, b"\x04" * 32))
-    assert first == again
+    assert store.challenge(bytes(32), b"\x02" * 32) is None
+    first = store.open_challenge(challenge(3))
+    again = store.open_challenge(challenge(4))
+    assert first == again == challenge(3)
+    assert store.challenge(bytes(32), b"\x02" * 32) == first
 
 
 def test_first_commit_stands(store: Store) -> None:
@@ -250,6 +263,38 @@ def test_commit_is_read_as_it_was_written(store: Store) -> None:
     found = store.commit(commit().commit)
     assert found == stored
     assert (found.message, found.roots) == (commit().message, commit().roots)
+
+
+def test_walks_and_chains_are_listed_apart(store: Store) -> None:
+    chain = store.save_commit(commit())
+    message = messages.WalkCommit(1, b"\x01" * 32, 4, b"\x05" * 32, 2**40, 8, 4, 8, b"\x06" * 32)
+    walk = store.save_commit(StoredCommit(message, Mode.RESIDENCY, (b"\x06" * 32,), SIGNATURE, 50))
+    assert walk.message == message
+    assert store.commits(0, 10) == [chain]
+    assert store.commits(0, 10, walks=True) == [walk]
+
+
+def test_first_verdict_stands(store: Store) -> None:
+    judged = replace(
+        store.save_commit(commit()), accepted=True, ops_per_second=7, openings=bytes(32)
+    )
+    assert store.save_verdict(judged) == judged
+    assert store.save_verdict(replace(judged, accepted=False)) == judged
+
+
+def test_only_failures_in_a_row_count(store: Store) -> None:
+    device = b"\x01" * 32
+    for epoch, accepted in enumerate([False, True, False, None, False]):
+        message = replace(commit(1, epoch).message, epoch=epoch)
+        roots = commit().roots
+        stored = store.save_commit(StoredCommit(message, Mode.THROUGHPUT, roots, SIGNATURE, 50))
+        if accepted is not None:
+            store.save_verdict(replace(stored, accepted=accepted))
+    assert store.failures(device, 5, 8) == (3, 4)
+    assert store.failures(device, 5, 2) == (2, 4)
+    assert store.failures(device, 4, 8) == (2, 3)
+    assert store.failures(device, 2, 8) == (0, 0)
+    assert store.failures(bytes(32), 5, 8) == (0, 0)
 
 
 # --- signatures -----------------------------------------------------------------------------
