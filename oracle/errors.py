@@ -15,6 +15,18 @@ class ClearworkError(Exception):
         super().__init__(message)
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """So that an error raised in a worker process arrives as what it is."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(
+    kind: type[ClearworkError], args: tuple[object, ...], state: dict[str, object]
+) -> ClearworkError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class BadInput(ClearworkError):
     """The caller sent something wrong; the same thing will fail again. Nothing was written."""

@@ -133,6 +133,8 @@ class LocalOracle:
     forge_ack: bool = False
     # takes no commit any more
     late: bool = False
+    # epochs whose commit came late
+    missed: set[int] = field(default_factory=set)
     registrations: list[RegistrationBody] = field(default_factory=list)
     commits: list[CommitBody | WalkBody] = field(default_factory=list)
     openings: list[OpeningsBody | LanesBody] = field(default_factory=list)
@@ -234,8 +236,9 @@ class LocalOracle:
 
         @app.post("/v1/commits")
         def commit(body: CommitBody) -> AckView:
+            view = self._acknowledge(body)
             assert check_commit(body.message(), body.roots, self._expected(body)).accepted
-            return self._acknowledge(body)
+            return view
 
         @app.post("/v1/walks")
         def walk_commit(body: WalkBody) -> AckView:
@@ -286,7 +289,8 @@ class LocalOracle:
         return app
 
     def _acknowledge(self, body: CommitBody | WalkBody) -> AckView:
-        if self.late:
+        if self.late or body.epoch != self.epoch:
+            self.missed.add(body.epoch)
             raise Conflict("the challenge expired", "be faster")
         message = body.message()
         assert recover(message.digest(self.registry), body.signature) == self.operator

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worker_jobs import Patient, fail, square, wait_for
 
 from oracle.adapters.workers import Workers
 from oracle.errors import BadInput, Busy, Transient
 from tests.oracle.conftest import Live, Machine, Oracle
-from tests.oracle.workers.jobs import Patient, fail, square, wait_for
 
 PATIENCE = 60
 
@@ -60,8 +60,9 @@ def started(gate: Path) -> bool:
 def test_results_and_errors_come_back(processes: int) -> None:
     workers = Workers(processes, queue=2)
     assert asyncio.run(workers.run(square, 7)) == 49
-    with pytest.raises(BadInput, match="no"):
+    with pytest.raises(BadInput, match="no") as failure:
         asyncio.run(workers.run(fail))
+    assert failure.value.remedy == "try something else"
     assert workers.waiting == 0
     assert len(workers.pids()) == processes
     workers.close()
@@ -144,7 +145,7 @@ def test_a_caller_that_goes_away_frees_its_place(workers: Workers, gate: Path) -
 PARENT = """
 import asyncio, sys, time
 from oracle.adapters.workers import Workers
-from tests.oracle.workers.jobs import square
+from worker_jobs import square
 if __name__ == "__main__":
     workers = Workers(1, 2)
     asyncio.run(workers.run(square, 7))
@@ -157,9 +158,10 @@ if __name__ == "__main__":
 def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    root = Path(__file__).parents[3]
+    here = Path(__file__).parent
+    path = f"{here}:{here.parents[2]}"
     parent = subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(root)}
+        [sys.executable, script], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path}
     )
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
