@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 # seconds after which a caller that was turned away may ask again
 RETRY_AFTER = 2
+# of the workers, above their parent's
+NICENESS = 5
 
 
 class Workers:
@@ -127,7 +129,9 @@ def _interrupted() -> Transient:
 
 
 def _begin() -> None:
-    """First thing in a worker: leave interrupts to the parent, and follow it into death."""
+    """First thing in a worker: yield to whoever answers requests, leave interrupts to the parent,
+    and follow it into death."""
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -46,9 +46,8 @@ from oracle.services.membership import Member
 from oracle.services.verify import (
     Fault,
     Verdict,
+    check_answer,
     check_commit,
-    check_lanes,
-    check_openings,
     check_walk_commit,
 )
 
@@ -268,7 +267,7 @@ class Attest:
             return stored
         with self._only(commit):
             verdict = await self._workers.run(
-                _check_answer, self._backend, stored, challenge, tuple(answer)
+                check_answer, self._backend, challenge, stored.roots, tuple(answer)
             )
         judged = _judge(stored, challenge, answer, signature, verdict)
         judged = await asyncio.to_thread(self._store.save_verdict, judged)
@@ -443,22 +442,6 @@ def _check_commit(
         walk = messages.WalkCommit(*about, *shape_numbers(shape), root=bytes(32))
         return check_walk_commit(message, walk)
     return Verdict(Fault.CHALLENGE)
-
-
-def _check_answer(
-    backend: Backend[Any, Any],
-    stored: StoredCommit,
-    challenge: Challenge,
-    answer: tuple[Opening | LaneOpening, ...],
-) -> Verdict:
-    """What a worker does: everything that takes time."""
-    shape, seed, queries = challenge.shape, stored.message.seed, challenge.message.queries
-    if isinstance(shape, WalkDims):
-        lanes = [one for one in answer if isinstance(one, LaneOpening)]
-        (root,) = stored.roots
-        return check_lanes(backend, shape, seed, seed, root, challenge.secret, queries, lanes)
-    entries = [one for one in answer if isinstance(one, Opening)]
-    return check_openings(backend, shape, seed, stored.roots, challenge.secret, queries, entries)
 
 
 def _judge(

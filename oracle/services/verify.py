@@ -24,6 +24,7 @@ from oracle.domain.attestation import (
     walk,
 )
 from oracle.domain.messages import Commit, WalkCommit
+from oracle.domain.records import Challenge
 
 
 class Fault(Enum):
@@ -210,6 +211,23 @@ def check_lanes(
     ends = backend.lane_ends(walk.table_key(seed), start, dims, asked)
     wrong = walk.false_lanes(openings, ends)
     return Verdict(Fault.LANE, lane=wrong[0]) if wrong else ACCEPTED
+
+
+def check_answer(
+    backend: Backend[Any, Any],
+    challenge: Challenge,
+    roots: Sequence[bytes],
+    answer: Sequence[Opening | LaneOpening],
+) -> Verdict:
+    """Check the answer to a challenge's query, whatever its mode: all of the work, in one call."""
+    shape, seed = challenge.shape, challenge.message.seed
+    secret, queries = challenge.secret, challenge.message.queries
+    if isinstance(shape, WalkDims):
+        lanes = [one for one in answer if isinstance(one, LaneOpening)]
+        (root,) = roots
+        return check_lanes(backend, shape, seed, seed, root, secret, queries, lanes)
+    entries = [one for one in answer if isinstance(one, Opening)]
+    return check_openings(backend, shape, seed, roots, secret, queries, entries)
 
 
 def _expected_bytes(

@@ -132,6 +132,8 @@ class Machine:
     provider: int
     identity: bytes = field(default_factory=lambda: keccak(b"machine"))
     memory_mb: int = 1_024
+    # entries that oracles ask for
+    queries: int = QUERIES
     ops_per_second: int = 10**9
     inventory: dict[str, Any] = field(
         default_factory=lambda: {"name": "test machine", "mig": False}
@@ -224,7 +226,7 @@ class Machine:
     def openings(self, proof: Proof, ack: dict[str, Any]) -> dict[str, Any]:
         """The signed answer to a query."""
         secret = bytes.fromhex(ack["secret"][2:])
-        asked = draw_queries(proof.final_seed, secret, QUERIES, proof.dims)
+        asked = draw_queries(proof.final_seed, secret, self.queries, proof.dims)
         return self.opened(ack, proof.answer(asked))
 
     def opened(self, ack: dict[str, Any], openings: list[Opening]) -> dict[str, Any]:

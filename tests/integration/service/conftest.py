@@ -108,6 +108,7 @@ def processes(live: Any, anvil_url: str, tmp_path: Path) -> Iterator[list[Oracle
             "ATTESTATION_K": DIMS.k,
             "ATTESTATION_ROUNDS": DIMS.rounds,
             "ATTESTATION_QUERIES": QUERIES,
+            "VERIFY_WORKERS": 1,
             "USAGE_LAG": 2,
             "HEARTBEAT_GRACE": 30,
             "ROUND_INTERVAL": 2,
