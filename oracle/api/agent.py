@@ -46,7 +46,8 @@ from oracle.domain.messages import Voucher
 from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import Misconfigured, Unauthorized
 from oracle.services.agent import Agent, AgentConfig
-from oracle.services.prove import sustained_operations, warm_up
+from oracle.services.calibrate import measure_rates
+from oracle.services.prove import warm_up
 from oracle.services.show_leaves import LeafDesk
 from oracle.services.vouchers import VoucherDesk
 
@@ -162,8 +163,7 @@ def run_agent(config: AgentConfig, backend: Backend[Any, Any]) -> None:
                 state=state,
                 public_url=config.public_url or _url(public),
                 clients=[OracleClient(url) for url in config.oracles],
-                ops_per_second=config.ops_per_second
-                or sustained_operations(backend, device.inventory.memory_mb << 20),
+                ops_per_second=config.ops_per_second or measure_rates(backend).ops_per_second,
             )
             desk = VoucherDesk(chain, signer, state, config.provider, config.settle_seconds)
             leaves = LeafDesk(

@@ -1,6 +1,5 @@
 """The prover's side: run a chain or a walk, keep its trees, answer openings."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -132,22 +131,6 @@ def prove_walk(backend: Backend[Any, Any], seed: bytes, start: bytes, dims: Walk
     """
     table = backend.table(walk.table_key(seed), dims)
     return WalkProof(dims, seed, start, table.walk(start, dims))
-
-
-def sustained_operations(backend: Backend[Any, Any], memory: int, seconds: float = 1.0) -> int:
-    """Operations per second of a chain that runs for `seconds` or so, within `memory` bytes.
-
-    A claim to plan challenges by, not a proof: it may be off by half without harm.
-    """
-    side = 256
-    while True:
-        dims = Dims(side, side, side, 2)
-        started = time.monotonic()
-        prove(backend, bytes(32), dims)
-        took = time.monotonic() - started
-        if took >= seconds or memory_needed(Dims(2 * side, 2 * side, 2 * side, 2)) > memory:
-            return max(1, int(dims.operations / took))
-        side *= 2
 
 
 def warm_up(backend: Backend[Any, Any]) -> None:

@@ -8,7 +8,6 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.adapters.oracle_client import OracleClient
 from oracle.adapters.problem import error_of
 from oracle.api.agent import public_app
@@ -18,7 +17,6 @@ from oracle.domain.hashing import keccak
 from oracle.domain.messages import Query
 from oracle.domain.recovery import recover
 from oracle.errors import Busy, Transient
-from oracle.services.prove import sustained_operations
 from oracle.services.vouchers import VoucherDesk
 
 from .conftest import DIMS, PROVIDER, WALK
@@ -284,16 +282,3 @@ def test_an_oracle_that_is_busy_is_asked_again_later(world: Any) -> None:
     busy.client = lambda: Client(busy.url, real()._http._transport)
     world.run(lambda: len(asked) == 3)
     assert asked[2] - asked[0] >= 2
-
-
-# --- claims ---------------------------------------------------------------------------------
-
-
-def test_a_measured_claim_is_about_what_the_machine_does() -> None:
-    backend = NumpyBackend()
-    claim = sustained_operations(backend, 1 << 30, seconds=0.05)
-    assert 10**6 < claim < 10**15
-
-
-def test_a_claim_is_measured_within_the_memory_there_is() -> None:
-    assert sustained_operations(NumpyBackend(), 0, seconds=60) > 0
