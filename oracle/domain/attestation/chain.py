@@ -12,6 +12,8 @@ WORD_BYTES = 32
 MAX_K = 131_072
 MAX_ROUNDS = 64
 MAX_DEPTH = 32
+# rows and columns travel in 32 bits
+MAX_SIDE = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Dims:
 
     def __post_init__(self) -> None:
         leaves, rest = divmod(self.m * self.n, LEAF_ENTRIES)
-        if self.m < 1 or self.n < 1 or rest or leaves & (leaves - 1) or self.depth > MAX_DEPTH:
+        sides_fit = min(self.m, self.n) >= 1 and max(self.m, self.n) <= MAX_SIDE
+        if not sides_fit or rest or leaves & (leaves - 1) or self.depth > MAX_DEPTH:
             raise BadInput(
                 f"m x n = {self.m} x {self.n} does not fill a tree of 128-entry leaves",
                 "choose m and n so that m * n / 128 is a power of two, at most 2^32",

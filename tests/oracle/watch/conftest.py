@@ -83,6 +83,7 @@ def attested(
             state=AgentState(tmp_path / "agent.db"),
             public_url=AGENT,
             clients=[OracleClient(ORACLE, httpx.ASGITransport(oracle.http.app))],
+            ops_per_second=10**9,
         )
         asyncio.run(_until(agent, lambda: bool(oracle.get("/v1/commits?after=0"))))
         vouchers = VoucherDesk(live.chain, signer, agent.state, machine.provider, 600)
