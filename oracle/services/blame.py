@@ -45,8 +45,12 @@ class Blame:
         self._outbox = outbox
         self._uptime = uptime
         self._patience = patience
-        # job => chain time of the first attempt
+        # job => chain time at which its service level was first seen missed
         self._since: dict[int, int] = {}
+
+    def notice(self, job: Job) -> None:
+        """A job's service level is missed: patience begins, whoever leads."""
+        self._since.setdefault(job.job, self._market.head.timestamp)
 
     def is_over(self, job: Job) -> bool:
         """Lead once if nobody has been blamed for a missed service level; whether the job can end.
@@ -55,13 +59,13 @@ class Blame:
         where the oracles could not agree on one.
         """
         if not job.is_of_cluster or self._market.is_blamed(job.job):
-            self._since.pop(job.job, None)
             return True
+        self.notice(job)
         head = self._market.head
         name = f"blame/{job.job}/{head.epoch}"
         if not self._outbox.has_tried(name):
             self._lead(name, BlameProposal(head.epoch, job.job, self._uptime.missed_by(job)))
-        return head.timestamp - self._since.setdefault(job.job, head.timestamp) > self._patience
+        return head.timestamp - self._since[job.job] > self._patience
 
     def _lead(self, name: str, proposal: BlameProposal) -> None:
         if proposal.mask == 0:

@@ -92,6 +92,7 @@ class Settle:
                 seconds, status = self._believable(job, reported, covered), reported.status
             if status == JobStatus.RUNNING and self._uptime.is_missed(job, covered):
                 status = JobStatus.SLA_MISSED
+                self._blame.notice(job)
             if job.advances(seconds, status):
                 observed.append(JobObservation(seconds, status, job.job))
         return observed
