@@ -100,6 +100,7 @@ def run_lazy_agent(options: argparse.Namespace) -> None:
         port=options.port,
         heartbeat_seconds=options.heartbeat_seconds,
         poll_seconds=options.poll_seconds,
+        ops_per_second=options.ops_per_second,
     )
     run_agent(config, LazyBackend(options.signal))
 
@@ -116,6 +117,7 @@ def main() -> None:
     agent.add_argument("--state", type=Path, required=True)
     agent.add_argument("--heartbeat-seconds", type=float, required=True)
     agent.add_argument("--poll-seconds", type=float, required=True)
+    agent.add_argument("--ops-per-second", type=int, required=True)
     oracle = cheats.add_parser("oracle", help="an oracle that signs two reports of one epoch")
     oracle.set_defaults(run=serve_two_truths)
     for cheat in (agent, oracle):
