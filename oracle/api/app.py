@@ -217,7 +217,7 @@ def _peer_routes(app: FastAPI, node: Node) -> None:
 
     @app.post("/v1/peer/proposals/blame", tags=["peer"])
     def endorse_blame(body: schemas.BlameProposal) -> schemas.PeerSignature:
-        """Look for the blamed members of a cluster, and sign if they are missed here too."""
+        """Sign if exactly the blamed members of a cluster are missed here."""
         return _signature(node.blame.endorse(body.proposal()))
 
     @app.post("/v1/peer/proposals/device", tags=["peer"])

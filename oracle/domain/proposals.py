@@ -96,7 +96,7 @@ class DeviceProposal:
 
 @dataclass(frozen=True, slots=True)
 class BlameProposal:
-    """Whom a leader blames for a cluster's job: a follower signs if it misses each of them too."""
+    """Whom a leader blames for a cluster's job: a follower signs if it misses exactly them."""
 
     epoch: int
     job: int

@@ -4,6 +4,8 @@ It goes on chain before the final receipt, because the job can be closed from th
 nobody is blamed for costs no member anything.
 """
 
+from collections.abc import Iterable
+
 import structlog
 
 from oracle.adapters.chain.market import Market
@@ -45,12 +47,13 @@ class Blame:
         self._outbox = outbox
         self._uptime = uptime
         self._patience = patience
-        # job => chain time at which its service level was first seen missed
+        # job => chain time since which its service level is seen missed
         self._since: dict[int, int] = {}
 
-    def notice(self, job: Job) -> None:
-        """A job's service level is missed: patience begins, whoever leads."""
-        self._since.setdefault(job.job, self._market.head.timestamp)
+    def notice(self, missed: Iterable[int]) -> None:
+        """All jobs whose service level is missed now: patience begins, whoever leads."""
+        now = self._market.head.timestamp
+        self._since = {job: self._since.get(job, now) for job in missed}
 
     def is_over(self, job: Job) -> bool:
         """Lead once if nobody has been blamed for a missed service level; whether the job can end.
@@ -60,12 +63,11 @@ class Blame:
         """
         if not job.is_of_cluster or self._market.is_blamed(job.job):
             return True
-        self.notice(job)
         head = self._market.head
         name = f"blame/{job.job}/{head.epoch}"
         if not self._outbox.has_tried(name):
             self._lead(name, BlameProposal(head.epoch, job.job, self._uptime.missed_by(job)))
-        return head.timestamp - self._since[job.job] > self._patience
+        return head.timestamp - self._since.get(job.job, head.timestamp) > self._patience
 
     def _lead(self, name: str, proposal: BlameProposal) -> None:
         if proposal.mask == 0:
@@ -85,9 +87,11 @@ class Blame:
         log.info("blame signed", job=proposal.job, members=bin(proposal.mask))
 
     def endorse(self, proposal: BlameProposal) -> Statement:
-        """Sign for a leader's blame where this oracle misses each of the blamed members, too.
+        """Sign for a leader's blame where this oracle misses exactly the same members.
 
-        Raises `BadInput` where it does not, `Bound` where it has blamed others in this epoch.
+        Anybody may ask, and the first word on chain stays: a part of the truth would let a guilty
+        member have only the others blamed. Raises `BadInput` where this oracle misses others,
+        `Bound` where it has blamed others in this epoch.
         """
         self._market.follow()
         epoch = self._market.head.epoch
@@ -100,11 +104,11 @@ class Blame:
                 f"job {job.job} is no cluster's, or kept its service level",
                 "Blame nobody: compare the heartbeats that both oracles have.",
             )
-        excused = proposal.mask & ~self._uptime.missed_by(job)
-        if proposal.mask == 0 or excused:
+        missed = self._uptime.missed_by(job)
+        if proposal.mask != missed:
             raise BadInput(
-                f"members {excused:#b} of job {job.job} were heard of here",
-                "Blame those that no oracle heard of.",
+                f"of job {job.job} members {missed:#b} are missed here, not {proposal.mask:#b}",
+                "Blame those, or wait until the oracles agree.",
             )
         return self._member.endorse(self._report(proposal))
 

@@ -82,7 +82,7 @@ class Settle:
 
     def observe(self) -> list[JobObservation]:
         """What this oracle believes of every job that a receipt could still change."""
-        observed = []
+        observed, missed = [], []
         reports = {reported.job: reported for reported in self._store.reported()}
         for job in self._market.running_jobs():
             covered = self._uptime.covered(job)
@@ -92,9 +92,11 @@ class Settle:
                 seconds, status = self._believable(job, reported, covered), reported.status
             if status == JobStatus.RUNNING and self._uptime.is_missed(job, covered):
                 status = JobStatus.SLA_MISSED
-                self._blame.notice(job)
+            if status == JobStatus.SLA_MISSED and not job.has_ended:
+                missed.append(job.job)
             if job.advances(seconds, status):
                 observed.append(JobObservation(seconds, status, job.job))
+        self._blame.notice(missed)
         return observed
 
     def believed(self, job: Job) -> int:

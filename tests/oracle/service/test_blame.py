@@ -82,14 +82,26 @@ def test_a_cluster_that_was_there_is_not_blamed(
     assert live.read("ServiceBonds", "blamed", job) == 0
 
 
-@pytest.mark.parametrize("mask", [0, 0b01, 0b11, 0b110])
+@pytest.mark.parametrize("mask", [0, 0b01, 0b11, 0b110, 2**64 - 1])
 def test_nobody_signs_for_the_blame_of_a_member_that_it_heard_of(
     live: Live, oracles: list[Oracle], machine: Machine, job: int, mask: int
 ) -> None:
     beat(live, oracles, [machine], 600)
     epoch = oracles[1].node.market.head.epoch
-    with pytest.raises(BadInput, match="heard of here"):
+    with pytest.raises(BadInput, match="members 0b10 are missed here"):
         oracles[1].node.blame.endorse(BlameProposal(epoch, job, mask))
+
+
+def test_a_guilty_member_can_not_have_only_the_other_one_blamed(
+    live: Live, oracles: list[Oracle], job: int
+) -> None:
+    live.mine(1, 620)
+    oracles[0].look()
+    epoch = oracles[0].node.market.head.epoch
+    for mask in (0b01, 0b10):
+        with pytest.raises(BadInput, match="members 0b11 are missed here"):
+            oracles[0].node.blame.endorse(BlameProposal(epoch, job, mask))
+    assert oracles[0].node.blame.endorse(BlameProposal(epoch, job, 0b11))
 
 
 def test_nobody_signs_too_early_or_for_another_epoch(
