@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from oracle.domain.attestation.challenge import KEEP_EPOCHS
 from oracle.domain.recovery import checksum
 from oracle.errors import BadInput
 from scripts._anvil import test_key
@@ -29,8 +30,6 @@ BPS = 10_000
 HOUR = 3_600
 DAY = 24 * HOUR
 MAX_AMOUNT = 2**96 - 1
-# epochs for which agents keep what they committed to (LeafRequests.KEEP_EPOCHS)
-KEEP_EPOCHS = 48
 ZERO_ADDRESS = "0x" + 40 * "0"
 # what `deployments/params/*.yaml` calls the token that this deployment creates
 OWN_TOKEN = "WorkToken"

@@ -43,6 +43,7 @@ from oracle.domain.attestation import (
     shape_of,
     walk,
 )
+from oracle.domain.attestation.challenge import KEEP_EPOCHS
 from oracle.domain.attestation.plan import LANE_BYTES, OPERATIONS_PER_HASH
 from oracle.domain.attestation.rate import MAX_QUERIES
 from oracle.domain.hashing import keccak
@@ -54,8 +55,6 @@ from oracle.services.prove import Proof, WalkProof, memory_needed, prove, prove_
 
 log = structlog.get_logger()
 
-# epochs whose commits can still be opened: a result is valid for a day of one-hour epochs
-KEEP_EPOCHS = 48
 # proofs whose trees stay in memory; older ones are recomputed on demand
 KEEP_TREES = 2
 

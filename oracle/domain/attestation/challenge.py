@@ -15,6 +15,10 @@ from oracle.domain.attestation.plan import (
 )
 from oracle.domain.attestation.walk import WalkDims
 
+# epochs for which a device shows what it committed to: twice the day of one-hour epochs that a
+# result is good for. Leaves are asked for on chain within it (LeafRequests.KEEP_EPOCHS)
+KEEP_EPOCHS = 48
+
 Shape = Dims | WalkDims
 
 

@@ -3,7 +3,7 @@
 import boa
 import pytest
 
-from oracle.services.agent import KEEP_EPOCHS
+from oracle.domain.attestation.challenge import KEEP_EPOCHS
 from tests.unit.conftest import (
     DAY,
     EPOCH_LENGTH,

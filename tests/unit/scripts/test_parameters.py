@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from oracle.domain.attestation.challenge import KEEP_EPOCHS
 from oracle.errors import BadInput
 from scripts._anvil import test_key as key_at
-from scripts._parameters import DAY, KEEP_EPOCHS, UNIT, Parameters
+from scripts._parameters import DAY, UNIT, Parameters
 from scripts._project import ROOT
 
 LOCAL = ROOT / "deployments" / "params" / "local.yaml"
