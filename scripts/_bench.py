@@ -209,6 +209,16 @@ class Bench:
         self.send(owner, register)
         return provider
 
+    def small_provider(self, device: int) -> int:
+        """Register a provider of the owner's with a small stake and one device, of this number."""
+        operator = Web3.to_checksum_address(keccak(b"operator" + device.to_bytes(4, "big"))[12:])
+        registry, owner = self["ProviderRegistry"].functions, self.address(OWNER)
+        self.send(OWNER, registry.register(operator, owner, 0, 0, 0, "ipfs://provider"))
+        provider = int(registry.provider_count().call())
+        self.send(OWNER, self["ProviderStaking"].functions.stake(provider, SMALL_STAKE))
+        self.attest(provider, device, epoch=1)
+        return provider
+
     def attest(self, provider: int, number: int, epoch: int) -> Sent:
         """Enter or renew a device in the registry."""
         identity = keccak(b"device" + number.to_bytes(4, "big"))
@@ -425,17 +435,8 @@ def _offers(bench: Bench, provider: int) -> Iterator[Measurement]:
 
 def _cluster(bench: Bench) -> Iterator[Measurement]:
     """Form a cluster of four providers with a GPU each, take a job with it and settle it."""
-    registry, staking = bench["ProviderRegistry"].functions, bench["ProviderStaking"].functions
     clusters, escrow = bench["ClusterRegistry"].functions, bench["JobEscrow"].functions
-    members = []
-    for number in range(CLUSTER_MEMBERS):
-        operator = Web3.to_checksum_address(keccak(b"member" + number.to_bytes(4, "big"))[12:])
-        bench.send(
-            OWNER, registry.register(operator, bench.address(OWNER), 0, 0, 0, "ipfs://provider")
-        )
-        members.append(int(registry.provider_count().call()))
-        bench.send(OWNER, staking.stake(members[-1], SMALL_STAKE))
-        bench.attest(members[-1], IN_CLUSTER + number, epoch=1)
+    members = [bench.small_provider(IN_CLUSTER + number) for number in range(CLUSTER_MEMBERS)]
     form = clusters.form([(member, 1) for member in members], CPU_CLASS, UNIT, 0)
     cluster = int(form.call({"from": bench.address(OWNER)}))
     yield bench.measured("cluster_form_4", bench.send(OWNER, form))
@@ -462,19 +463,11 @@ def _cluster(bench: Bench) -> Iterator[Measurement]:
 
 def _scattered_jobs(bench: Bench) -> Iterator[Measurement]:
     """As many jobs, each of another provider: one word more is written for every receipt."""
-    registry, staking = bench["ProviderRegistry"].functions, bench["ProviderStaking"].functions
     accept = bench["JobRegistry"].functions.accept
     bench.fund(OWNER, JOBS * SMALL_STAKE)
     jobs = []
     for number in range(JOBS):
-        operator = Web3.to_checksum_address(keccak(b"operator" + number.to_bytes(4, "big"))[12:])
-        bench.send(
-            OWNER, registry.register(operator, bench.address(OWNER), 0, 0, 0, "ipfs://provider")
-        )
-        provider = int(registry.provider_count().call())
-        bench.send(OWNER, staking.stake(provider, SMALL_STAKE))
-        bench.attest(provider, ELSEWHERE + number, epoch=1)
-        job, _ = bench.open_job(provider)
+        job, _ = bench.open_job(bench.small_provider(ELSEWHERE + number))
         bench.send(OWNER, accept(job))
         jobs.append(job)
     yield from _batches(bench, jobs, "receipts_scattered")
