@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         description="numbers of the device classes that MIG instances and virtual GPUs may enter, "
         "separated by spaces; all others are for whole cards",
     )
+    certified_classes: Annotated[list[int], NoDecode] = Field(
+        [],
+        description="numbers of the device classes that only cards with evidence of who made them "
+        "may enter, separated by spaces",
+    )
     renewal_epochs: int = Field(
         6,
         ge=1,
@@ -115,7 +120,14 @@ class Settings(BaseSettings):
             raise ValueError("name throughput, and every mode once")
         return value
 
-    @field_validator("rpc_urls", "peers", "attestation_modes", "slice_classes", mode="before")
+    @field_validator(
+        "rpc_urls",
+        "peers",
+        "attestation_modes",
+        "slice_classes",
+        "certified_classes",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value

@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,7 +34,7 @@ from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.agent_state import AgentState
 from oracle.api.problems import explain_errors
 from oracle.api.schemas import (
-    EvidenceView,
+    ContradictionView,
     JobUsageBody,
     JobUsageView,
     LeafView,
@@ -47,6 +48,7 @@ from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import Misconfigured, Unauthorized
 from oracle.services.agent import Agent, AgentConfig
 from oracle.services.calibrate import measure_rates
+from oracle.services.evidence import find_identity
 from oracle.services.prove import warm_up
 from oracle.services.show_leaves import LeafDesk
 from oracle.services.vouchers import VoucherDesk
@@ -74,7 +76,7 @@ def public_app(agent: Agent, desk: VoucherDesk) -> FastAPI:
         return agent.open_leaf(bytes.fromhex(commit[2:]), round_index, index)
 
     @app.get("/v1/evidence")
-    def evidence() -> list[EvidenceView]:
+    def evidence() -> list[ContradictionView]:
         """What oracles have signed against themselves, for whoever appoints them."""
         return agent.evidence()
 
@@ -158,6 +160,7 @@ def run_agent(config: AgentConfig, backend: Backend[Any, Any]) -> None:
                 config=config,
                 backend=backend,
                 device=device,
+                identity=find_identity(device, int(time.time())),
                 signer=signer,
                 chain=chain,
                 state=state,

@@ -1,7 +1,7 @@
 """The oracle's HTTP interface: thin routes over the services of a `Node`."""
 
 import importlib.resources
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -9,17 +9,27 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Path, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import TypeAdapter
 
 from oracle.api import schemas
 from oracle.api.metrics import Metrics
 from oracle.api.node import Node
 from oracle.api.problems import BodyLimit, explain_errors
 from oracle.domain import messages
-from oracle.domain.attestation import LaneOpening, Opening
 from oracle.domain.canonical import canonical_hash
 from oracle.domain.epochs import LeafKind
+from oracle.domain.evidence import write_evidence
 from oracle.domain.offers import ListedOffer
-from oracle.domain.records import Beat, Device, Reported, Sample, Statement, StoredCommit
+from oracle.domain.records import (
+    NO_EVIDENCE,
+    Answer,
+    Beat,
+    Device,
+    Reported,
+    Sample,
+    Statement,
+    StoredCommit,
+)
 from oracle.errors import BadInput, ClearworkError, NotFound
 from oracle.services.attest import Acknowledged
 from oracle.services.close_epoch import Call
@@ -124,14 +134,12 @@ def _agent_routes(app: FastAPI, node: Node) -> None:
     @app.post("/v1/openings", tags=["agent"])
     async def openings(body: schemas.OpeningsBody) -> schemas.VerdictView:
         """Open the entries drawn; the answer is this oracle's final verdict."""
-        opened = [item.opening() for item in body.openings]
-        return await _judged(node, body.commit, opened, body.signature)
+        return await _judged(node, body.commit, body.answer())
 
     @app.post("/v1/walks/openings", tags=["agent"])
     async def lanes(body: schemas.LanesBody) -> schemas.VerdictView:
         """Open the lanes drawn; the answer is this oracle's final verdict."""
-        opened = [item.opening() for item in body.openings]
-        return await _judged(node, body.commit, opened, body.signature)
+        return await _judged(node, body.commit, body.answer())
 
     @app.post("/v1/heartbeats", tags=["agent"])
     def heartbeats(bodies: list[schemas.HeartbeatBody]) -> list[schemas.Receipt]:
@@ -309,6 +317,20 @@ def _public_routes(app: FastAPI, node: Node) -> None:
         stored = node.store.commits(after, PAGE, walks=True)
         return [_walk_view(node, one) for one in stored]
 
+    @app.get("/v1/evidence/{evidence}", tags=["public"])
+    def evidence(evidence: HashText) -> list[schemas.CardView]:
+        """The evidence behind a hash in the registry, as NVIDIA's attestation tools read it.
+
+        `clearwork attest evidence` checks it; its nonce is the seed of the challenge.
+        """
+        kept = node.store.evidence(_bytes(evidence))
+        if kept is None:
+            raise NotFound(
+                "this oracle has no such evidence",
+                "Ask another one; evidence goes when the device has proved itself anew.",
+            )
+        return TypeAdapter(list[schemas.CardView]).validate_json(write_evidence([kept]))
+
     @app.get("/v1/statements", tags=["public"])
     def statements(after: After = 0) -> list[schemas.StatementView]:
         """Every signature over a committee report that this oracle has seen."""
@@ -454,6 +476,7 @@ def _device_view(node: Node, device: Device) -> schemas.DeviceView:
         device=device.device,
         provider=device.provider,
         identity=device.identity,
+        is_certified=device.is_certified,
         claimed_ops_per_second=device.claimed_ops_per_second,
         memory_mb=device.memory_mb,
         agent_url=device.agent_url,
@@ -493,10 +516,8 @@ def _ack_view(taken: Acknowledged) -> schemas.AckView:
     )
 
 
-async def _judged(
-    node: Node, commit: bytes, opened: Sequence[Opening | LaneOpening], signature: bytes
-) -> schemas.VerdictView:
-    verdict = _verdict_view(await node.attest.open(commit, opened, signature))
+async def _judged(node: Node, commit: bytes, answer: Answer) -> schemas.VerdictView:
+    verdict = _verdict_view(await node.attest.open(commit, answer))
     if verdict is None:
         raise NotFound("the commit has no verdict", "Post its openings again.")
     return verdict
@@ -542,4 +563,5 @@ def _verdict_view(stored: StoredCommit) -> schemas.VerdictView | None:
         elapsed_ms=stored.elapsed_ms,
         answer=stored.answer,
         answer_signature=stored.answer_signature,
+        evidence=stored.evidence if stored.evidence != NO_EVIDENCE else None,
     )

@@ -22,6 +22,7 @@ from oracle.adapters.store.database import Database
 from oracle.adapters.store.leaf_files import LeafFiles
 from oracle.adapters.store.store import Store
 from oracle.adapters.workers import Workers
+from oracle.domain.admission import Admission
 from oracle.domain.attestation import Dims, Mode
 from oracle.domain.renewal import RenewalRules
 from oracle.domain.settlement import Settlement
@@ -81,7 +82,8 @@ class Node:
             (os.cpu_count() or 1) if settings.verify_workers is None else settings.verify_workers,
             settings.verify_queue,
         )
-        self.ingest = Ingest(self.store, self.market, settings.slice_classes)
+        admission = Admission(settings.slice_classes, settings.certified_classes)
+        self.ingest = Ingest(self.store, self.market, admission)
         self.offers = Offers(self.store, self.market)
         self.attest = Attest(
             self.store,
@@ -96,7 +98,7 @@ class Node:
         renewal = RenewalRules(
             settings.renewal_epochs * self.market.epoch_length, settings.renewal_change_bps
         )
-        self.record = Record(*shared, self.attest, renewal, settings.slice_classes)
+        self.record = Record(*shared, self.attest, renewal, admission)
         usage_rules = UsageRules(
             settings.usage_lag, settings.heartbeat_grace, settings.uptime_after
         )

@@ -21,8 +21,10 @@ from pydantic import (
 from oracle.domain import execution, messages, proposals
 from oracle.domain.attestation import LaneOpening, Opening, Query
 from oracle.domain.canonical import MAX_INTEGER
+from oracle.domain.evidence import MAX_CHAIN_BYTES, MAX_REPORT_BYTES, Evidence
 from oracle.domain.offers import MAX_PRICE, SignedOffer, Wanted
 from oracle.domain.receipts import JobStatus, unpack
+from oracle.domain.records import Answer
 from oracle.domain.recovery import checksum
 from oracle.errors import BadInput
 
@@ -201,7 +203,7 @@ class AckView(Body):
     query_signature: Signature
 
 
-class EvidenceView(Body):
+class ContradictionView(Body):
     """GET /v1/evidence of an agent: two things an oracle signed that exclude each other."""
 
     # URL that it answered at
@@ -238,6 +240,22 @@ class OpeningBody(Body):
         return Opening(Query(self.round, self.i, self.j), self.leaf, tuple(self.path))
 
 
+class EvidenceBody(Body):
+    """A card's attestation report for the challenge's seed, and its certificates as PEM."""
+
+    report: Annotated[bytes, *_Hex, Field(max_length=MAX_REPORT_BYTES)]
+    chain: Annotated[bytes, *_Hex, Field(max_length=MAX_CHAIN_BYTES)]
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Self:
+        """Evidence as it travels."""
+        return cls(report=evidence.report, chain=evidence.chain)
+
+    def evidence(self) -> Evidence:
+        """What the body says."""
+        return Evidence(self.report, self.chain)
+
+
 class OpeningsBody(Body):
     """POST /v1/openings; answered with `VerdictView`. The order is that of the queries.
 
@@ -246,7 +264,17 @@ class OpeningsBody(Body):
 
     commit: Hash
     openings: list[OpeningBody] = Field(max_length=1_024)
+    # of a card whose identity is certified
+    evidence: EvidenceBody | None = None
     signature: Signature
+
+    def answer(self) -> Answer:
+        """What the body says."""
+        return Answer(
+            tuple(one.opening() for one in self.openings),
+            self.signature,
+            self.evidence.evidence() if self.evidence else None,
+        )
 
 
 class LaneBody(Body):
@@ -271,7 +299,17 @@ class LanesBody(Body):
 
     commit: Hash
     openings: list[LaneBody] = Field(max_length=1_024)
+    # of a card whose identity is certified
+    evidence: EvidenceBody | None = None
     signature: Signature
+
+    def answer(self) -> Answer:
+        """What the body says."""
+        return Answer(
+            tuple(one.opening() for one in self.openings),
+            self.signature,
+            self.evidence.evidence() if self.evidence else None,
+        )
 
 
 class VerdictView(Body):
@@ -291,6 +329,8 @@ class VerdictView(Body):
     # hash of the answer judged, and the operator key's signature over its `messages.Open`
     answer: Hash | None = None
     answer_signature: Signature | None = None
+    # hash of the evidence that came with it, see GET /v1/evidence/{hash}
+    evidence: Hash | None = None
 
 
 class HeartbeatBody(Body):
@@ -652,6 +692,8 @@ class DeviceObservation(Body):
     ops_per_second: U64
     elapsed_ms: U32
     openings: Hash
+    # zero for a device that proves no identity
+    evidence: Hash
     oracle: Address
     signature: Signature
 
@@ -781,6 +823,8 @@ class DeviceView(Body):
     device: Hash
     provider: U24
     identity: Hash
+    # whether that is the key burnt into a card, which it proves in every epoch
+    is_certified: bool = False
     # what it claims, int8 operations per second and MB
     claimed_ops_per_second: U64
     memory_mb: U32
@@ -790,6 +834,15 @@ class DeviceView(Body):
     device_class: U16 | None
     ops_per_second: U64 | None
     attested_until: U64 | None
+
+
+class CardView(Body):
+    """One of GET /v1/evidence/{hash}: report and PEM certificates in base64, nonce in hex."""
+
+    arch: str
+    certificate: str
+    evidence: str
+    nonce: str
 
 
 class CommitView(Body):

@@ -36,7 +36,7 @@ def collect(
         stderr.print(problem)
     if not proven:
         raise NoEvidence("no card here proves who made it", "see above what is in the way")
-    text = write_evidence((each.identity.architecture, each.evidence) for each in proven)
+    text = write_evidence(each.evidence for each in proven)
     if out is not None:
         out.write_text(text)
     if as_json:

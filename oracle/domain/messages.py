@@ -374,10 +374,12 @@ class Query(Message):
 class Open(Message):
     """The prover's word that this is its answer to a Query; a wrong one counts against it.
 
-    `secret_hash` is the challenge's, `openings` hashes the whole answer (`answer_hash`).
+    `secret_hash` is the challenge's, `openings` hashes the whole answer (`answer_hash`),
+    `evidence` is that of the card (`Evidence.hash`), zero for a device without.
     """
 
-    TYPE = "Open(bytes32 commit,bytes32 secretHash,bytes32 openings)"
+    TYPE = "Open(bytes32 commit,bytes32 secretHash,bytes32 openings,bytes32 evidence)"
     commit: bytes
     secret_hash: bytes
     openings: bytes
+    evidence: bytes = bytes(32)

@@ -19,7 +19,6 @@ from oracle.errors import BadInput
 MAX_BATCHES = 48
 # an observation of usage is about all jobs
 ALL_JOBS = bytes(32)
-NO_EVIDENCE = bytes(32)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,6 +57,8 @@ class DeviceObservation:
     elapsed_ms: int
     # hash of the entries it opened
     openings: bytes
+    # hash of the evidence that proved its identity, zero for a device without
+    evidence: bytes
     oracle: str
     signature: bytes
 
@@ -71,6 +72,7 @@ class DeviceObservation:
             self.ops_per_second,
             self.elapsed_ms,
             self.openings,
+            self.evidence,
         )
 
 
@@ -153,11 +155,11 @@ def device_message(
     ops_per_second: int,
     elapsed_ms: int,
     openings: bytes,
+    evidence: bytes,
 ) -> messages.Observation:
     """The struct an oracle signs about a device."""
-    content = keccak(
-        commit + ops_per_second.to_bytes(32, "big") + elapsed_ms.to_bytes(32, "big") + openings
-    )
+    figures = ops_per_second.to_bytes(32, "big") + elapsed_ms.to_bytes(32, "big")
+    content = keccak(commit + figures + openings + evidence)
     return messages.Observation(config, device, epoch, content)
 
 
@@ -205,11 +207,13 @@ def aggregate_device(
 
     The lower median of the operations bound, with the elapsed time that goes with it; the best
     class (highest operations floor, then memory) whose floors hold. Raises `BadInput` for
-    observations of different commits or a device below every class.
+    observations of different commits or evidence, or a device below every class.
     """
     observations = sorted(proposal.observations, key=lambda seen: int(seen.oracle, 16))
-    if len({seen.commit for seen in observations}) != 1:
-        raise BadInput("the observations are not of one commit", "Gather those of one commit.")
+    if len({(seen.commit, seen.evidence) for seen in observations}) != 1:
+        raise BadInput(
+            "the observations are not of one commit and evidence", "Gather those that agree."
+        )
     ops, slowness = lower_median([(o.ops_per_second, -o.elapsed_ms) for o in observations])
     best = best_class(classes, ops, memory_mb)
     if best is None:
@@ -227,5 +231,5 @@ def aggregate_device(
         elapsed_ms=-slowness,
         commit=observations[0].commit,
         openings=keccak(b"".join(seen.openings for seen in observations)),
-        evidence=NO_EVIDENCE,
+        evidence=observations[0].evidence,
     )

@@ -6,9 +6,13 @@ from enum import StrEnum
 from typing import Any
 
 from oracle.domain import messages
-from oracle.domain.attestation import Mode, Shape, shape_of
+from oracle.domain.admission import is_certified
+from oracle.domain.attestation import LaneOpening, Mode, Opening, Shape, shape_of
 from oracle.domain.canonical import Value
+from oracle.domain.evidence import Evidence
 from oracle.domain.execution import SignedReceipt
+
+NO_EVIDENCE = bytes(32)
 
 
 class Outcome(StrEnum):
@@ -37,6 +41,11 @@ class Device:
     # where its agent answers openings
     agent_url: str
     signature: bytes
+
+    @property
+    def is_certified(self) -> bool:
+        """Whether its identity is a key that it proves in every epoch."""
+        return is_certified(self.identity, self.inventory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,23 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a device answers to a query; `signature` is the operator key's over the `Open` of it.
+
+    `evidence` of a card whose identity is certified.
+    """
+
+    openings: tuple[Opening | LaneOpening, ...]
+    signature: bytes
+    evidence: Evidence | None = None
+
+    @property
+    def evidence_hash(self) -> bytes:
+        """What the signature binds of the evidence; raises `EvidenceError` for what has no hash."""
+        return self.evidence.hash() if self.evidence else NO_EVIDENCE
+
+
+@dataclass(frozen=True, slots=True)
 class StoredCommit:
     """A provider's signed commit and this oracle's verdict on it. A walk's only root is in it."""
 
@@ -97,6 +123,8 @@ class StoredCommit:
     # hash of the answer that the verdict is on, and the operator key's signature over its `Open`
     answer: bytes | None = None
     answer_signature: bytes | None = None
+    # hash of the evidence that came with the answer; zero for a device that proves no identity
+    evidence: bytes = NO_EVIDENCE
     # position in the public list, 0 before it is stored
     id: int = 0
 

@@ -31,7 +31,7 @@ from oracle.adapters.signer import Signer
 from oracle.adapters.store.agent_state import AgentState
 from oracle.api.schemas import (
     ChallengeView,
-    EvidenceView,
+    ContradictionView,
     HeartbeatBody,
     JobUsageBody,
     JobUsageView,
@@ -137,6 +137,8 @@ class Agent:
     config: AgentConfig
     backend: Backend[Any, Any]
     device: Device
+    # what the device id is made of: the card's own key where it proves one, see `find_identity`
+    identity: bytes
     signer: Signer
     chain: Chain
     state: AgentState
@@ -155,7 +157,7 @@ class Agent:
     _reporting: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.device_id = device_id(self.device.inventory.identity, self.config.provider)
+        self.device_id = device_id(self.identity, self.config.provider)
         self._oracles = [_Oracle(client) for client in self.clients]
         deployment = self.chain.deployment
         self._registry = Domain(self.chain.chain_id, deployment.address("DeviceRegistry"))
@@ -170,6 +172,7 @@ class Agent:
             self.chain,
             self.state,
             Limits(self.config.max_operations, memory_mb << 20),
+            self.device if self.identity != self.device.inventory.identity else None,
         )
 
     async def run(self) -> None:
@@ -219,7 +222,7 @@ class Agent:
         memory_mb = self.config.memory_mb or inventory.memory_mb
         message = Registration(
             self.config.provider,
-            inventory.identity,
+            self.identity,
             self.ops_per_second,
             memory_mb,
             inventory.hash(),
@@ -275,9 +278,9 @@ class Agent:
         """One leaf of a signed commit, for anybody; see `Prover.open_leaf`."""
         return self.prover.open_leaf(commit, round_index, index)
 
-    def evidence(self) -> list[EvidenceView]:
+    def evidence(self) -> list[ContradictionView]:
         """What oracles have signed against themselves."""
-        return [EvidenceView.model_validate_json(body) for body in self.state.evidence()]
+        return [ContradictionView.model_validate_json(body) for body in self.state.evidence()]
 
     # --- heartbeats -------------------------------------------------------------------------
 

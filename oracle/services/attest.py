@@ -22,7 +22,6 @@ from oracle.adapters.workers import RETRY_AFTER, Workers
 from oracle.domain import messages
 from oracle.domain.attestation import (
     Dims,
-    LaneOpening,
     Mode,
     Opening,
     WalkDims,
@@ -37,9 +36,10 @@ from oracle.domain.attestation import (
     shape_numbers,
 )
 from oracle.domain.backoff import MAX_FAILURES, rest_after
+from oracle.domain.evidence import NVIDIA
 from oracle.domain.hashing import keccak
 from oracle.domain.proposals import DeviceObservation, device_message
-from oracle.domain.records import Challenge, Device, Sighting, StoredCommit
+from oracle.domain.records import Answer, Challenge, Device, Sighting, StoredCommit
 from oracle.domain.recovery import recover
 from oracle.errors import BadInput, Busy, Conflict, NotFound, Unauthorized
 from oracle.services.membership import Member
@@ -48,6 +48,7 @@ from oracle.services.verify import (
     Verdict,
     check_answer,
     check_commit,
+    check_identity,
     check_walk_commit,
 )
 
@@ -71,6 +72,8 @@ class AttestationRules:
     deadline_ms: int
     # what is measured, an epoch each in turn; throughput is among them
     modes: tuple[Mode, ...] = (Mode.THROUGHPUT,)
+    # SHA-256 of the certificate that vouches for cards
+    maker: bytes = NVIDIA
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,25 +255,37 @@ class Attest:
         log.info("commit taken", device=device.device.hex(), epoch=epoch, elapsed_ms=elapsed)
         return Acknowledged(ack, self._sign(ack), query, self._sign(query), identity)
 
-    async def open(
-        self, commit: bytes, answer: Sequence[Opening | LaneOpening], signature: bytes
-    ) -> StoredCommit:
+    async def open(self, commit: bytes, answer: Answer) -> StoredCommit:
         """Check the answer to a query and store the verdict, which is final.
 
-        `signature` is the operator key's over the `Open` of this answer: what is signed counts,
-        a wrong list or path as much as a false entry. Raises `Unauthorized` for an answer that
-        this key has not signed, as a torn or altered upload is, `Busy` while it is being checked
-        or too many are, `Transient` where a worker died: all of them leave the commit open.
+        What the operator key has signed counts, a wrong list or path as much as a false entry,
+        and evidence that does not prove a certified identity. Raises `Unauthorized` for an
+        answer that this key has not signed, as a torn or altered upload is, `EvidenceError` for
+        certificates that can't be read, `Busy` while it is being checked or too many are,
+        `Transient` where a worker died: all of them leave the commit open.
         """
-        stored, challenge = await asyncio.to_thread(self._examine, commit, answer, signature)
-        if challenge is None:
+        stored, task = await asyncio.to_thread(self._examine, commit, answer)
+        if task is None:
             return stored
+        device, challenge = task
         with self._only(commit):
             verdict = await self._workers.run(
-                check_answer, self._backend, challenge, stored.roots, tuple(answer)
+                check_answer, self._backend, challenge, stored.roots, answer.openings
             )
-        judged = _judge(stored, challenge, answer, signature, verdict)
-        judged = await asyncio.to_thread(self._store.save_verdict, judged)
+            if verdict.accepted and device.is_certified:
+                verdict = await self._workers.run(
+                    check_identity,
+                    device.identity,
+                    answer.evidence,
+                    challenge.message.seed,
+                    self._market.head.timestamp,
+                    self.rules.maker,
+                )
+        judged = _judge(stored, challenge, answer, verdict)
+        recorded = self._market.attestation_epoch(device.device)
+        judged = await asyncio.to_thread(
+            self._store.save_verdict, judged, answer.evidence, recorded or 0
+        )
         log.info(
             "openings checked",
             device=stored.message.device.hex(),
@@ -283,9 +298,9 @@ class Attest:
         return judged
 
     def _examine(
-        self, commit: bytes, answer: Sequence[Opening | LaneOpening], signature: bytes
-    ) -> tuple[StoredCommit, Challenge | None]:
-        """The commit of an answer, and its challenge unless the verdict is known."""
+        self, commit: bytes, answer: Answer
+    ) -> tuple[StoredCommit, tuple[Device, Challenge] | None]:
+        """The commit of an answer, with its device and challenge unless the verdict is known."""
         stored = self._store.commit(commit)
         if stored is None:
             raise NotFound("this oracle has no such commit", "Post the commit first.")
@@ -295,9 +310,14 @@ class Attest:
         challenge = self._store.challenge(device.device, stored.message.seed)
         if challenge is None:
             raise NotFound("nothing has been asked of this commit", "Post the commit again.")
-        message = messages.Open(commit, challenge.message.secret_hash, answer_hash(answer))
-        self._check_signer(device, message, signature)
-        return stored, challenge
+        message = messages.Open(
+            commit,
+            challenge.message.secret_hash,
+            answer_hash(answer.openings),
+            answer.evidence_hash,
+        )
+        self._check_signer(device, message, answer.signature)
+        return stored, (device, challenge)
 
     @contextmanager
     def _only(self, commit: bytes) -> Iterator[None]:
@@ -345,6 +365,7 @@ class Attest:
             stored.ops_per_second,
             stored.elapsed_ms,
             stored.openings,
+            stored.evidence,
         )
         return DeviceObservation(
             device=device,
@@ -353,6 +374,7 @@ class Attest:
             ops_per_second=stored.ops_per_second,
             elapsed_ms=stored.elapsed_ms,
             openings=stored.openings,
+            evidence=stored.evidence,
             oracle=self._member.identity(),
             signature=self._member.sign(message.digest(self._market.domain("OracleCommittee"))),
         )
@@ -447,8 +469,7 @@ def _check_commit(
 def _judge(
     stored: StoredCommit,
     challenge: Challenge,
-    answer: Sequence[Opening | LaneOpening],
-    signature: bytes,
+    answer: Answer,
     verdict: Verdict,
 ) -> StoredCommit:
     """The commit with the verdict on it, and what it proves."""
@@ -465,7 +486,8 @@ def _judge(
         reason=verdict.reason,
         ops_per_second=min(ops, _MOST),
         bytes_per_second=min(bandwidth, _MOST),
-        openings=openings_hash(one for one in answer if isinstance(one, Opening)),
-        answer=answer_hash(answer),
-        answer_signature=signature,
+        openings=openings_hash(one for one in answer.openings if isinstance(one, Opening)),
+        answer=answer_hash(answer.openings),
+        answer_signature=answer.signature,
+        evidence=answer.evidence_hash,
     )

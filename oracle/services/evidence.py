@@ -1,10 +1,15 @@
 """Ask cards for evidence of who made them, and check evidence that others hand in."""
 
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from oracle.adapters.gpu.device import Device
+import structlog
+
+from oracle.adapters.gpu.device import Device, NoEvidence
 from oracle.domain.evidence import (
+    NONCE_BYTES,
+    NVIDIA,
     Evidence,
     EvidenceError,
     Fault,
@@ -14,6 +19,8 @@ from oracle.domain.evidence import (
     read_report,
 )
 from oracle.errors import ClearworkError
+
+log = structlog.get_logger()
 
 NOT_PROVED = (
     "that no certificate was revoked since: no revocation list was asked",
@@ -51,6 +58,23 @@ def collect_evidence(
         except ClearworkError as error:
             reasons.append(error)
     return proven, reasons
+
+
+def find_identity(device: Device, at: int, root: bytes = NVIDIA) -> bytes:
+    """What a device's id is made of: the key burnt into the card where it proves one to us now,
+    else the keccak of its UUID. `at` and `root` as in `identify`.
+
+    Raises `Transient` where the card does not answer.
+    """
+    inventory = device.inventory
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    try:
+        card = identify(device.evidence(nonce), nonce, at, root)
+    except (NoEvidence, EvidenceError) as error:
+        log.info("identity by UUID", uuid=inventory.uuid, reason=str(error), remedy=error.remedy)
+        return inventory.identity
+    log.info("identity by card", uuid=inventory.uuid, chip=card.chip, serial=card.serial)
+    return card.device_key
 
 
 def check_evidence(cards: Sequence[Evidence], nonce: bytes | None, at: int) -> list[Identity]:

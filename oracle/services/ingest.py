@@ -1,18 +1,18 @@
 """Ingest: what providers' agents send, checked and durable before it is acknowledged."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from oracle.adapters.chain.market import Market
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
+from oracle.domain.admission import Admission, is_slice
 from oracle.domain.attestation import device_id
 from oracle.domain.canonical import Value
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import Beat, Device, Outcome, Sample
 from oracle.domain.recovery import recover
-from oracle.domain.slices import open_classes
 from oracle.errors import BadInput, ClearworkError, NotFound, Transient, Unauthorized
 
 log = structlog.get_logger()
@@ -26,11 +26,10 @@ Receipt = tuple[Outcome, str]
 class Ingest:
     """Takes registrations, heartbeats and usage samples."""
 
-    def __init__(self, store: Store, market: Market, for_slices: Collection[int] = ()) -> None:
+    def __init__(self, store: Store, market: Market, admission: Admission) -> None:
         self._store = store
         self._market = market
-        # classes that MIG instances and virtual GPUs may enter
-        self._for_slices = for_slices
+        self._admission = admission
 
     def register(
         self,
@@ -42,15 +41,20 @@ class Ingest:
         """Enter a device that its provider's operator key presents, or update it.
 
         Raises `NotFound` for an unknown provider, `Unauthorized` for another signer, `BadInput`
-        for a slice of a card where no class takes slices.
+        for a device that no class is open to.
         """
         digest = message.digest(self._market.domain(REGISTRY))
         self._check_operator(message.provider, digest, signature)
         classes = self._market.classes()
-        if classes and not open_classes(inventory, classes, self._for_slices):
+        if classes and not self._admission.classes(message.identity, inventory, classes):
+            if is_slice(inventory):
+                raise BadInput(
+                    "this is a slice of a card, and all device classes are for whole ones",
+                    "Offer the whole card: end MIG mode, or register on the machine that owns it.",
+                )
             raise BadInput(
-                "this is a slice of a card, and all device classes are for whole ones",
-                "Offer the whole card: end MIG mode, or register on the machine that owns it.",
+                "all device classes are for cards that prove who made them",
+                "Switch the card's confidential mode on, then start the agent again.",
             )
         device = Device(
             device=device_id(message.identity, message.provider),

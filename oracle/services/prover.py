@@ -16,6 +16,7 @@ import structlog
 
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.gpu.backend import Backend
+from oracle.adapters.gpu.device import Device
 from oracle.adapters.oracle_client import OracleClient
 from oracle.adapters.signer import Signer
 from oracle.adapters.store.agent_state import AgentState
@@ -23,7 +24,8 @@ from oracle.api.schemas import (
     AckView,
     ChallengeView,
     CommitBody,
-    EvidenceView,
+    ContradictionView,
+    EvidenceBody,
     LaneBody,
     LanesBody,
     LeafView,
@@ -46,9 +48,11 @@ from oracle.domain.attestation import (
 from oracle.domain.attestation.challenge import KEEP_EPOCHS
 from oracle.domain.attestation.plan import LANE_BYTES, OPERATIONS_PER_HASH
 from oracle.domain.attestation.rate import MAX_QUERIES
+from oracle.domain.evidence import Evidence
 from oracle.domain.hashing import keccak
 from oracle.domain.market import NOBODY
 from oracle.domain.messages import Ack, Challenge, Commit, Domain, Message, Open, Query, WalkCommit
+from oracle.domain.records import NO_EVIDENCE
 from oracle.domain.recovery import recover
 from oracle.errors import BadInput, Conflict, NotFound, Transient, Unauthorized
 from oracle.services.prove import Proof, WalkProof, memory_needed, prove, prove_walk
@@ -94,7 +98,9 @@ class Prover:
         chain: Chain,
         state: AgentState,
         limits: Limits,
+        card: Device | None = None,
     ) -> None:
+        """`card` proves its identity with every answer; None for a device that can't."""
         self._provider = provider
         self._device = device
         self._backend = backend
@@ -102,18 +108,21 @@ class Prover:
         self._chain = chain
         self._state = state
         self._limits = limits
+        self._card = card
         self._registry = Domain(chain.chain_id, chain.deployment.address("DeviceRegistry"))
         self._computing = asyncio.Lock()
         self._work: dict[tuple[int, bytes, Shape], asyncio.Task[_Signed]] = {}
         self._proofs: OrderedDict[bytes, Proof] = OrderedDict()
         self._opening = threading.Lock()
+        self._asking = threading.Lock()
 
     async def answer(self, oracle: OracleClient, view: ChallengeView) -> VerdictView | None:
         """Commit to a challenge and open what the oracle's secret draws; its verdict.
 
         None before the epoch's beacon is on chain. Raises `BadInput` for a challenge that no
         member signed, is not the chain's or asks for too much, `Contradiction` for an oracle that
-        breaks its word, `Conflict` where the commit is not taken, and what the network brings.
+        breaks its word, `Conflict` where the commit is not taken, `NoEvidence` for a card that
+        can't prove its identity any more, and what the network brings.
         """
         seed = await self._seed(view.epoch)
         if seed is None:
@@ -126,7 +135,9 @@ class Prover:
         ack = await oracle.commit(signed.body)
         name = signed.commit.struct_hash()
         await asyncio.to_thread(self._check_ack, oracle.url, view, name, ack)
-        answer = await asyncio.to_thread(self._open, challenge, signed, ack.secret)
+        # after the commit, because the card takes its time
+        evidence = await asyncio.to_thread(self._evidence, view.epoch, seed)
+        answer = await asyncio.to_thread(self._open, challenge, signed, ack.secret, evidence)
         return await oracle.open(answer)
 
     def open_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
@@ -224,7 +235,7 @@ class Prover:
         second: ChallengeView | None = None,
         ack: AckView | None = None,
     ) -> Contradiction:
-        evidence = EvidenceView(
+        evidence = ContradictionView(
             oracle=url,
             epoch=challenge.epoch,
             reason=reason,
@@ -281,26 +292,41 @@ class Prover:
         )
         return _Signed(commit, WalkBody.of(commit, self._sign(commit)), proof)
 
+    def _evidence(self, epoch: int, seed: bytes) -> Evidence | None:
+        """What the card signs for a seed: once, so that all oracles get the same."""
+        if self._card is None:
+            return None
+        with self._asking:
+            kept = self._state.card_evidence(seed)
+            if kept is None:
+                kept = self._card.evidence(seed)
+                self._state.save_card_evidence(seed, epoch, kept, KEEP_EPOCHS)
+        return kept
+
     def _open(
-        self, challenge: Challenge, signed: _Signed, secret: bytes
+        self, challenge: Challenge, signed: _Signed, secret: bytes, evidence: Evidence | None
     ) -> OpeningsBody | LanesBody:
         """The signed answer to a query."""
         name, proof = signed.commit.struct_hash(), signed.proof
+        shown = EvidenceBody.of(evidence) if evidence else None
+        evidence_hash = evidence.hash() if evidence else NO_EVIDENCE
         if isinstance(proof, WalkProof):
             drawn = walk.draw_lanes(proof.commitment, secret, challenge.queries, proof.dims)
             lanes = proof.answer(drawn)
-            message = Open(name, challenge.secret_hash, answer_hash(lanes))
+            message = Open(name, challenge.secret_hash, answer_hash(lanes), evidence_hash)
             return LanesBody(
                 commit=name,
                 openings=[LaneBody.of(one) for one in lanes],
+                evidence=shown,
                 signature=self._sign(message),
             )
         asked = draw_queries(proof.final_seed, secret, challenge.queries, proof.dims)
         entries = proof.answer(asked)
-        message = Open(name, challenge.secret_hash, answer_hash(entries))
+        message = Open(name, challenge.secret_hash, answer_hash(entries), evidence_hash)
         return OpeningsBody(
             commit=name,
             openings=[OpeningBody.of(one) for one in entries],
+            evidence=shown,
             signature=self._sign(message),
         )
 

@@ -1,6 +1,6 @@
 """Record: turn the oracles' observations of a device into its entry in the registry."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -8,6 +8,7 @@ from oracle.adapters.chain.market import Market
 from oracle.adapters.peers import Peer
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
+from oracle.domain.admission import Admission
 from oracle.domain.market import DeviceClass
 from oracle.domain.proposals import (
     DeviceObservation,
@@ -17,7 +18,6 @@ from oracle.domain.proposals import (
 )
 from oracle.domain.records import Device, Statement
 from oracle.domain.renewal import RenewalRules, is_due
-from oracle.domain.slices import open_classes
 from oracle.errors import BadInput, ClearworkError, Conflict, NotFound
 from oracle.faults import reach
 from oracle.services.attest import REGISTRY, Attest
@@ -44,7 +44,7 @@ class Record:
         outbox: Outbox,
         attest: Attest,
         rules: RenewalRules,
-        for_slices: Collection[int] = (),
+        admission: Admission,
     ) -> None:
         self._store = store
         self._market = market
@@ -54,8 +54,7 @@ class Record:
         self._outbox = outbox
         self._attest = attest
         self._rules = rules
-        # classes that MIG instances and virtual GPUs may enter
-        self._for_slices = for_slices
+        self._admission = admission
         self._settled: dict[str, None] = {}
 
     def is_recorded(self, device: bytes, epoch: int) -> bool:
@@ -136,9 +135,10 @@ class Record:
         registry says the same already for long enough.
         """
         own = self._attest.observation(proposal.device, proposal.epoch)
-        if any(seen.commit != own.commit for seen in proposal.observations):
+        checked = (own.commit, own.evidence)
+        if any((seen.commit, seen.evidence) != checked for seen in proposal.observations):
             raise BadInput(
-                "the proposal is about another commit than the one this oracle checked",
+                "the proposal is about another commit or evidence than this oracle checked",
                 "The provider told oracles different things: leave it out of this epoch.",
             )
         result = self._derive(proposal)
@@ -161,7 +161,8 @@ class Record:
     # --- helpers ------------------------------------------------------------------------------
 
     def _gather(self, device: bytes, epoch: int) -> list[DeviceObservation]:
-        """Signed observations of the commit that this oracle accepted, one per member."""
+        """Signed observations of the commit and evidence that this oracle accepted, one per
+        member."""
         own = self._attest.observation(device, epoch)
         found = {own.oracle: own}
         for peer in self._peers:
@@ -171,7 +172,7 @@ class Record:
             except ClearworkError as error:
                 log.debug("no observation", peer=peer.url, reason=str(error))
                 continue
-            if seen.commit == own.commit:
+            if (seen.commit, seen.evidence) == (own.commit, own.evidence):
                 found[seen.oracle] = seen
         return list(found.values())
 
@@ -223,7 +224,7 @@ class Record:
         )
 
     def _classes(self, device: Device) -> list[DeviceClass]:
-        return open_classes(device.inventory, self._market.classes(), self._for_slices)
+        return self._admission.classes(device.identity, device.inventory, self._market.classes())
 
     def _tells(self, device: bytes, device_class: int, ops_per_second: int) -> bool:
         entry, now = self._market.device(device), self._market.head.timestamp
@@ -273,6 +274,7 @@ def encode(proposal: DeviceProposal) -> dict[str, object]:
                 seen.ops_per_second,
                 seen.elapsed_ms,
                 seen.openings.hex(),
+                seen.evidence.hex(),
                 seen.oracle,
                 seen.signature.hex(),
             ]
@@ -298,9 +300,10 @@ def decode(stored: dict[str, object]) -> DeviceProposal:
                 ops_per_second=ops,
                 elapsed_ms=elapsed,
                 openings=bytes.fromhex(openings),
+                evidence=bytes.fromhex(evidence),
                 oracle=oracle,
                 signature=bytes.fromhex(signature),
             )
-            for commit, ops, elapsed, openings, oracle, signature in rows
+            for commit, ops, elapsed, openings, evidence, oracle, signature in rows
         ),
     )

@@ -1,4 +1,4 @@
-"""The verifier's side: check a commit and the entries or lanes it was asked to open.
+"""The verifier's side: check a commit, the entries or lanes opened, and the card's identity.
 
 Pure functions: the caller brings the clock, the signature check and the challenge it issued.
 """
@@ -23,6 +23,7 @@ from oracle.domain.attestation import (
     row_key,
     walk,
 )
+from oracle.domain.evidence import Evidence, EvidenceError, identify
 from oracle.domain.messages import Commit, WalkCommit
 from oracle.domain.records import Challenge
 
@@ -36,18 +37,21 @@ class Fault(Enum):
     PATH = "a leaf is not under its root"
     ENTRY = "an entry is not the product"
     LANE = "a lane does not end there"
+    IDENTITY = "the card does not prove who it is"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Outcome of a check: accepted, or the first fault and where it is.
 
-    `query` is the place of the fault in a chain, `lane` in a walk, where it has one.
+    `query` is the place of the fault in a chain, `lane` in a walk, `detail` what is wrong with
+    evidence.
     """
 
     fault: Fault | None = None
     query: Query | None = None
     lane: int | None = None
+    detail: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -64,6 +68,8 @@ class Verdict:
             where = f" (round {self.query.round}, i {self.query.i}, j {self.query.j})"
         elif self.lane is not None:
             where = f" (lane {self.lane})"
+        elif self.detail:
+            where = f" ({self.detail})"
         return self.fault.value + where
 
 
@@ -228,6 +234,24 @@ def check_answer(
         return check_lanes(backend, shape, seed, seed, root, secret, queries, lanes)
     entries = [one for one in answer if isinstance(one, Opening)]
     return check_openings(backend, shape, seed, roots, secret, queries, entries)
+
+
+def check_identity(
+    identity: bytes, evidence: Evidence | None, nonce: bytes, at: int, root: bytes
+) -> Verdict:
+    """Whether `evidence` proves that `identity` is the key of a card that was there.
+
+    `nonce` is the challenge's seed, so that it can't be older; `at` and `root` as in `identify`.
+    """
+    if evidence is None:
+        return Verdict(Fault.IDENTITY, detail="no evidence came with the answer")
+    try:
+        card = identify(evidence, nonce, at, root)
+    except EvidenceError as error:
+        return Verdict(Fault.IDENTITY, detail=str(error))
+    if card.device_key != identity:
+        return Verdict(Fault.IDENTITY, detail=f"it is the card 0x{card.device_key.hex()}")
+    return ACCEPTED
 
 
 def _expected_bytes(

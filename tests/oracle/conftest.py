@@ -23,15 +23,19 @@ from oracle.adapters.peers import Peer
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.api.app import create_app
 from oracle.api.node import Node
-from oracle.api.schemas import OpeningBody
+from oracle.api.schemas import EvidenceBody, OpeningBody, OpeningsBody
 from oracle.domain import messages
+from oracle.domain.admission import uuid_identity
 from oracle.domain.attestation import Dims, Opening, answer_hash, device_id, draw_queries
 from oracle.domain.canonical import canonical_hash
+from oracle.domain.evidence import Evidence
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Domain, Message
+from oracle.domain.records import NO_EVIDENCE
 from oracle.services.prove import Proof, prove
 from oracle.settings import Settings
 from scripts._anvil import anvil, test_key
+from tests.oracle.evidence.forge import Card
 
 ROOT = Path(__file__).parents[2]
 UNIT = 10**18
@@ -130,15 +134,23 @@ class Machine:
 
     live: Live
     provider: int
-    identity: bytes = field(default_factory=lambda: keccak(b"machine"))
+    # without a card that proves who made it
+    uuid: str = "machine"
     memory_mb: int = 1_024
     # entries that oracles ask for
     queries: int = QUERIES
     ops_per_second: int = 10**9
-    inventory: dict[str, Any] = field(
-        default_factory=lambda: {"name": "test machine", "mig": False}
-    )
+    hardware: dict[str, Any] = field(default_factory=lambda: {"name": "test machine", "mig": False})
+    card: Card | None = None
     seq: int = 0
+
+    @property
+    def identity(self) -> bytes:
+        return self.card.device_key if self.card else uuid_identity(self.uuid)
+
+    @property
+    def inventory(self) -> dict[str, Any]:
+        return {"uuid": self.uuid, **self.hardware}
 
     @property
     def device(self) -> bytes:
@@ -227,16 +239,24 @@ class Machine:
         """The signed answer to a query."""
         secret = bytes.fromhex(ack["secret"][2:])
         asked = draw_queries(proof.final_seed, secret, self.queries, proof.dims)
-        return self.opened(ack, proof.answer(asked))
+        evidence = self.card.evidence(proof.seed) if self.card else None
+        return self.opened(ack, proof.answer(asked), evidence)
 
-    def opened(self, ack: dict[str, Any], openings: list[Opening]) -> dict[str, Any]:
+    def opened(
+        self, ack: dict[str, Any], openings: list[Opening], evidence: Evidence | None = None
+    ) -> dict[str, Any]:
         """Any answer, signed."""
         commit = bytes.fromhex(ack["commit"][2:])
         secret_hash = keccak(bytes.fromhex(ack["secret"][2:]))
-        message = messages.Open(commit, secret_hash, answer_hash(openings))
-        bodies = [OpeningBody.of(one).model_dump(mode="json") for one in openings]
-        signature = self._signed(message, "DeviceRegistry")
-        return {"commit": ack["commit"], "openings": bodies, "signature": signature}
+        evidence_hash = evidence.hash() if evidence else NO_EVIDENCE
+        message = messages.Open(commit, secret_hash, answer_hash(openings), evidence_hash)
+        body = OpeningsBody(
+            commit=commit,
+            openings=[OpeningBody.of(one) for one in openings],
+            evidence=EvidenceBody.of(evidence) if evidence else None,
+            signature=self.live.sign(self.live.operator, message, "DeviceRegistry"),
+        )
+        return body.model_dump(mode="json")
 
     def _signed(self, message: Message, contract: str) -> str:
         return "0x" + self.live.sign(self.live.operator, message, contract).hex()

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from oracle.domain.admission import uuid_identity
 from oracle.domain.canonical import Value, canonical_hash
 from oracle.domain.evidence import Evidence
-from oracle.domain.hashing import keccak
 from oracle.errors import Misconfigured
 
 Telemetry = dict[str, int | None]
@@ -40,8 +40,8 @@ class Inventory:
 
     @property
     def identity(self) -> bytes:
-        """What the device id is made of where a card has no attestation key: keccak of the UUID."""
-        return keccak(self.uuid.encode())
+        """What the device id is made of where a card can't prove who made it."""
+        return uuid_identity(self.uuid)
 
     @property
     def document(self) -> dict[str, Value]:

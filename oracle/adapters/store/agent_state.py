@@ -1,8 +1,8 @@
 """What a provider's agent must not forget over a restart, in one SQLite file.
 
 Sequence numbers that were used, messages that an oracle has not taken yet, the commits that
-were signed, the challenges that oracles signed, what was last reported of each job, its receipt,
-and the customers' vouchers.
+were signed, the card's evidence, the challenges that oracles signed, what was last reported of
+each job, its receipt, and the customers' vouchers.
 """
 
 import sqlite3
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oracle.domain.evidence import Evidence
 from oracle.domain.messages import Voucher
 from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import Conflict, Fatal
@@ -27,6 +28,9 @@ CREATE TABLE IF NOT EXISTS signed_commit (id BLOB PRIMARY KEY, epoch INTEGER, bo
 CREATE TABLE IF NOT EXISTS challenge (
     oracle TEXT NOT NULL, seed BLOB NOT NULL, epoch INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (oracle, seed)
+);
+CREATE TABLE IF NOT EXISTS card_evidence (
+    seed BLOB PRIMARY KEY, epoch INTEGER NOT NULL, report BLOB NOT NULL, chain BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS evidence (
     oracle TEXT NOT NULL, epoch INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (oracle, epoch)
@@ -161,6 +165,23 @@ class AgentState:
                 "SELECT body FROM signed_commit WHERE id = ?", (commit,)
             ).fetchone()
         return row[0] if row else None
+
+    def save_card_evidence(self, seed: bytes, epoch: int, evidence: Evidence, keep: int) -> None:
+        """Keep what the card signed for a seed; the newest `keep` epochs stay."""
+        with self._lock, self._db:
+            self._db.execute(
+                "INSERT OR IGNORE INTO card_evidence VALUES (?, ?, ?, ?)",
+                (seed, epoch, evidence.report, evidence.chain),
+            )
+            self._db.execute("DELETE FROM card_evidence WHERE epoch <= ?", (epoch - keep,))
+
+    def card_evidence(self, seed: bytes) -> Evidence | None:
+        """What the card signed for a seed, if it is still kept."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT report, chain FROM card_evidence WHERE seed = ?", (seed,)
+            ).fetchone()
+        return Evidence(*row) if row else None
 
     # --- what oracles signed ------------------------------------------------------------------
 

@@ -17,12 +17,14 @@ from oracle.adapters.store.database import Database
 from oracle.api.schemas import ExecutionReceiptBody
 from oracle.domain import messages
 from oracle.domain.attestation import Mode
+from oracle.domain.evidence import Evidence
 from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
 from oracle.domain.hashing import keccak
 from oracle.domain.offers import ListedOffer, SignedOffer, Wanted
 from oracle.domain.proposals import SignedBatch
 from oracle.domain.receipts import JobStatus
 from oracle.domain.records import (
+    NO_EVIDENCE,
     Attempt,
     Beat,
     Challenge,
@@ -202,11 +204,17 @@ class Store:
             row = connection.execute(query.limit(1)).one_or_none()
         return _commit(row) if row else None
 
-    def save_verdict(self, commit: StoredCommit) -> StoredCommit:
-        """Store the verdict on a commit; returns the one that stands, which is the first."""
+    def save_verdict(
+        self, commit: StoredCommit, evidence: Evidence | None = None, keep_from: int = 0
+    ) -> StoredCommit:
+        """Store the verdict on a commit; returns the one that stands, which is the first.
+
+        `evidence` is kept with a verdict that accepts; its device's of epochs before
+        `keep_from` goes.
+        """
         columns = tables.commits.c
         with self._database.write() as connection:
-            connection.execute(
+            changed = connection.execute(
                 update(tables.commits)
                 .where(columns.commit == commit.commit, columns.accepted.is_(None))
                 .values(
@@ -217,10 +225,20 @@ class Store:
                     openings=commit.openings,
                     answer=commit.answer,
                     answer_signature=commit.answer_signature,
+                    evidence=None if commit.evidence == NO_EVIDENCE else commit.evidence,
                 )
             )
+            if changed.rowcount and commit.accepted and evidence is not None:
+                _save_evidence(connection, commit, evidence, keep_from)
             query = select(tables.commits).where(columns.commit == commit.commit)
             return _commit(connection.execute(query).one())
+
+    def evidence(self, evidence_hash: bytes) -> Evidence | None:
+        """Evidence by its hash, as it stands in the registry."""
+        query = select(tables.evidence).where(tables.evidence.c.hash == evidence_hash)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return Evidence(row.report, row.chain) if row else None
 
     def commits(self, after: int, limit: int, *, walks: bool = False) -> list[StoredCommit]:
         """Commits to chains, or to walks, in order of arrival, those behind position `after`."""
@@ -885,6 +903,24 @@ def _challenge(row: Row[Any]) -> Challenge:
     return Challenge(messages.Challenge(**{name: getattr(row, name) for name in names}), row.secret)
 
 
+def _save_evidence(
+    connection: Connection, commit: StoredCommit, evidence: Evidence, keep_from: int
+) -> None:
+    columns = tables.evidence.c
+    device, epoch = commit.message.device, commit.message.epoch
+    connection.execute(
+        delete(tables.evidence).where(columns.device == device, columns.epoch < keep_from)
+    )
+    values = {
+        "hash": commit.evidence,
+        "device": device,
+        "epoch": epoch,
+        "report": evidence.report,
+        "chain": evidence.chain,
+    }
+    connection.execute(insert(tables.evidence).values(values).on_conflict_do_nothing())
+
+
 def _commit(row: Row[Any]) -> StoredCommit:
     kind = messages.WalkCommit if row.mode == Mode.RESIDENCY else messages.Commit
     message = kind(
@@ -919,6 +955,7 @@ def _commit(row: Row[Any]) -> StoredCommit:
         row.openings,
         row.answer,
         row.answer_signature,
+        row.evidence or NO_EVIDENCE,
         row.id,
     )
 

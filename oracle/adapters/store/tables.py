@@ -111,9 +111,23 @@ commits = Table(
     # what the operator key has signed as its answer
     Column("answer", LargeBinary(32)),
     Column("answer_signature", LargeBinary(65)),
+    # hash of the evidence that came with it; null for a device that proves no identity
+    Column("evidence", LargeBinary(32)),
     UniqueConstraint("device", "seed"),
     Index(None, "device", "epoch"),
     sqlite_autoincrement=True,
+)
+
+# what proved the identity of a device, by the hash that the registry has
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("device", LargeBinary(32), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("report", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    Index(None, "device", "epoch"),
 )
 
 heartbeats = Table(

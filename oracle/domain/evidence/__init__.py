@@ -6,13 +6,21 @@ how they lie in a file. Source: specification "GPU attestation", section 4; DMTF
 (SPDM); RFC 5280 (certificates).
 """
 
-from oracle.domain.evidence.chain import NVIDIA, Certificate, read_chain, verify_chain
+from oracle.domain.evidence.chain import (
+    MAX_CHAIN_BYTES,
+    NVIDIA,
+    Certificate,
+    read_chain,
+    verify_chain,
+)
 from oracle.domain.evidence.document import read_evidence, write_evidence
 from oracle.domain.evidence.faults import EvidenceError, Fault
 from oracle.domain.evidence.identity import Evidence, Identity, find_duplicates, identify
-from oracle.domain.evidence.report import NONCE_BYTES, Report, read_report
+from oracle.domain.evidence.report import MAX_REPORT_BYTES, NONCE_BYTES, Report, read_report
 
 __all__ = [
+    "MAX_CHAIN_BYTES",
+    "MAX_REPORT_BYTES",
     "NONCE_BYTES",
     "NVIDIA",
     "Certificate",

@@ -103,8 +103,8 @@ def verify_chain(
     of the last one. Raises `EvidenceError`.
     """
     authorities = _authorities(tuple(ders[2:]), root)
-    device = _read(ders[1], 1)
-    leaf = _read(ders[0], 0)
+    device = read_certificate(ders[1], 1)
+    leaf = read_certificate(ders[0], 0)
     chain = (leaf, device, *authorities)
     _check_issued(device, authorities[0], 1)
     _check_issued(leaf, device, 0)
@@ -135,7 +135,7 @@ def _authorities(ders: tuple[bytes, ...], root: bytes) -> tuple[Certificate, ...
         raise EvidenceError(
             Fault.UNKNOWN_ROOT, f"the last certificate is {sha256(ders[-1]).hexdigest()}"
         )
-    chain = tuple(_read(der, place) for place, der in enumerate(ders, start=2))
+    chain = tuple(read_certificate(der, place) for place, der in enumerate(ders, start=2))
     for place, (subject, issuer) in enumerate(pairwise(chain), start=2):
         _check_issued(subject, issuer, place)
     return chain
@@ -155,7 +155,8 @@ def _check_issued(subject: Certificate, issuer: Certificate, place: int) -> None
         _broken(place, "is not signed by the next one")
 
 
-def _read(der: bytes, place: int) -> Certificate:
+def read_certificate(der: bytes, place: int) -> Certificate:
+    """The certificate at `place` of a chain, whoever issued it. Raises `EvidenceError`."""
     try:
         return _parse(der, place)
     except (

@@ -38,16 +38,16 @@ def read_evidence(text: bytes) -> list[Evidence]:
     ]
 
 
-def write_evidence(cards: Iterable[tuple[str, Evidence]]) -> str:
-    """The file of these cards, each with the name of its architecture."""
+def write_evidence(cards: Iterable[Evidence]) -> str:
+    """The file of these cards. Raises `EvidenceError` for what can't be read."""
     document = [
         {
-            "arch": architecture.upper(),
+            "arch": evidence.architecture().upper(),
             "certificate": b64encode(evidence.chain).decode(),
             "evidence": b64encode(evidence.report).decode(),
             "nonce": read_report(evidence.report).nonce.hex(),
         }
-        for architecture, evidence in cards
+        for evidence in cards
     ]
     return json.dumps(document, indent=2) + "\n"
 

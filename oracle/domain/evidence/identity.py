@@ -1,6 +1,6 @@
 """What evidence proves: which card signed it, with what firmware, for whose nonce."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -9,7 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
 from oracle.domain.canonical import Value
-from oracle.domain.evidence.chain import NVIDIA, Certificate, read_chain, verify_chain
+from oracle.domain.evidence.chain import (
+    NVIDIA,
+    Certificate,
+    read_certificate,
+    read_chain,
+    verify_chain,
+)
 from oracle.domain.evidence.faults import EvidenceError, Fault
 from oracle.domain.evidence.report import Report, read_report
 from oracle.domain.hashing import keccak
@@ -26,6 +32,17 @@ class Evidence:
     report: bytes
     chain: bytes
 
+    def hash(self) -> bytes:
+        """keccak(keccak(report) || keccak(DER of all certificates, the leaf first)).
+
+        Raises `EvidenceError` for a chain that can't be read.
+        """
+        return _hash(self.report, read_chain(self.chain))
+
+    def architecture(self) -> str:
+        """The family that the card's certificate names, unverified. Raises `EvidenceError`."""
+        return _chip(read_certificate(read_chain(self.chain)[1], 1))[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -36,8 +53,7 @@ class Identity:
     key that signed the report; the card makes another one for other firmware. `serial`, `chip`
     and `maker` are as the maker certified them; `firmware` (SHA-384) is what the card's boot ROM
     measured; versions, board and `measurements` (keccak of the record) are what that firmware
-    signed. `evidence_hash` is
-    keccak(keccak(report) || keccak(DER of all certificates, the leaf first)).
+    signed. `evidence_hash` is that of `Evidence.hash`.
     """
 
     device_key: bytes
@@ -98,7 +114,7 @@ def identify(evidence: Evidence, nonce: bytes, at: int, root: bytes = NVIDIA) ->
         measurements=keccak(report.record),
         measurement_count=len(report.measurements),
         nonce=nonce,
-        evidence_hash=keccak(keccak(evidence.report) + keccak(b"".join(ders))),
+        evidence_hash=_hash(evidence.report, ders),
     )
 
 
@@ -114,6 +130,10 @@ def find_duplicates(identities: Iterable[Identity]) -> dict[int, int]:
         for key in keys:
             first.setdefault(key, place)
     return repeated
+
+
+def _hash(report: bytes, ders: Sequence[bytes]) -> bytes:
+    return keccak(keccak(report) + keccak(b"".join(ders)))
 
 
 def _check_signature(report: Report, leaf: Certificate) -> None:

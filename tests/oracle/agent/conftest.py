@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from oracle.adapters.chain.deployment import Deployment
-from oracle.adapters.gpu.device import HostDevice
+from oracle.adapters.gpu.device import Device, HostDevice
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.adapters.oracle_client import OracleClient
 from oracle.adapters.signer.keystore import KeystoreSigner
@@ -236,12 +236,14 @@ class LocalOracle:
 
         @app.post("/v1/commits")
         def commit(body: CommitBody) -> AckView:
-            view = self._acknowledge(body)
+            self._check_in_time(body)
+            # before it is acknowledged: then a test may change what is asked for
             assert check_commit(body.message(), body.roots, self._expected(body)).accepted
-            return view
+            return self._acknowledge(body)
 
         @app.post("/v1/walks")
         def walk_commit(body: WalkBody) -> AckView:
+            self._check_in_time(body)
             assert (body.entries, body.lanes, body.steps, body.depth) == shape_numbers(self.walk)
             return self._acknowledge(body)
 
@@ -288,10 +290,12 @@ class LocalOracle:
 
         return app
 
-    def _acknowledge(self, body: CommitBody | WalkBody) -> AckView:
+    def _check_in_time(self, body: CommitBody | WalkBody) -> None:
         if self.late or body.epoch != self.epoch:
             self.missed.add(body.epoch)
             raise Conflict("the challenge expired", "be faster")
+
+    def _acknowledge(self, body: CommitBody | WalkBody) -> AckView:
         message = body.message()
         assert recover(message.digest(self.registry), body.signature) == self.operator
         if body not in self.commits:
@@ -317,7 +321,8 @@ class LocalOracle:
     def _judge(
         self, body: OpeningsBody | LanesBody, opened: Sequence[Any], verdict: Verdict
     ) -> VerdictView:
-        message = Open(body.commit, keccak(self.secret), answer_hash(opened))
+        evidence = body.answer().evidence_hash
+        message = Open(body.commit, keccak(self.secret), answer_hash(opened), evidence)
         assert recover(message.digest(self.registry), body.signature) == self.operator
         accepted = verdict.accepted and not self.unfair
         view = VerdictView(
@@ -394,6 +399,9 @@ class World:
     signer: KeystoreSigner
     oracles: list[LocalOracle]
     backend: Any = field(default_factory=CountingBackend)
+    device: Device = field(default_factory=lambda: HostDevice("CPU-test"))
+    # the card's own; by default the UUID's
+    identity: bytes | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     def agent(self) -> Agent:
@@ -412,7 +420,8 @@ class World:
         return Agent(
             config=config,
             backend=self.backend,
-            device=HostDevice("CPU-test"),
+            device=self.device,
+            identity=self.identity or self.device.inventory.identity,
             signer=self.signer,
             chain=self.chain,  # type: ignore[arg-type]
             state=state,

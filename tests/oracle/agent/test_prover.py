@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from oracle.adapters.oracle_client import OracleClient
 from oracle.adapters.problem import error_of
 from oracle.api.agent import public_app
-from oracle.api.schemas import EvidenceView, WalkBody
+from oracle.api.schemas import ContradictionView, WalkBody
 from oracle.domain.attestation import Dims, Mode
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Query
@@ -28,11 +28,11 @@ def _judged(world: Any, but: Any = None) -> bool:
     return all(oracle.verdicts for oracle in world.oracles if oracle is not but)
 
 
-def _evidence(agent: Any) -> list[EvidenceView]:
-    return [EvidenceView.model_validate_json(body) for body in agent.state.evidence()]
+def _evidence(agent: Any) -> list[ContradictionView]:
+    return [ContradictionView.model_validate_json(body) for body in agent.state.evidence()]
 
 
-def _until(world: Any, agent: Any, done: Callable[[], bool]) -> list[EvidenceView]:
+def _until(world: Any, agent: Any, done: Callable[[], bool]) -> list[ContradictionView]:
     """Run until something holds; what evidence the agent has then."""
     close, agent.state.close = agent.state.close, lambda: None
     world.run(done, agent)

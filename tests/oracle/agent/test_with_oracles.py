@@ -16,6 +16,7 @@ from oracle.adapters.oracle_client import OracleClient
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.agent_state import AgentState
 from oracle.api.schemas import JobUsageBody
+from oracle.domain.admission import uuid_identity
 from oracle.domain.receipts import JobStatus
 from oracle.services.agent import Agent, AgentConfig
 
@@ -70,6 +71,7 @@ def start_agent(live: Any, oracles: Any, tmp_path: Path) -> Iterator[Callable[..
             config=config,
             backend=backend,
             device=HostDevice("CPU-of-the-test"),
+            identity=uuid_identity("CPU-of-the-test"),
             signer=KeystoreSigner(live.operator),
             chain=live.chain,
             state=AgentState(config.state / "agent.db"),

@@ -81,7 +81,7 @@ def test_unknown_device_has_no_challenge(oracle: Oracle) -> None:
 def test_commit_of_an_unknown_device(oracle: Oracle, machine: Machine) -> None:
     challenge = ready(oracle, machine)
     _, body = machine.prove(challenge)
-    machine.identity = keccak(b"another")
+    machine.uuid = "another"
     body = body | {"device": "0x" + machine.device.hex()}
     refused(oracle, "/v1/commits", body, 404, "unknown device")
 
@@ -146,7 +146,7 @@ def test_answer_to_another_challenge(
 
 def test_replay_of_another_devices_commit(oracle: Oracle, machine: Machine, live: Live) -> None:
     ready(oracle, machine)
-    other = Machine(live, machine.provider, identity=keccak(b"other"))
+    other = Machine(live, machine.provider, uuid="other")
     challenge = ready(oracle, other)
     proof, _ = machine.prove(oracle.get(f"/v1/devices/0x{machine.device.hex()}/challenge"))
     replayed = other.commit_body(challenge, proof)

@@ -53,14 +53,21 @@ def test_usage_message_ignores_the_order_of_jobs() -> None:
     assert usage_message(CONFIG, 5, jobs) != usage_message(CONFIG, 5, jobs[:1])
 
 
-def proposal(*ops: int, commits: tuple[bytes, ...] = ()) -> DeviceProposal:
+def proposal(
+    *ops: int, commits: tuple[bytes, ...] = (), evidence: tuple[bytes, ...] = ()
+) -> DeviceProposal:
     commits = commits or (b"\x03" * 32,) * len(ops)
+    evidence = evidence or (b"\x05" * 32,) * len(ops)
     return DeviceProposal(
         DEVICE,
         5,
         tuple(
-            DeviceObservation(DEVICE, 5, commit, rate, 1_000 - rate, bytes([i] * 32), oracle, b"")
-            for i, (rate, commit, oracle) in enumerate(zip(ops, commits, ORACLES, strict=False))
+            DeviceObservation(
+                DEVICE, 5, commit, rate, 1_000 - rate, bytes([i] * 32), proof, oracle, b""
+            )
+            for i, (rate, commit, proof, oracle) in enumerate(
+                zip(ops, commits, evidence, ORACLES, strict=False)
+            )
         ),
     )
 
@@ -96,6 +103,14 @@ def test_observations_of_two_commits_are_refused() -> None:
     mixed = proposal(200, 200, commits=(b"\x03" * 32, b"\x04" * 32))
     with pytest.raises(BadInput, match="one commit"):
         aggregate_device(mixed, 1, bytes(32), 512, CLASSES)
+
+
+def test_observations_of_two_pieces_of_evidence_are_refused() -> None:
+    mixed = proposal(200, 200, evidence=(b"\x03" * 32, b"\x04" * 32))
+    with pytest.raises(BadInput, match="and evidence"):
+        aggregate_device(mixed, 1, bytes(32), 512, CLASSES)
+    same = aggregate_device(proposal(200, 200), 1, bytes(32), 512, CLASSES)
+    assert same.evidence == b"\x05" * 32
 
 
 # --- what the escrow would do with a receipt ------------------------------------------------

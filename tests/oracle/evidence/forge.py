@@ -10,10 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384, HashAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from oracle.domain.evidence import Evidence
+from oracle.domain.hashing import keccak
 
 LEAF, DEVICE, PROVISIONER, MODEL, ROOT = range(5)
 FIRMWARE = sha384(b"firmware").digest()
@@ -162,6 +163,31 @@ def forge(
     """Evidence of a new card, and the root that vouches for it."""
     chain = forge_chain(changes)
     return Evidence(forge_report(chain.keys[LEAF], **report), chain.pem), chain.root
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card that answers any nonce, and other cards of its maker."""
+
+    chain: Chain = field(default_factory=lambda: forge_chain())
+
+    @property
+    def root(self) -> bytes:
+        return self.chain.root
+
+    @property
+    def device_key(self) -> bytes:
+        public = self.chain.keys[DEVICE].public_key()
+        return keccak(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+    def evidence(self, nonce: bytes) -> Evidence:
+        return Evidence(forge_report(self.chain.keys[LEAF], nonce), self.chain.pem)
+
+    def sibling(self) -> "Card":
+        """Another card under the same authorities."""
+        keys = dict(enumerate(self.chain.keys))
+        made = forge_chain(keys={place: keys[place] for place in (PROVISIONER, MODEL, ROOT)})
+        return Card(Chain((*made.ders[:PROVISIONER], *self.chain.ders[PROVISIONER:]), made.keys))
 
 
 def pem_of(ders: Sequence[bytes]) -> bytes:

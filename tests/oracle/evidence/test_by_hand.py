@@ -43,7 +43,7 @@ def test_a_forgery_is_refused_by_hand(by_hand: str, tmp_path: Path) -> None:
     (card,) = read_evidence(sample("hopper_evidence.json").read_bytes())
     report = bytearray(card.report)
     report[60] ^= 1
-    forged = write_evidence([("hopper", replace(card, report=bytes(report)))])
+    forged = write_evidence([replace(card, report=bytes(report))])
     (tmp_path / "evidence.json").write_text(forged)
     done = run(by_hand, tmp_path)
 

@@ -14,19 +14,19 @@ from tests.oracle.evidence.forge import forge
 from tests.oracle.evidence.samples import sample
 
 EVIDENCE, _ = forge()
-CARD = json.loads(write_evidence([("hopper", EVIDENCE)]))[0]
+CARD = json.loads(write_evidence([EVIDENCE]))[0]
 
 
 @pytest.mark.parametrize("name", ["hopper_evidence.json", "multi_gpu_hopper.json"])
 def test_files_of_nvidia_s_tools_come_out_as_they_went_in(name: str) -> None:
     text = sample(name).read_text()
-    written = write_evidence(("hopper", card) for card in read_evidence(text.encode()))
+    written = write_evidence(read_evidence(text.encode()))
     assert json.loads(written) == json.loads(text)
 
 
 def test_what_is_written_is_read() -> None:
     cards = [EVIDENCE, forge()[0]]
-    assert read_evidence(write_evidence([("hopper", card) for card in cards]).encode()) == cards
+    assert read_evidence(write_evidence(cards).encode()) == cards
 
 
 @pytest.mark.parametrize("claims", [{"nonce": "00", "arch": "AMPERE"}, {"more": [1]}])

@@ -233,7 +233,7 @@ def test_refusals_name_card_and_fault(options: list[str], fault: Fault, words: s
 
 
 def test_a_card_that_is_there_twice() -> None:
-    twice = write_evidence(("hopper", card) for card in [*four_cards(), single_card()])
+    twice = write_evidence([*four_cards(), single_card()])
     assert len(read_evidence(twice.encode())) == 5
     with pytest.raises(EvidenceError, match="duplicate: card 4 is card 0 again"):
         check(twice)

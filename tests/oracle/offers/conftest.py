@@ -8,7 +8,6 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from oracle.api.schemas import OfferBody
-from oracle.domain.hashing import keccak
 from oracle.domain.messages import Offer
 from oracle.domain.offers import SignedOffer
 from tests.oracle.conftest import DAY, HOUR, PRICE, Live, Machine, Oracle
@@ -43,7 +42,7 @@ def provider(live: Live, machine: Machine) -> int:
     """A provider with two live devices of class 1."""
     live.enter_epoch(1)
     for name in (b"first", b"second"):
-        enter_device(live, replace(machine, identity=keccak(name)), 1)
+        enter_device(live, replace(machine, uuid=name), 1)
     return machine.provider
 
 

@@ -127,7 +127,7 @@ def test_a_challenge_is_the_same_at_every_repetition(
 
 
 def test_another_devices_commit(oracle: Oracle, machine: Machine, live: Live) -> None:
-    other = Machine(live, machine.provider, keccak(b"other"))
+    other = Machine(live, machine.provider, "other")
     view, others = challenge(oracle, machine), challenge(oracle, other)
     proof, body = other.prove(others)
     oracle.post("/v1/commits", body)
@@ -204,7 +204,7 @@ def test_one_card_under_two_ids_loses_its_class(
     oracles = timed()
     begin(live, oracles)
     card = Card(watch)
-    first, second = machine, Machine(live, machine.provider, keccak(b"the same card"))
+    first, second = machine, Machine(live, machine.provider, "the same card")
     proofs = []
     for one in (first, second):
         proofs.append(one.prove_on(card, challenge(oracles[0], one)))
@@ -479,7 +479,7 @@ VGPU = {"kind": "gpu", "name": "slice", "virtualization": "vgpu"}
 def test_a_slice_is_no_whole_card(
     oracle: Oracle, machine: Machine, inventory: dict[str, Any]
 ) -> None:
-    machine.inventory = inventory
+    machine.hardware = inventory
     refused(oracle, "/v1/devices", machine.registration(), 422, "a slice of a card")
     oracle.get(f"/v1/devices/{hexed(machine.device)}/challenge", status=404)
 
@@ -491,7 +491,7 @@ def test_a_slice_enters_the_classes_that_are_for_slices(
     best = live.read("DeviceRegistry", "class_count")
     oracles = timed(slice_classes=[1])
     begin(live, oracles)
-    sliced = Machine(live, machine.provider, keccak(b"slice"), inventory=MIG)
+    sliced = Machine(live, machine.provider, "slice", hardware=MIG)
     card = Card(watch)
     for one in (sliced, machine):
         attest_on(card, one, oracles)
@@ -533,7 +533,7 @@ def test_one_device_below_every_class_holds_up_no_other(
 ) -> None:
     oracles = timed()
     begin(live, oracles)
-    weak = [Machine(live, machine.provider, keccak(bytes([i])), memory_mb=1) for i in range(4)]
+    weak = [Machine(live, machine.provider, f"weak {i}", memory_mb=1) for i in range(4)]
     for one in (*weak, machine):
         attest_on(Card(watch), one, oracles)
     step(oracles, 1)

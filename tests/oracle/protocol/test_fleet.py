@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from oracle.domain.attestation import Dims, Mode, bytes_per_second, operations_per_second
-from oracle.domain.hashing import keccak
 from oracle.domain.proposals import DeviceProposal
 from oracle.errors import Conflict
 from tests.oracle.conftest import (
@@ -49,7 +48,7 @@ def test_devices_of_a_provider_share_one_beacon_and_one_deadline(
 ) -> None:
     oracles = timed()
     begin(live, oracles)
-    machines = [Machine(live, machine.provider, keccak(bytes([i]))) for i in range(3)]
+    machines = [Machine(live, machine.provider, f"card {i}") for i in range(3)]
     views = [challenge(oracles[0], one) for one in machines]
     assert len({view["seed"] for view in views}) == 3
     assert len({view["deadline_ms"] for view in views}) == 1
@@ -178,7 +177,7 @@ def test_every_oracle_plans_the_same_challenge(live: Live, timed: Timed, machine
     verdicts = attest_on(Card(Stopwatch()), machine, oracles)
     assert all(verdict["accepted"] for verdict in verdicts)
 
-    machine.identity, machine.ops_per_second = keccak(b"faster"), 3 * 10**9
+    machine.uuid, machine.ops_per_second = "faster", 3 * 10**9
     (faster,) = {
         tuple(challenge(oracle, machine)[name] for name in ("m", "n", "k", "rounds"))
         for oracle in oracles

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.domain.hashing import keccak
 from oracle.domain.proposals import BlameProposal
 from oracle.domain.receipts import JobStatus
 from oracle.errors import BadInput
@@ -20,7 +19,7 @@ SILENT = 0b10
 def other(live: Live) -> Machine:
     """The device of a second provider, with keys of its own."""
     theirs = replace(live, provider_owner=key_of(8), operator=key_of(9))
-    return Machine(theirs, theirs.register_provider(), identity=keccak(b"other machine"))
+    return Machine(theirs, theirs.register_provider(), uuid="other machine")
 
 
 @pytest.fixture

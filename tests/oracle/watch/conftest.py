@@ -20,6 +20,7 @@ from oracle.adapters.oracle_client import OracleClient
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.agent_state import AgentState
 from oracle.api.agent import public_app
+from oracle.domain.admission import uuid_identity
 from oracle.services.agent import Agent, AgentConfig
 from oracle.services.show_leaves import LeafDesk
 from oracle.services.vouchers import VoucherDesk
@@ -78,6 +79,7 @@ def attested(
             ),
             backend=backend,
             device=HostDevice("CPU-test"),
+            identity=uuid_identity("CPU-test"),
             signer=signer,
             chain=live.chain,
             state=AgentState(tmp_path / "agent.db"),

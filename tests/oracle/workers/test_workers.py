@@ -234,7 +234,7 @@ def test_an_answer_is_checked_once_at_a_time(oracle: Oracle, machine: Machine, g
 def test_more_answers_than_there_is_room_for(
     oracle: Oracle, live: Live, machine: Machine, gate: Path
 ) -> None:
-    machines = [Machine(live, machine.provider, bytes([i]) * 32) for i in range(3)]
+    machines = [Machine(live, machine.provider, f"card {i}") for i in range(3)]
     answers = [committed(oracle, one) for one in machines]
     oracle.node.attest._backend = Patient(gate)
     sent = [post(oracle, one) for one in answers[:2]]
