@@ -160,7 +160,11 @@ def run_agent(config: AgentConfig, backend: Backend[Any, Any]) -> None:
                 config=config,
                 backend=backend,
                 device=device,
-                identity=find_identity(device, int(time.time())),
+                identity=(
+                    device.inventory.identity
+                    if config.by_uuid
+                    else find_identity(device, int(time.time()))
+                ),
                 signer=signer,
                 chain=chain,
                 state=state,

@@ -80,6 +80,14 @@ def run(
         str | None,
         typer.Option(help="UUID of a machine without NVIDIA driver; drawn and kept if absent."),
     ] = None,
+    by_uuid: Annotated[
+        bool,
+        typer.Option(
+            "--by-uuid",
+            help="Show no evidence of who made the card, which has its serial number; classes for "
+            "certified cards are closed to it then.",
+        ),
+    ] = False,
     ops_per_second: Annotated[
         int | None,
         typer.Option(
@@ -127,6 +135,7 @@ def run(
         public_url=public_url,
         gpu=gpu,
         identity=identity,
+        by_uuid=by_uuid,
         ops_per_second=ops_per_second,
         memory_mb=memory_mb,
         heartbeat_seconds=heartbeat_seconds,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from oracle.adapters.gpu import load_backend
 from oracle.api.schemas import Hash, OpeningBody
-from oracle.cli import attest_plan, attest_walk, evidence
+from oracle.cli import attest_dispute, attest_plan, attest_walk, evidence
 from oracle.cli.options import AsJson, ComputeBackend, read_document
 from oracle.domain.attestation import (
     Dims,
@@ -25,11 +25,12 @@ from oracle.services.prove import prove as run_chain
 from oracle.services.verify import check_openings, in_tree
 
 app = typer.Typer(
-    help="Prove and verify matrix work on files: see docs of `prove` and `verify`.",
+    help="Prove, verify and dispute matrix work on files; no node is needed.",
     no_args_is_help=True,
 )
 app.add_typer(attest_walk.app, name="walk")
 app.command()(attest_plan.plan)
+app.command()(attest_dispute.dispute)
 app.command("evidence")(evidence.check)
 
 _DISTRUST = "do not trust this file; ask its prover for another"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -58,6 +59,7 @@ for _role, _purpose in ROLES.items():
 
 def run() -> None:
     """Entry point: an expected error becomes two lines on stderr and its exit code."""
+    _log_to_stderr()
     try:
         app()
     except ClearworkError as error:
@@ -65,3 +67,21 @@ def run() -> None:
         console.print(f"[bold red]error:[/] {error}", highlight=False)
         console.print(f"[bold]what to do:[/] {error.remedy}", highlight=False)
         sys.exit(error.exit_code)
+
+
+def _log_to_stderr() -> None:
+    """Standard output is for answers. For people on a terminal, else a JSON object per line."""
+    renderer: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if sys.stderr.isatty()
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -81,17 +81,19 @@ def parse_size(text: str) -> int:
     return int(Decimal(match[1]) * (1_024 if match[3] else 1_000) ** power)
 
 
-def read_document(file: Path, document: type[Document]) -> Document:
-    """A file that one of our commands wrote, or standard input for `-`."""
+def read_document(
+    file: Path, document: type[Document], remedy: str = "name a file that `prove` wrote"
+) -> Document:
+    """A file of JSON, or standard input for `-`; `BadInput` with `remedy` for another one."""
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text()
         return document.model_validate_json(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot read {file}: {error}", "name a file that `prove` wrote") from error
+        raise BadInput(f"cannot read {file}: {error}", remedy) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadInput(f"{place}: {first['msg']}", "name a file that `prove` wrote") from error
+        raise BadInput(f"{file}: {place}: {first['msg']}", remedy) from error
 
 
 def open_chain(rpc: list[str], deployment: Path) -> Chain:

@@ -96,6 +96,8 @@ class AgentConfig:
     gpu: int = 0
     # UUID of a machine without NVML
     identity: str | None = None
+    # go by the UUID even if the card can prove who made it
+    by_uuid: bool = False
     # int8 operations per second to claim; None: measured at the start
     ops_per_second: int | None = None
     # MB to claim instead of what the device reports

@@ -14,7 +14,7 @@ It accuses nobody of what no signature shows: see docs/security.md, "Accusations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,13 +29,23 @@ from oracle.adapters.chain.leaf_requests import LeafRequest, LeafShown
 from oracle.adapters.gpu.backend import Backend
 from oracle.adapters.signer import Signer
 from oracle.api.schemas import CommitView, LeafView, StatementView
-from oracle.domain.attestation import Dims, Opening, Query, chain_seeds
+from oracle.domain.attestation import Dims, Opening, Query
 from oracle.domain.messages import Commit, Domain, Report
 from oracle.domain.recovery import checksum, recover
 from oracle.errors import BadInput, Transient
+from oracle.services.dispute import (
+    COURT,
+    FalseEntry,
+    TwoEnds,
+    chain_of,
+    check_roots,
+    dims_of,
+    find_false_entry,
+    find_two_ends,
+)
 from oracle.services.filing import Conviction, Filer, Finding
 from oracle.services.request_leaves import LeafRequester
-from oracle.services.verify import audit_leaf, in_tree
+from oracle.services.verify import in_tree
 
 log = structlog.get_logger()
 
@@ -51,45 +61,6 @@ MAX_LEAF_BYTES = 2**14
 MAX_WITHHELD = 1_024
 # commits, chains of products and reports that are remembered, the newest of each
 MAX_REMEMBERED = 2**18
-
-
-@dataclass(frozen=True, slots=True)
-class FalseEntry:
-    """A signed commit with an entry that is not the product: everything the court asks for."""
-
-    shown: SignedCommit
-    roots: tuple[bytes, ...]
-    round_index: int
-    i: int
-    j: int
-    leaf: bytes
-    path: tuple[bytes, ...]
-
-    def proof(self) -> dict[str, Any]:
-        """The `AttestationProof` struct of ISlashingCourt, keyed by its ABI names."""
-        return {
-            "commit": asdict(self.shown.commit),
-            "signature": self.shown.signature,
-            "roots": self.roots,
-            "round_index": self.round_index,
-            "i": self.i,
-            "j": self.j,
-            "leaf": self.leaf,
-            "path": self.path,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class TwoEnds:
-    """Two signed ends of one chain of products: one of them is a lie, whichever it is."""
-
-    first: SignedCommit
-    second: SignedCommit
-
-    def proof(self) -> tuple[Any, ...]:
-        """The first arguments of `convict_equivocation`."""
-        first, second = self.first, self.second
-        return asdict(first.commit), first.signature, asdict(second.commit), second.signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,15 +210,19 @@ class Watcher:
         """Convict the provider if the leaf that was shown on chain is false."""
         _digest, round_index, index = request.place
         try:
-            dims = _dims_of(request.commit)
-            found = self._audit_leaf(
-                request.shown, dims, request.roots, round_index, index, answer.leaf, answer.path
+            found = find_false_entry(
+                self.backend,
+                request.shown,
+                request.roots,
+                round_index,
+                index,
+                answer.leaf,
+                answer.path,
             )
         except BadInput as error:
             log.warning("a leaf of no product", reason=str(error))
             return
-        if found is not None:
-            self._convict_false(found)
+        self._convict(found)
 
     # --- commits of providers ---------------------------------------------------------------
 
@@ -277,8 +252,7 @@ class Watcher:
             return
         else:
             self._withheld.pop(commit_hash, None)
-            if false_entry is not None:
-                self._convict_false(false_entry)
+            self._convict(false_entry)
         self._tick_off(shown.commit)
 
     def _remember(self, shown: SignedCommit, view: CommitView, leaf: tuple[int, int]) -> None:
@@ -314,16 +288,13 @@ class Watcher:
 
     def _compare(self, shown: SignedCommit) -> None:
         """Convict the provider if it has signed another end of the same chain of products."""
-        provider = shown.commit.provider
-        # everything but the end, which follows from the rest
-        chain = replace(shown.commit, final_seed=bytes(32)).struct_hash()
+        chain = chain_of(shown.commit)
         known = self._ends.setdefault(chain, shown)
         _forget_oldest(self._ends)
-        if known.commit == shown.commit or chain in self._contradicted:
+        contradiction = find_two_ends(known, shown)
+        if contradiction is None or chain in self._contradicted:
             return
-        log.info("two ends of one chain", provider=provider, device=shown.commit.device.hex())
-        proof = TwoEnds(known, shown).proof()
-        self._convict("convict_equivocation", "equivocation", provider, *proof)
+        self._convict(contradiction)
         self._contradicted.add(chain)
 
     def _audit(self, shown: SignedCommit, view: CommitView) -> FalseEntry | None:
@@ -334,9 +305,8 @@ class Watcher:
         agent does not show a committed leaf.
         """
         commit, roots = shown.commit, tuple(view.commit.roots)
-        dims = _dims_of(commit)
-        if len(roots) != dims.rounds or chain_seeds(commit.seed, roots)[-1] != commit.final_seed:
-            raise BadInput("roots of somebody else", "Ask another oracle.")
+        dims = dims_of(commit)
+        check_roots(commit, roots)
 
         withheld = self._withheld.get(commit.struct_hash())
         for turn in range(self.leaves):
@@ -346,29 +316,11 @@ class Watcher:
             opening = self._open(view.agent_url, commit.struct_hash(), dims, *leaf)
             if not in_tree(dims, roots, opening):
                 raise _WithheldError(*leaf, "not committed")
-            found = self._audit_leaf(shown, dims, roots, *leaf, opening.leaf, opening.path)
+            found = find_false_entry(self.backend, shown, roots, *leaf, opening.leaf, opening.path)
             if found is not None:
                 return found
         log.info("commit audited", device=commit.device.hex(), leaves=self.leaves)
         return None
-
-    def _audit_leaf(
-        self,
-        shown: SignedCommit,
-        dims: Dims,
-        roots: tuple[bytes, ...],
-        round_index: int,
-        index: int,
-        leaf: bytes,
-        path: tuple[bytes, ...],
-    ) -> FalseEntry | None:
-        """A false entry of a committed leaf, None if there is none."""
-        seed = shown.commit.seed
-        wrong = audit_leaf(self.backend, dims, seed, roots, round_index, index, leaf)
-        if not wrong:
-            return None
-        log.info("false entry", device=shown.commit.device.hex(), query=wrong[0])
-        return FalseEntry(shown, roots, round_index, wrong[0].i, wrong[0].j, leaf, path)
 
     def _open(
         self, agent_url: str, commit_hash: bytes, dims: Dims, round_index: int, index: int
@@ -400,17 +352,19 @@ class Watcher:
                     raise httpx.HTTPError(f"{url} sends too much or too slowly")
         return bytes(body)
 
-    def _convict_false(self, found: FalseEntry) -> None:
+    def _convict(self, found: FalseEntry | TwoEnds | None) -> None:
+        """File what was found, if anything was."""
+        if found is None:
+            return
         provider = found.shown.commit.provider
-        self._convict("convict_attestation", "false_attestation", provider, found.proof())
+        log.info(found.kind, provider=provider, device=found.shown.commit.device.hex())
 
-    def _convict(self, function: str, kind: str, provider: int, *proof: Any) -> None:
         def call() -> ContractFunction:
-            court = self.chain.contract("SlashingCourt").functions[function]
-            return court(*proof, self._filer.victim_job(provider))
+            convict = self.chain.contract(COURT).functions[found.function]
+            return convict(*found.proof(), self._filer.victim_job(provider))
 
-        outcome = "SlashingCourt", "Convicted"
-        self._filer.file(Finding(kind, f"provider {provider}", call, outcome))
+        outcome = COURT, "Convicted"
+        self._filer.file(Finding(found.kind, f"provider {provider}", call, outcome))
 
     # --- reports of committee members -------------------------------------------------------
 
@@ -455,10 +409,6 @@ class Watcher:
                 return None
             self._members[key] = member
         return self._members[key]
-
-
-def _dims_of(commit: Commit) -> Dims:
-    return Dims(commit.m, commit.n, commit.k, commit.rounds)
 
 
 def _forget_oldest(remembered: dict[Any, Any]) -> None:

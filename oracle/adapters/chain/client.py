@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -172,8 +173,7 @@ class Chain:
 
     def calldata(self, contract: str, function: str, arguments: Sequence[Any]) -> bytes:
         """The encoded call of a function."""
-        encoded = self.contract(contract).encode_abi(function, args=list(arguments))
-        return bytes.fromhex(encoded.removeprefix("0x"))
+        return encode_call(contract, function, arguments)
 
     def head(self) -> Block:
         """The latest block."""
@@ -276,6 +276,17 @@ class Chain:
                 "Somebody was faster, or the state changed: read it again and retry.",
             )
         return receipt
+
+
+def encode_call(contract: str, function: str, arguments: Sequence[Any]) -> bytes:
+    """The calldata of a function; needs no chain."""
+    encoded = _coder(contract).encode_abi(function, args=list(arguments))
+    return bytes.fromhex(encoded.removeprefix("0x"))
+
+
+@cache
+def _coder(contract: str) -> type[Contract]:
+    return Web3().eth.contract(abi=load_abi(contract))
 
 
 def redact(url: str) -> str:
