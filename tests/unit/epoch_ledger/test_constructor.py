@@ -72,3 +72,52 @@ def test_only_the_owner_names_the_guardian(ledger, guardian, stranger):
         with boa.reverts("ownable: caller is not the owner"):
             ledger.set_guardian(stranger, sender=caller)
     assert ledger.guardian() == guardian
+
+
+# --- the clock it takes over ----------------------------------------------------------------
+
+
+@pytest.fixture
+def clock():
+    """A controller that is nothing but a clock."""
+
+    def _clock(genesis: int, epoch_length: int):
+        return boa.loads(
+            f"""
+@external
+@view
+def GENESIS() -> uint256:
+    return {genesis}
+
+@external
+@view
+def EPOCH_LENGTH() -> uint256:
+    return {epoch_length}
+"""
+        )
+
+    return _clock
+
+
+@pytest.mark.parametrize("length", [0, 30 * DAY + 1, 2**256 - 1])
+def test_refuses_a_clock_out_of_bounds(deploy, clock, length):
+    with boa.reverts("epoch_clock: length out of bounds"):
+        deploy(controller=clock(0, length))
+
+
+@pytest.mark.parametrize("length", [1, 30 * DAY])
+def test_takes_a_clock_at_its_bounds(deploy, clock, length):
+    genesis = boa.env.timestamp
+    ledger = deploy(controller=clock(genesis, length))
+    boa.env.time_travel(seconds=2 * length)
+    assert ledger.current_epoch() == 2
+
+
+def test_there_is_no_epoch_before_genesis(deploy, clock):
+    genesis = boa.env.timestamp + 100
+    ledger = deploy(controller=clock(genesis, 1))
+    boa.env.time_travel(seconds=99)
+    with boa.reverts("epoch_clock: before genesis"):
+        ledger.current_epoch()
+    boa.env.time_travel(seconds=1)
+    assert ledger.current_epoch() == 0

@@ -124,6 +124,22 @@ def test_waiting_reports_become_active_one_by_one(ledger, pass_epochs, report, p
         boa.env.time_travel(seconds=600)
 
 
+def test_a_full_ring_becomes_active_one_by_one(ledger, pass_epochs, report, post):
+    """The most that can wait, above an active report: no root or total overwrites another."""
+    pass_epochs(8)
+    posted = [post(report(0, keep=1))]
+    boa.env.time_travel(seconds=ACTIVATION_DELAY)
+    for epoch in range(1, 8):
+        posted.append(post(report(epoch, keep=epoch)))
+        boa.env.time_travel(seconds=500)
+    assert ledger.pending_count() == ledger.MAX_PENDING()
+    boa.env.time_travel(seconds=ACTIVATION_DELAY - 7 * 500 - 1)
+    for epoch, made in enumerate(posted):
+        assert ledger.active_rewards() == (made.reward_root, made.cumulative_rewards)
+        assert ledger.active_epoch() == (epoch, True)
+        boa.env.time_travel(seconds=1 if epoch == 0 else 500)
+
+
 def test_at_most_seven_wait(ledger, pass_epochs, report, post, state):
     pass_epochs(10)
     for epoch in range(ledger.MAX_PENDING()):
@@ -314,3 +330,17 @@ def test_signatures_of_elsewhere(
             ledger.post_epoch(astuple(made), signatures)
     assert state() == before
     ledger.post_epoch(astuple(made), signed(message, here))
+
+
+def test_takes_the_signatures_of_the_largest_committee(
+    ledger, committee_signs, pass_epochs, report
+):
+    """31 of 65 bytes: what they say is the committee's business, not the decoder's."""
+    pass_epochs(1)
+    made = report(0)
+    signatures = committee_signs(ledger, ZERO_HASH, 0, made.struct_hash())
+    padded = signatures.ljust(31 * 65, b"\0")
+    with boa.reverts("oracle_committee: wrong signature count"):
+        ledger.post_epoch(astuple(made), padded)
+    with boa.reverts():
+        ledger.post_epoch(astuple(made), padded + b"\0")
