@@ -1,5 +1,6 @@
 """What a distributor is made of, and the bounds of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import boa
@@ -63,3 +64,35 @@ def test_a_token_that_could_outgrow_the_packing(ledger: Any, controller: Any, st
     vast = load("WorkToken", "Vast", "VAST", 2**96, [], 0)
     with boa.reverts("reward_distributor: supply out of bounds"):
         load("RewardDistributor", vast, ledger, controller, staking, DAY, 0, 0)
+
+
+@pytest.fixture
+def deploy_on(controller: Any, committee: Any, staking: Any, guardian: str) -> Callable[..., Any]:
+    """A distributor of a token that is emitted as fast as it can be, and what funds it."""
+
+    def _deploy(supply: int) -> tuple[Any, Any]:
+        token = load("WorkToken", "Large", "L", supply, [], 0)
+        schedule = load(
+            "EmissionsController", token, boa.env.timestamp, DAY, min(supply, 2**96 - 1), 1, 0
+        )
+        ledger = load("EpochLedger", committee, schedule, DAY, guardian)
+        distributor = load("RewardDistributor", token, ledger, schedule, staking, DAY, 2_500, 0)
+        token.set_role(role("MINTER"), schedule)
+        schedule.set_role(role("DISTRIBUTOR"), distributor)
+        schedule.set_role(role("LEDGER"), ledger)
+        return schedule, distributor
+
+    return _deploy
+
+
+def test_reserves_the_largest_supply(deploy_on: Callable[..., Any]):
+    schedule, distributor = deploy_on(2**96 - 1)
+    boa.env.time_travel(seconds=2 * DAY)
+    schedule.press(64)
+    assert 2**95 < distributor.reserved() <= 2**96 - 1
+
+
+def test_refuses_a_larger_supply(ledger: Any, controller: Any, staking: Any):
+    token = load("WorkToken", "Larger", "L", 2**96, [], 0)
+    with boa.reverts("reward_distributor: supply out of bounds"):
+        load("RewardDistributor", token, ledger, controller, staking, DAY, 2_500, 0)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import boa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.conftest import DAY
-from tests.unit.reward_market import RewardMarket, logged, provider_leaf
+from tests.unit.conftest import DAY, role
+from tests.unit.reward_market import RewardMarket, account_leaf, logged, provider_leaf
 
 VESTING = 180 * DAY
 
@@ -120,3 +121,50 @@ def test_amounts_at_the_bound_do_not_spill(rewards: RewardMarket, provider: int,
     assert rewards.distributor.claimed(1, provider.to_bytes(32, "big")) == total
     waiting: Any = rewards.distributor.unvested(provider)
     assert rewards.token.balanceOf(payout) + waiting == total
+
+
+def test_a_release_leaves_everybody_elses_claims_whole(
+    rewards: RewardMarket, provider: int, stranger: str
+):
+    """What is paid out is no longer reserved: or the next claims would lack it."""
+    rewards.close([provider_leaf(provider, 4_000)])
+    rewards.claim(provider_leaf(provider, 4_000))
+    rewards.close([provider_leaf(provider, 4_000), account_leaf(stranger, 4_000)])
+    boa.env.time_travel(seconds=VESTING)
+    assert rewards.distributor.release(provider) == 3_000
+    assert rewards.claim(account_leaf(stranger, 4_000)) == 4_000
+    assert rewards.distributor.open_to_claims() == 0
+
+
+@pytest.mark.parametrize(("due", "at_once"), [(1, 0), (3, 0), (4, 1), (5, 1)])
+def test_single_base_units(
+    rewards: RewardMarket, provider: int, payout: str, due: int, at_once: int
+):
+    rewards.close([provider_leaf(provider, due)])
+    assert rewards.claim(provider_leaf(provider, due)) == at_once
+    assert rewards.token.balanceOf(payout) == at_once
+    boa.env.time_travel(seconds=VESTING)
+    assert rewards.distributor.release(provider) == due - at_once
+    assert rewards.token.balanceOf(payout) == due
+
+
+def test_two_lines_end_at_their_mean_rounded_up(rewards: RewardMarket, provider: int):
+    """2 000 base units that end in 120 days and 7 281 that end in 180: amounts whose mean is just
+    above a second, where rounding down would show."""
+    rewards.close([provider_leaf(provider, 4_000)])
+    rewards.claim(provider_leaf(provider, 4_000))
+    start = boa.env.evm.patch.timestamp
+    rewards.close([provider_leaf(provider, 13_708)])
+    boa.env.time_travel(seconds=start + VESTING // 3 - boa.env.evm.patch.timestamp)
+    rewards.claim(provider_leaf(provider, 13_708))
+    weighted, total = 2_000 * 2 * VESTING // 3 + 7_281 * VESTING, 9_281
+    assert weighted % total == 1
+    now = boa.env.evm.patch.timestamp
+    assert rewards.distributor.vesting_end(provider) == now + weighted // total + 1
+
+
+def test_roles_are_applied_only_when_scheduled(rewards: RewardMarket, court_account: str):
+    distributor = rewards.distributor
+    with boa.reverts("roles: nothing scheduled"):
+        distributor.apply_role(role("COURT"))
+    assert distributor.role_holder(role("COURT")) == court_account

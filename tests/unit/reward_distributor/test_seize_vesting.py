@@ -148,3 +148,16 @@ def test_a_new_court_waits_for_its_delay(
         vesting.distributor.seize_vesting(provider, *ALL)
     with boa.env.prank(stranger):
         assert vesting.distributor.seize_vesting(provider, *ALL) > 0
+
+
+def test_a_single_base_unit_that_has_vested_is_paid(
+    rewards: RewardMarket, provider: int, court_account: str, payout: str
+):
+    rewards.close([provider_leaf(provider, 4)])
+    rewards.claim(provider_leaf(provider, 4))
+    boa.env.time_travel(seconds=VESTING // 3)
+    assert rewards.distributor.releasable(provider) == 1
+    with boa.env.prank(court_account):
+        assert rewards.distributor.seize_vesting(provider, *ALL) == 2
+    assert rewards.token.balanceOf(payout) == 2
+    assert rewards.distributor.reserved() == rewards.token.balanceOf(rewards.distributor)
