@@ -227,9 +227,7 @@ def _open(head: uint256) -> uint256:
 
 @internal
 def _send(receiver: address, amount: uint256):
-    assert extcall TOKEN.transfer(
-        receiver, amount, default_return_value=True
-    ), "reward_distributor: transfer failed"
+    assert extcall TOKEN.transfer(receiver, amount), "reward_distributor: transfer failed"
 
 
 @internal
