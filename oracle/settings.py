@@ -2,25 +2,37 @@
 
 Each option is an environment variable with the prefix `CLEARWORK_`, e.g. `CLEARWORK_RPC_URLS`,
 or a line of a file named by `--env-file`. No option holds a secret: keys live in encrypted
-files.
+files, and a database's password in libpq's password file. Where a database URL has one all the
+same, it is never shown.
 """
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL
 
+from oracle.adapters.store import postgres
 from oracle.errors import Misconfigured
 
+
+def _place(value: object) -> object:
+    is_url = isinstance(value, str) and value.startswith(postgres.SCHEME)
+    return postgres.parse_url(str(value)) if is_url else value
+
+
 _List = Annotated[list[str], NoDecode]
+_Place = Annotated[Path | InstanceOf[URL], BeforeValidator(_place), NoDecode]
 _Modes = Annotated[list[Literal["throughput", "bandwidth", "residency"]], NoDecode]
 
 
 class Settings(BaseSettings):
     """Configuration of one oracle. Without a keystore it runs dry: it watches and signs nothing."""
 
-    model_config = SettingsConfigDict(env_prefix="CLEARWORK_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="CLEARWORK_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     rpc_urls: _List = Field(
         min_length=1, description="JSON-RPC endpoints, separated by spaces; the first is preferred"
@@ -28,7 +40,16 @@ class Settings(BaseSettings):
     deployment: Path = Field(description="deployments/<chain id>.json of the chain to serve")
     keystore: Path | None = Field(None, description="encrypted key file; none: run dry")
     password_file: Path | None = Field(None, description="file with the keystore's password")
-    database: Path = Field(Path("oracle.db"), description="SQLite file; leaf files lie beside it")
+    database: _Place = Field(
+        Path("oracle.db"),
+        description="SQLite file, or postgresql://user@host:port/database; a password is better "
+        "kept in the file that the URL's ?passfile= names",
+    )
+    leaf_files: Path | None = Field(
+        None,
+        description="directory of the leaf files; beside the SQLite file by default, to be named "
+        "for PostgreSQL",
+    )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8_100, ge=1, le=65_535, description="port to listen on")
     peers: _List = Field([], description="URLs of the other oracles, separated by spaces")

@@ -124,7 +124,7 @@ class Node:
             self.peers,
             self.quorum,
             self.outbox,
-            LeafFiles(leaf_directory(settings.database)),
+            LeafFiles(leaf_directory(settings)),
         )
         self.rounds = Rounds(
             self.store,
@@ -188,9 +188,16 @@ def open_signer(settings: Settings) -> Signer | None:
     return KeystoreSigner.load(settings.keystore, settings.password_file)
 
 
-def leaf_directory(database: Path) -> Path:
-    """Where the leaf files of a database lie."""
-    return database.with_name(database.stem + "-leaves")
+def leaf_directory(settings: Settings) -> Path:
+    """Where the leaf files lie: beside the database's file, unless the settings say otherwise."""
+    if settings.leaf_files is not None:
+        return settings.leaf_files
+    if isinstance(settings.database, Path):
+        return settings.database.with_name(settings.database.stem + "-leaves")
+    raise Misconfigured(
+        "PostgreSQL holds the database, and nothing says where the leaf files go",
+        "Set CLEARWORK_LEAF_FILES to a directory.",
+    )
 
 
 def _settlement_rules(settings: Settings) -> SettlementRules:

@@ -52,8 +52,11 @@ PasswordPath = Annotated[
     Path | None,
     typer.Option("--password-file", help="File with its password. [CLEARWORK_PASSWORD_FILE]"),
 ]
-DatabasePath = Annotated[
-    Path | None, typer.Option("--database", help="SQLite file. [CLEARWORK_DATABASE]")
+DatabasePlace = Annotated[
+    str | None,
+    typer.Option(
+        "--database", help="SQLite file, or the URL of a PostgreSQL database. [CLEARWORK_DATABASE]"
+    ),
 ]
 
 
@@ -64,7 +67,7 @@ def run(
     deployment: DeploymentPath = None,
     keystore: KeystorePath = None,
     password_file: PasswordPath = None,
-    database: DatabasePath = None,
+    database: DatabasePlace = None,
     host: Annotated[str | None, typer.Option(help="Listen on. [CLEARWORK_HOST]")] = None,
     port: Annotated[int | None, typer.Option(help="Listen on. [CLEARWORK_PORT]")] = None,
     peer: Annotated[
@@ -109,7 +112,7 @@ def check(
     deployment: DeploymentPath = None,
     keystore: KeystorePath = None,
     password_file: PasswordPath = None,
-    database: DatabasePath = None,
+    database: DatabasePlace = None,
     as_json: AsJson = False,
 ) -> None:
     """Check configuration, key, database, RPC, chain id, clock, membership and balance.

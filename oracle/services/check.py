@@ -4,10 +4,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from oracle.adapters.chain.client import Chain, redact
 from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.signer import Signer
+from oracle.adapters.store import postgres
 from oracle.errors import ClearworkError, Misconfigured
 from oracle.settings import Settings
 
@@ -66,6 +68,8 @@ def check(
 def _check_database(settings: Settings) -> Finding:
     """Opened read-only: a check must not create or migrate anything."""
     path = settings.database
+    if not isinstance(path, Path):
+        return _guarded("database", lambda: Finding("database", True, postgres.look(path)))
     if not path.exists():
         parent = next(folder for folder in path.absolute().parents if folder.exists())
         return Finding("database", True, f"{path} will be created (in {parent})")

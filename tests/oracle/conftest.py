@@ -36,6 +36,7 @@ from oracle.services.prove import Proof, prove
 from oracle.settings import Settings
 from scripts._anvil import anvil, test_key
 from tests.oracle.evidence.forge import Card
+from tests.oracle.postgres import Server, server
 
 ROOT = Path(__file__).parents[2]
 UNIT = 10**18
@@ -326,6 +327,13 @@ def enter(machine: Machine, oracles: list[Oracle]) -> None:
     attest(machine, oracles)
     read = machine.live.read
     step_until(oracles, lambda: read("DeviceRegistry", "device_info", machine.device)[4] > 0)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A PostgreSQL server."""
+    with server(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

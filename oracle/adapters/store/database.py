@@ -4,39 +4,41 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import URL, Connection, Table
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import DatabaseError
 
+from oracle.adapters.store import postgres, sqlite
 from oracle.errors import Misconfigured
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-# seconds another process's transaction may hold ours up
-_LOCK_TIMEOUT = 10
 
 
 class Database:
-    """A SQLite file in WAL mode whose commits are on the disk when they return.
+    """A SQLite file, or a PostgreSQL database, whose commits are on the disk when they return.
 
     Any number of threads read; writers of this process queue behind one lock, so that none
-    of them meets SQLite's own busy error.
+    of them meets SQLite's own busy error or holds a connection to wait for PostgreSQL's.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": _LOCK_TIMEOUT}, pool_size=16
-        )
+    def __init__(self, place: Path | URL) -> None:
+        self.place = place
+        if isinstance(place, URL):
+            self.engine = postgres.open_engine(place)
+            read, write = postgres.READ, postgres.WRITE
+        else:
+            self.engine = sqlite.open_engine(place)
+            read, write = sqlite.READ, sqlite.WRITE
+        self._reading = self.engine.execution_options(**read)
+        self._writing = self.engine.execution_options(**write)
         self._writer = threading.Lock()
-        event.listen(self.engine, "connect", _configure)
-        event.listen(self.engine, "begin", _begin)
 
     def migrate(self) -> "Database":
-        """Bring the schema up to date; raises `Misconfigured` for a file that is no database."""
+        """Bring the schema up to date; raises `Misconfigured` for what is no database."""
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         try:
@@ -44,8 +46,10 @@ class Database:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except DatabaseError as error:
+            if isinstance(self.place, URL):
+                raise postgres.unusable(self.place, error) from error
             raise Misconfigured(
-                f"cannot use the database {self.path}: {error.orig}",
+                f"cannot use the database {self.place}: {error.orig}",
                 "Check that the path is writable and that the file is an oracle's database.",
             ) from error
         return self
@@ -53,32 +57,24 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view of the database."""
-        with self.engine.connect() as connection:
+        with self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable when the block ends, and undone where it raises."""
-        with self._writer, self.engine.connect() as connection:
-            connection = connection.execution_options(writes=True)
-            with connection.begin():
-                yield connection
+        with self._writer, self._writing.begin() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
 
-def _configure(connection: Any, _record: Any) -> None:
-    # transactions are begun by `_begin`, not by the driver, so that a writer locks at once
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def insert(
+    connection: Connection, table: Table
+) -> sqlite_dialect.Insert | postgresql_dialect.Insert:
+    """An INSERT that can say what happens `on_conflict`; both databases take the same words."""
+    if connection.dialect.name == "postgresql":
+        return postgresql_dialect.insert(table)
+    return sqlite_dialect.insert(table)

@@ -9,11 +9,22 @@ from dataclasses import asdict, astuple, fields
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import (
+    Connection,
+    Row,
+    String,
+    Table,
+    and_,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from oracle.adapters.store import tables
-from oracle.adapters.store.database import Database
+from oracle.adapters.store.database import Database, insert
 from oracle.api.schemas import ExecutionReceiptBody
 from oracle.domain import messages
 from oracle.domain.attestation import Mode
@@ -65,7 +76,7 @@ class Store:
             stored = {row.key: row.value for row in rows}
             if not stored:
                 values = [{"key": key, "value": value} for key, value in identity.items()]
-                connection.execute(insert(tables.identity), values)
+                connection.execute(insert(connection, tables.identity), values)
             elif stored != dict(identity):
                 raise Misconfigured(
                     f"the database belongs to {stored}, this is {dict(identity)}",
@@ -109,7 +120,9 @@ class Store:
         }
         with self._database.write() as connection:
             connection.execute(
-                insert(tables.devices).values(values).on_conflict_do_update(["device"], set_=values)
+                insert(connection, tables.devices)
+                .values(values)
+                .on_conflict_do_update(index_elements=["device"], set_=values)
             )
 
     def device(self, device: bytes) -> Device | None:
@@ -139,7 +152,9 @@ class Store:
             "age_ms": sighting.age_ms,
         }
         with self._database.write() as connection:
-            connection.execute(insert(tables.sightings).values(values).on_conflict_do_nothing())
+            connection.execute(
+                insert(connection, tables.sightings).values(values).on_conflict_do_nothing()
+            )
 
     def sighting(self, epoch: int, beacon: bytes) -> Sighting | None:
         """When this beacon was first seen, None if it was not."""
@@ -167,7 +182,9 @@ class Store:
         where = and_(columns.device == message.device, columns.seed == message.seed)
         values = {**asdict(message), "secret": challenge.secret}
         with self._database.write() as connection:
-            connection.execute(insert(tables.challenges).values(values).on_conflict_do_nothing())
+            connection.execute(
+                insert(connection, tables.challenges).values(values).on_conflict_do_nothing()
+            )
             return _challenge(connection.execute(select(tables.challenges).where(where)).one())
 
     def save_commit(self, commit: StoredCommit) -> StoredCommit:
@@ -186,7 +203,9 @@ class Store:
         }
         where = and_(columns.device == message.device, columns.seed == message.seed)
         with self._database.write() as connection:
-            connection.execute(insert(tables.commits).values(values).on_conflict_do_nothing())
+            connection.execute(
+                insert(connection, tables.commits).values(values).on_conflict_do_nothing()
+            )
             return _commit(connection.execute(select(tables.commits).where(where)).one())
 
     def commit(self, commit: bytes) -> StoredCommit | None:
@@ -333,8 +352,9 @@ class Store:
         heartbeat would cost three times as much.
         """
         columns = tables.heartbeats.c
+        times = func.aggregate_strings(cast(columns.arrived_at, String), ",")
         query = (
-            select(columns.device, func.group_concat(columns.arrived_at))
+            select(columns.device, times)
             .where(columns.arrived_at >= since, columns.quarantined.is_(False))
             .group_by(columns.device)
         )
@@ -342,8 +362,8 @@ class Store:
             query = query.where(columns.device.in_(list(devices)))
         with self._database.read() as connection:
             return {
-                device: array("q", map(int, times.split(",")))
-                for device, times in connection.execute(query)
+                device: array("q", map(int, joined.split(",")))
+                for device, joined in connection.execute(query)
             }
 
     def last_beat(self, device: bytes, until: int | None = None) -> int | None:
@@ -426,7 +446,7 @@ class Store:
                     "state": state,
                     "arrived_at": arrived_at,
                 }
-                connection.execute(insert(tables.execution_receipts).values(values))
+                connection.execute(insert(connection, tables.execution_receipts).values(values))
                 states[receipt.hash] = state
             new = sum(_sign_receipt(connection, receipt.hash, one) for one in signed.signatures)
         if states[receipt.hash] == ReceiptState.CONFLICTING:
@@ -474,9 +494,7 @@ class Store:
             documents = [row.document for row in rows]
             signatures: dict[bytes, list[ReceiptSignature]] = {one: [] for one in documents}
             for one in connection.execute(
-                select(tables.execution_signatures)
-                .where(columns.document.in_(documents))
-                .order_by(columns.role, columns.signer)
+                select(tables.execution_signatures).where(columns.document.in_(documents))
             ):
                 signatures[one.document].append(
                     ReceiptSignature(Role(one.role), one.signer, one.signature)
@@ -508,7 +526,9 @@ class Store:
         }
         query = select(columns.id).where(columns.book == book, columns.hash == values["hash"])
         with self._database.write() as connection:
-            connection.execute(insert(tables.offers).values(values).on_conflict_do_nothing())
+            connection.execute(
+                insert(connection, tables.offers).values(values).on_conflict_do_nothing()
+            )
             return int(connection.scalars(query).one())
 
     def has_offer(self, book: str, offer: messages.Offer) -> bool:
@@ -593,7 +613,9 @@ class Store:
         columns = tables.intents.c
         values = {**key, "payload": report.payload, "proposal": proposal}
         with self._database.write() as connection:
-            connection.execute(insert(tables.intents).values(values).on_conflict_do_nothing())
+            connection.execute(
+                insert(connection, tables.intents).values(values).on_conflict_do_nothing()
+            )
             query = select(columns.payload).where(*(columns[k] == v for k, v in key.items()))
             bound: bytes = connection.scalars(query).one()
         return bound
@@ -638,7 +660,9 @@ class Store:
         ]
         if values:
             with self._database.write() as connection:
-                connection.execute(insert(tables.statements).on_conflict_do_nothing(), values)
+                connection.execute(
+                    insert(connection, tables.statements).on_conflict_do_nothing(), values
+                )
 
     def statements(self, after: int, limit: int) -> list[Statement]:
         """Signatures in order of arrival, those behind position `after`."""
@@ -669,9 +693,9 @@ class Store:
         }
         with self._database.write() as connection:
             connection.execute(
-                insert(tables.batches)
+                insert(connection, tables.batches)
                 .values(values)
-                .on_conflict_do_update(["epoch", "number"], set_=values)
+                .on_conflict_do_update(index_elements=["epoch", "number"], set_=values)
             )
 
     def batches(self, until: int) -> list[SignedBatch]:
@@ -710,10 +734,12 @@ class Store:
         }
         with self._database.write() as connection:
             connection.execute(
-                insert(tables.submissions)
+                insert(connection, tables.submissions)
                 .values(values)
                 .on_conflict_do_update(
-                    ["name"], set_=values, where=columns.state == SubmissionState.REFUSED
+                    index_elements=["name"],
+                    set_=values,
+                    where=columns.state == SubmissionState.REFUSED,
                 )
             )
 
@@ -759,7 +785,7 @@ class Store:
         columns = tables.submissions.c
         with self._database.write() as connection:
             connection.execute(
-                insert(tables.attempts).values(
+                insert(connection, tables.attempts).values(
                     hash=attempt.hash,
                     submission=submission,
                     nonce=attempt.nonce,
@@ -803,7 +829,9 @@ class Store:
             "leaf_file": epoch.leaf_file,
         }
         with self._database.write() as connection:
-            connection.execute(insert(tables.epochs).values(values).on_conflict_do_nothing())
+            connection.execute(
+                insert(connection, tables.epochs).values(values).on_conflict_do_nothing()
+            )
 
     def epoch(self, report_hash: bytes) -> ClosedEpoch | None:
         """A rebuilt report by its struct hash."""
@@ -829,7 +857,7 @@ def _save_once(
     for row in rows:
         if row.digest == body["digest"]:
             return Outcome.QUARANTINED if row.quarantined else Outcome.DUPLICATE
-    connection.execute(insert(table).values(**key, **body, quarantined=bool(rows)))
+    connection.execute(insert(connection, table).values(**key, **body, quarantined=bool(rows)))
     if not rows:
         return Outcome.STORED
     connection.execute(update(table).where(same_key).values(quarantined=True))
@@ -845,7 +873,9 @@ def _sign_receipt(connection: Connection, document: bytes, one: ReceiptSignature
         "signature": one.signature,
     }
     table = tables.execution_signatures
-    return connection.execute(insert(table).values(values).on_conflict_do_nothing()).rowcount
+    return connection.execute(
+        insert(connection, table).values(values).on_conflict_do_nothing()
+    ).rowcount
 
 
 def _filed_receipt(row: Row[Any], signatures: Iterable[ReceiptSignature]) -> FiledReceipt:
@@ -855,7 +885,9 @@ def _filed_receipt(row: Row[Any], signatures: Iterable[ReceiptSignature]) -> Fil
             "Stop, keep the file for an examination, and restore a backup.",
         )
     receipt = ExecutionReceiptBody.model_validate_json(row.content).receipt()
-    signed = SignedReceipt(receipt, tuple(signatures))
+    # in this order here, because databases differ on how text compares
+    ordered = sorted(signatures, key=lambda one: (one.role, one.signer))
+    signed = SignedReceipt(receipt, tuple(ordered))
     return FiledReceipt(signed, ReceiptState(row.state), row.reason, row.arrived_at, row.id)
 
 
@@ -918,7 +950,7 @@ def _save_evidence(
         "report": evidence.report,
         "chain": evidence.chain,
     }
-    connection.execute(insert(tables.evidence).values(values).on_conflict_do_nothing())
+    connection.execute(insert(connection, tables.evidence).values(values).on_conflict_do_nothing())
 
 
 def _commit(row: Row[Any]) -> StoredCommit:

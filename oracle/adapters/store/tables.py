@@ -15,6 +15,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+# 64 bits: SQLite calls them INTEGER, and numbers rows by no other type
+Number = BigInteger().with_variant(Integer, "sqlite")
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -36,7 +39,7 @@ devices = Table(
     "devices",
     metadata,
     Column("device", LargeBinary(32), primary_key=True),
-    Column("provider", Integer, nullable=False, index=True),
+    Column("provider", Number, nullable=False, index=True),
     Column("identity", LargeBinary(32), nullable=False),
     # 0 for a device that registered before claims were asked
     Column("claimed_ops_per_second", BigInteger, nullable=False, server_default="0"),
@@ -65,15 +68,15 @@ challenges = Table(
     metadata,
     Column("device", LargeBinary(32), primary_key=True),
     Column("seed", LargeBinary(32), primary_key=True),
-    Column("provider", Integer, nullable=False),
+    Column("provider", Number, nullable=False),
     Column("epoch", BigInteger, nullable=False),
-    Column("mode", Integer, nullable=False),
+    Column("mode", Number, nullable=False),
     # of a chain; entries, lanes, steps and depth of a walk
     Column("m", BigInteger, nullable=False),
     Column("n", BigInteger, nullable=False),
     Column("k", BigInteger, nullable=False),
-    Column("rounds", Integer, nullable=False),
-    Column("queries", Integer, nullable=False),
+    Column("rounds", Number, nullable=False),
+    Column("queries", Number, nullable=False),
     Column("deadline_ms", BigInteger, nullable=False),
     Column("secret_hash", LargeBinary(32), nullable=False),
     Column("secret", LargeBinary(32), nullable=False),
@@ -82,20 +85,20 @@ challenges = Table(
 commits = Table(
     "commits",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     # struct hash of the message
     Column("commit", LargeBinary(32), nullable=False, unique=True),
     Column("device", LargeBinary(32), nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("seed", LargeBinary(32), nullable=False),
-    Column("provider", Integer, nullable=False),
+    Column("provider", Number, nullable=False),
     # throughput, bandwidth, residency: see oracle.domain.attestation.Mode
-    Column("mode", Integer, nullable=False, server_default="0"),
+    Column("mode", Number, nullable=False, server_default="0"),
     # of a chain; entries, lanes, steps and depth of a walk
     Column("m", BigInteger, nullable=False),
     Column("n", BigInteger, nullable=False),
     Column("k", BigInteger, nullable=False),
-    Column("rounds", Integer, nullable=False),
+    Column("rounds", Number, nullable=False),
     # the root of a walk
     Column("final_seed", LargeBinary(32), nullable=False),
     # 32 bytes per round
@@ -133,7 +136,7 @@ evidence = Table(
 heartbeats = Table(
     "heartbeats",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     Column("device", LargeBinary(32), nullable=False),
     Column("seq", BigInteger, nullable=False),
     # struct hash of the message
@@ -152,7 +155,7 @@ heartbeats = Table(
 usage = Table(
     "usage",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     # address of the operator key that signed
     Column("machine", String, nullable=False),
     Column("job", BigInteger, nullable=False),
@@ -160,7 +163,7 @@ usage = Table(
     Column("digest", LargeBinary(32), nullable=False),
     Column("timestamp", BigInteger, nullable=False),
     Column("cumulative_gpu_seconds", BigInteger, nullable=False),
-    Column("status", Integer, nullable=False),
+    Column("status", Number, nullable=False),
     Column("telemetry", JSON, nullable=False),
     Column("signature", LargeBinary(65), nullable=False),
     Column("arrived_at", BigInteger, nullable=False),
@@ -196,7 +199,7 @@ batches = Table(
 statements = Table(
     "statements",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     Column("config", LargeBinary(32), nullable=False),
     Column("consumer", String, nullable=False),
     Column("subject", LargeBinary(32), nullable=False),
@@ -212,7 +215,7 @@ statements = Table(
 submissions = Table(
     "submissions",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     # what is wanted, e.g. "beacon/12"; wanting it twice is one row
     Column("name", String, nullable=False, unique=True),
     Column("contract", String, nullable=False),
@@ -230,7 +233,7 @@ attempts = Table(
     "attempts",
     metadata,
     Column("hash", LargeBinary(32), primary_key=True),
-    Column("submission", Integer, ForeignKey("submissions.id"), nullable=False, index=True),
+    Column("submission", Number, ForeignKey("submissions.id"), nullable=False, index=True),
     Column("nonce", BigInteger, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     # wei
@@ -260,13 +263,13 @@ epochs = Table(
 execution_receipts = Table(
     "execution_receipts",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     # keccak of the content
     Column("document", LargeBinary(32), nullable=False, unique=True),
     Column("job", BigInteger, nullable=False),
     # provider or oracle
     Column("issuer", String, nullable=False),
-    Column("period", Integer, nullable=False),
+    Column("period", Number, nullable=False),
     # canonical JSON
     Column("content", LargeBinary, nullable=False),
     # pending, agreed, disputed, conflicting
@@ -293,15 +296,15 @@ execution_signatures = Table(
 offers = Table(
     "offers",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     # the OfferBook that it was signed for
     Column("book", String, nullable=False),
     # struct hash of the message
     Column("hash", LargeBinary(32), nullable=False),
-    Column("provider", Integer, nullable=False),
-    Column("device_class", Integer, nullable=False),
-    Column("gpus", Integer, nullable=False),
-    Column("sla", Integer, nullable=False),
+    Column("provider", Number, nullable=False),
+    Column("device_class", Number, nullable=False),
+    Column("gpus", Number, nullable=False),
+    Column("sla", Number, nullable=False),
     Column("min_seconds", BigInteger, nullable=False),
     Column("max_seconds", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),

@@ -1,6 +1,7 @@
 """The database: durable, one truth per key, nothing overwritten."""
 
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, update
+from sqlalchemy import URL, inspect, update
 
 from oracle.adapters.store import database as database_module
 from oracle.adapters.store import tables
@@ -43,9 +44,31 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "oracle.db"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest) -> Path | URL:
+    """Where a database may be: what holds on one holds on the other."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("path")
+    return request.getfixturevalue("postgres").create()
+
+
 @pytest.fixture
-def store(path: Path) -> Store:
-    return Store(Database(path).migrate())
+def open_database(place: Path | URL) -> Iterator[Callable[[], Database]]:
+    """Open the database as another process would; all are closed in the end."""
+    opened: list[Database] = []
+
+    def open_() -> Database:
+        opened.append(Database(place))
+        return opened[-1]
+
+    yield open_
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def store(open_database: Callable[[], Database]) -> Store:
+    return Store(open_database().migrate())
 
 
 def sample(seq: int, seconds: int, status: int = 3, job: int = 1) -> tuple[str, Sample]:
@@ -98,19 +121,25 @@ SIGNED = SignedReceipt(
 # --- schema ---------------------------------------------------------------------------------
 
 
-def test_migrations_build_the_tables_that_the_code_uses(path: Path) -> None:
-    database = Database(path).migrate()
+def test_migrations_build_the_tables_that_the_code_uses(
+    open_database: Callable[[], Database],
+) -> None:
+    database = open_database().migrate()
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
 
 
-def test_migrating_twice_changes_nothing(path: Path, store: Store) -> None:
+def test_migrating_twice_changes_nothing(
+    open_database: Callable[[], Database], store: Store
+) -> None:
     store.save_usage([sample(1, 10)], 100)
-    assert len(Store(Database(path).migrate()).reported()) == 1
+    assert len(Store(open_database().migrate()).reported()) == 1
 
 
-def test_a_database_of_the_first_release_gains_receipts_and_loses_nothing(path: Path) -> None:
-    database = Database(path)
+def test_a_database_of_the_first_release_gains_receipts_and_loses_nothing(
+    open_database: Callable[[], Database],
+) -> None:
+    database = open_database()
     with database.write() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
@@ -121,13 +150,13 @@ def test_a_database_of_the_first_release_gains_receipts_and_loses_nothing(path: 
     Store(database).save_usage([sample(1, 10)], 100)
     database.close()
 
-    store = Store(Database(path).migrate())
+    store = Store(open_database().migrate())
     assert [entry.cumulative_gpu_seconds for entry in store.reported()] == [10]
     assert store.file_receipt(SIGNED, ReceiptState.PENDING, 7) is Outcome.STORED
 
 
-def test_the_receipts_migration_can_be_undone(path: Path) -> None:
-    database = Database(path).migrate()
+def test_the_receipts_migration_can_be_undone(open_database: Callable[[], Database]) -> None:
+    database = open_database().migrate()
     with database.write() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
@@ -300,16 +329,16 @@ def test_only_failures_in_a_row_count(store: Store) -> None:
 # --- signatures -----------------------------------------------------------------------------
 
 
-def test_key_is_bound_once(path: Path, store: Store) -> None:
+def test_key_is_bound_once(open_database: Callable[[], Database], store: Store) -> None:
     assert store.bind(report(1), None) == report(1).payload
     assert store.bind(report(2), None) == report(1).payload
     # also for whoever opens the database next
-    assert Store(Database(path)).bind(report(3), None) == report(1).payload
+    assert Store(open_database()).bind(report(3), None) == report(1).payload
     assert store.bind(report(2, subject=2), None) == report(2).payload
 
 
-def test_racing_binders_agree(path: Path, store: Store) -> None:
-    stores = [Store(Database(path)) for _ in range(4)]
+def test_racing_binders_agree(open_database: Callable[[], Database], store: Store) -> None:
+    stores = [Store(open_database()) for _ in range(4)]
     bound: list[bytes] = []
 
     def bind(place: int) -> None:
@@ -336,14 +365,16 @@ def test_statements_are_listed_once_and_in_order(store: Store) -> None:
 # --- execution receipts -----------------------------------------------------------------------
 
 
-def test_a_receipt_survives_a_restart_with_its_verdict(path: Path, store: Store) -> None:
+def test_a_receipt_survives_a_restart_with_its_verdict(
+    open_database: Callable[[], Database], store: Store
+) -> None:
     document = SIGNED.receipt.hash
     assert store.file_receipt(SIGNED, ReceiptState.PENDING, 7) is Outcome.STORED
     assert [filed.signed for filed in store.pending_receipts(0, 9)] == [SIGNED]
     own = ReceiptSignature(Role.ORACLE, "0x" + "BB" * 20, SIGNATURE)
     store.judge_receipt(document, ReceiptState.AGREED, "", own)
 
-    again = Store(Database(path).migrate())
+    again = Store(open_database().migrate())
     filed = again.receipt(document)
     assert filed is not None
     assert (filed.state, filed.arrived_at) == (ReceiptState.AGREED, 7)
@@ -354,9 +385,11 @@ def test_a_receipt_survives_a_restart_with_its_verdict(path: Path, store: Store)
     assert again.receipt(bytes(32)) is None
 
 
-def test_a_receipt_changed_on_the_disk_is_noticed(path: Path, store: Store) -> None:
+def test_a_receipt_changed_on_the_disk_is_noticed(
+    open_database: Callable[[], Database], store: Store
+) -> None:
     store.file_receipt(SIGNED, ReceiptState.PENDING, 7)
-    with Database(path).write() as connection:
+    with open_database().write() as connection:
         connection.execute(update(tables.execution_receipts).values(content=b"{}"))
     with pytest.raises(Fatal, match="is not what was stored"):
         store.receipts(7)

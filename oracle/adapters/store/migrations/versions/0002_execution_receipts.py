@@ -8,15 +8,17 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
         "execution_receipts",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", NUMBER, autoincrement=True, nullable=False),
         sa.Column("document", sa.LargeBinary(length=32), nullable=False),
         sa.Column("job", sa.BigInteger(), nullable=False),
         sa.Column("issuer", sa.String(), nullable=False),
-        sa.Column("period", sa.Integer(), nullable=False),
+        sa.Column("period", NUMBER, nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), server_default="", nullable=False),

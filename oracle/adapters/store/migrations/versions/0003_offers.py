@@ -8,17 +8,19 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
         "offers",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", NUMBER, autoincrement=True, nullable=False),
         sa.Column("book", sa.String(), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("provider", sa.Integer(), nullable=False),
-        sa.Column("device_class", sa.Integer(), nullable=False),
-        sa.Column("gpus", sa.Integer(), nullable=False),
-        sa.Column("sla", sa.Integer(), nullable=False),
+        sa.Column("provider", NUMBER, nullable=False),
+        sa.Column("device_class", NUMBER, nullable=False),
+        sa.Column("gpus", NUMBER, nullable=False),
+        sa.Column("sla", NUMBER, nullable=False),
         sa.Column("min_seconds", sa.BigInteger(), nullable=False),
         sa.Column("max_seconds", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),

