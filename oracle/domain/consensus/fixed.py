@@ -66,7 +66,8 @@ def div(a: Bits | int, b: Bits | int) -> Bits:
         rest = numerator[whole] - quotient[whole] * divisor[whole]
         quotient[whole] += rest == divisor[whole] - np.uint64(1)
     quotient[b == 0] = 0
-    return np.minimum(quotient, np.uint64(MAX)).view(np.int64)
+    result: Bits = np.minimum(quotient, np.uint64(MAX)).view(np.int64)
+    return result
 
 
 def total(values: Bits, axis: int = -1) -> Bits:

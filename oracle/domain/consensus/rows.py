@@ -81,4 +81,5 @@ class Rows:
     def sums(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """The sum of each row, of other values at the same entries."""
         running = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
-        return running[self.starts[1:]] - running[self.starts[:-1]]
+        result: NDArray[np.int64] = running[self.starts[1:]] - running[self.starts[:-1]]
+        return result
