@@ -63,19 +63,19 @@ def div(a: Bits | int, b: Bits | int) -> Bits:
     numerator = (x << _U_SHIFT) - whole.view(np.uint8)
     quotient = numerator // divisor
     if whole.any():
+        # a whole divisor of 1 aside, whose quotient saturates anyway
         rest = numerator[whole] - quotient[whole] * divisor[whole]
-        quotient[whole] += rest == divisor[whole] - np.uint64(1)
+        quotient[whole] += (rest == divisor[whole] - np.uint64(1)) & (rest > 0)
     quotient[b == 0] = 0
     result: Bits = np.minimum(quotient, np.uint64(MAX)).view(np.int64)
     return result
 
 
 def total(values: Bits, axis: int = -1) -> Bits:
-    """The sum along an axis."""
+    """The sum along an axis, of numbers none of which is below 0."""
     if values.size == 0 or int(_magnitude(values)) * values.shape[axis] <= MAX:
         return np.asarray(values.sum(axis=axis, dtype=np.int64))
-    sums = np.asarray(values.astype(object).sum(axis=axis), dtype=object)
-    return np.clip(sums, MIN, MAX).astype(np.int64)
+    return _saturated(values.astype(object).sum(axis=axis))
 
 
 def norm(values: Bits) -> Bits:
@@ -156,5 +156,9 @@ def _quotient(a: int, b: int) -> int:
 
 def _one_by_one(rule: Callable[[int, int], int], a: Bits, b: Bits) -> Bits:
     """Any rule on two numbers in exact whole numbers, element by element."""
-    exact = np.frompyfunc(rule, 2, 1)(a.astype(object), b.astype(object))
-    return np.asarray(np.clip(exact, MIN, MAX)).astype(np.int64)
+    return _saturated(np.frompyfunc(rule, 2, 1)(a.astype(object), b.astype(object)))
+
+
+def _saturated(exact: Any) -> Bits:
+    """Whole numbers of any size, or one of them."""
+    return np.array(np.frompyfunc(lambda x: min(max(x, MIN), MAX), 1, 1)(exact), np.int64)

@@ -24,26 +24,32 @@ def size(rng: Random, most: int) -> int:
 
 
 def stakes(rng: Random, n: int, validators: set[int]) -> list[int]:
-    kind = rng.choice(("heavy", "heavy", "equal", "few", "thirds", "vast", "none", "everyone"))
+    kind = rng.choice(("heavy", "heavy", "equal", "few", "thirds", "vast", "everyone"))
     draw = {
         "heavy": lambda: 10**9 + rng.randrange(2**20) ** 2,
         "equal": lambda: 10**12,
         "few": lambda: rng.choice((0, 1, 2)),
         "thirds": lambda: rng.choice((1, 2, 3, 6)) * 10**9,
         "vast": lambda: rng.choice((U64, 2**63, 2**63 - 1, 1, rng.randint(0, U64))),
-        "none": lambda: 0,
         "everyone": lambda: rng.randrange(10**12),
     }[kind]
     return [draw() if kind == "everyone" or uid in validators else 0 for uid in range(n)]
 
 
 def rows(rng: Random, n: int, of: set[int], on: list[int]) -> list[list[list[int]]]:
-    """Entries in random order: dense or sparse, from a palette of few values or of many."""
-    density = rng.choice((0, 0.1, 0.5, 0.9, 1))
+    """Entries in random order, dense or sparse; of people who agree, or from few values."""
+    density = rng.choice((0.1, 0.5, 0.9, 0.9, 1, 1))
     palette = rng.choice(((U16,), (0, U16), (0, 1, 2, U16), range(U16 + 1)))
+    opinion = {j: rng.randint(0, U16) for j in on} if rng.random() < 0.5 else {}
     result: list[list[list[int]]] = [[] for _ in range(n)]
     for uid in of:
-        row = [[j, rng.choice(palette)] for j in on if rng.random() < density]
+        row = []
+        for j in on:
+            value = rng.choice(palette)
+            if opinion:
+                value = min(U16, opinion[j] * rng.randint(50, 150) // 100)
+            if rng.random() < density:
+                row.append([j, value])
         rng.shuffle(row)
         result[uid] = row
     return result
@@ -75,7 +81,7 @@ def subnet(seed: int, validators: int = 64, miners: int = 256) -> Flat:
         "last_mechanism_step_block": step,
         "stake_threshold": rng.choice((0, 0, 0, 0, 1, 10**9 + 1, U64)),
         "owner_uid": rng.choice((None, rng.choice(uids))),
-        "max_allowed_validators": pick(rng, 0, 1, v, n, U16, high=n),
+        "max_allowed_validators": rng.choice((0, 1, v, v, n, U16, rng.randint(0, n))),
         "kappa": pick(rng, 0, 1, 32_767, 32_767, 32_767, 32_768, 39_321, U16 - 1, U16),
         "bonds_penalty": pick(rng, 0, U16, U16, U16 - 1, 1),
         "yuma3": yuma3,

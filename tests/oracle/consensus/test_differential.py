@@ -100,9 +100,9 @@ def test_edges(edge: str):
 
 def test_the_seeds_reach_what_they_should():
     """The random subnets are no use if they are all empty."""
-    cases = [subnet(seed) for seed in range(400)]
+    cases = [subnet(seed) for seed in range(200)]
     assert max(len(case["stake"]) for case in cases) > 200
-    results = [reference.epoch(case, strict=True) for case in cases if len(case["stake"]) < 60]
+    results = [reference.epoch(case, strict=True) for case in cases if len(case["stake"]) < 40]
     for name in ("consensus_bits", "incentive_bits", "dividends_bits", "server_emission"):
         assert sum(any(result[name]) for result in results) > len(results) // 4, name
     assert sum(any(result["bonds_u16"]) for result in results) > len(results) // 4
