@@ -165,7 +165,9 @@ def run_epoch(inputs: Inputs, mode: Mode = Mode.STRICT) -> Outputs:
     incentive = norm(ranks)
 
     rule = _bond_rule(params, support, liquid=bool(consensus.any()), mode=mode)
-    bonds, returns = _move_bonds(inputs, rule, weights, validators, consensus, incentive)  # 8 to 11
+    stored, held, returns = _move_bonds(  # 8 to 11
+        inputs, rule, weights, validators, consensus, incentive
+    )
     dividends = rule.dividends(returns)
 
     n = len(stake)
@@ -185,7 +187,7 @@ def run_epoch(inputs: Inputs, mode: Mode = Mode.STRICT) -> Outputs:
         combined_emission=combined,
         new_permits=new_permits,
         active=active,
-        bonds=_keep(bonds, new_permits),
+        bonds=_bonds_of(stored, held & new_permits[validators], validators),
     )
 
 
@@ -311,8 +313,8 @@ def _move_bonds(
     validators: NDArray[np.int64],
     consensus: Bits,
     incentive: Bits,
-) -> tuple[Rows, Bits]:
-    """The bonds to store, and what all of them return to each validator."""
+) -> tuple[NDArray[np.uint16], Flags, Bits]:
+    """The new bonds, the pairs that have one, and what all of them return to each validator."""
     penalty = ratio_u16(inputs.params.bonds_penalty)
     stored = _stored_bonds(inputs, validators)
     held = np.zeros(stored.shape, np.bool_)
@@ -322,11 +324,7 @@ def _move_bonds(
         new = rule.update(Block(drawn, stored[at], consensus[at], incentive[at]))
         stored[at], held[at] = new.stored, new.held
         returns = add(returns, new.returns)
-    column, uids = np.nonzero(held.T)
-    return (
-        Rows.from_entries(len(weights), validators[column], uids, stored[uids, column]),
-        returns,
-    )
+    return stored, held, returns
 
 
 def _stored_bonds(inputs: Inputs, validators: NDArray[np.int64]) -> NDArray[np.uint16]:
@@ -343,11 +341,9 @@ def _stored_bonds(inputs: Inputs, validators: NDArray[np.int64]) -> NDArray[np.u
     return stored
 
 
-def _keep(bonds: Rows, permits: Flags) -> Rows:
-    """Only rows of uids with a permit."""
-    row = bonds.row
-    kept = permits[row]
-    return Rows.from_entries(len(bonds), row[kept], bonds.uids[kept], bonds.values[kept])
+def _bonds_of(stored: NDArray[np.uint16], held: Flags, validators: NDArray[np.int64]) -> Rows:
+    column, uids = np.nonzero(held.T)
+    return Rows.from_entries(len(held), validators[column], uids, stored[uids, column])
 
 
 # --- emission -----------------------------------------------------------------------------------

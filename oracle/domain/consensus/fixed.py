@@ -25,6 +25,7 @@ MAX_WIDE = 2**127 - 1
 _LOW = np.int64(ONE - 1)
 _SHIFT = np.int64(FRACTION)
 _U_SHIFT = np.uint64(FRACTION)
+_U_MAX = np.uint64(2**64 - 1)
 
 # arguments and terms of `exp`: e^20 is the largest power of e that leaves room to spare
 EXP_LIMIT = 20 << FRACTION
@@ -53,22 +54,26 @@ def mul(a: Bits | int, b: Bits | int) -> Bits:
 def div(a: Bits | int, b: Bits | int) -> Bits:
     """The quotient, truncated toward zero; 0 where `b` is 0."""
     a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
-    if not _in_unit(a) or b.min(initial=0) < 0:
+    least = int(b.min(initial=1))
+    if not _in_unit(a) or least < 0:
         return _one_by_one(_quotient, a, b)
-    a, b = np.broadcast_arrays(a, b)
-    x = a.astype(np.uint64)
-    divisor = np.maximum(b, 1).view(np.uint64)
-    # a whole 1 would need bit 64: take 2^64 - 1, and put right what this changes below
+    divisor = (np.maximum(b, 1) if least == 0 else b).view(np.uint64)
+    x = a.view(np.uint64)
     whole = x == np.uint64(ONE)
-    numerator = (x << _U_SHIFT) - whole.view(np.uint8)
-    quotient = numerator // divisor
+    numerator = x << _U_SHIFT
     if whole.any():
-        # a whole divisor of 1 aside, whose quotient saturates anyway
-        rest = numerator[whole] - quotient[whole] * divisor[whole]
-        quotient[whole] += (rest == divisor[whole] - np.uint64(1)) & (rest > 0)
-    quotient[b == 0] = 0
-    result: Bits = np.minimum(quotient, np.uint64(MAX)).view(np.int64)
-    return result
+        # a whole 1 would need bit 64: take 2^64 - 1, and put right what this changes, which is
+        # the quotient by a power of two
+        numerator = np.where(whole, _U_MAX, numerator)
+        quotient = numerator // divisor
+        rest = numerator - quotient * divisor
+        quotient += whole & (rest == divisor - np.uint64(1)) & (rest > 0)
+    else:
+        quotient = numerator // divisor
+    if least <= 2:
+        # only the smallest divisors can pass the largest number
+        quotient = np.where(b == 0, np.uint64(0), np.minimum(quotient, np.uint64(MAX)))
+    return quotient.view(np.int64)
 
 
 def total(values: Bits, axis: int = -1) -> Bits:
@@ -92,13 +97,15 @@ def add(a: Bits, b: Bits) -> Bits:
 
 
 def share(parts: NDArray[Any], wholes: NDArray[Any]) -> Bits:
-    """parts / wholes for small whole numbers, u16 and sums of u16: a norm's one division.
+    """parts / wholes for u16 and the sums they are part of: a norm's one division.
 
     A sum of 2^31 or more has no I32F32 of its own and counts as the largest one.
     """
     parts, wholes = np.asarray(parts, np.int64), np.asarray(wholes, np.int64)
     result: Bits = (parts << _SHIFT) // np.maximum(wholes, 1)
-    return np.where(wholes >= 2**31, parts * 2, np.where(wholes == 0, 0, result))
+    if wholes.max(initial=0) >= 2**31:
+        result = np.where(wholes >= 2**31, parts * 2, result)
+    return result
 
 
 def ratio_u16(value: int) -> int:
@@ -114,10 +121,9 @@ def to_u16(values: Bits) -> NDArray[np.uint16]:
 
 def stake_shares(stakes: Sequence[int]) -> Bits:
     """norm(stakes) in I64F64, dropped to I32F32. `stakes`: u64."""
-    wide = [min(stake << 64, MAX_WIDE) for stake in stakes]
+    wide = [min(stake << 64, MAX_WIDE) if stake else 0 for stake in stakes]
     whole = min(sum(wide), MAX_WIDE)
-    shares = [(each << 64) // whole >> 32 if whole else 0 for each in wide]
-    return np.array(shares, np.int64)
+    return np.array([(each << 64) // whole >> 32 if each else 0 for each in wide], np.int64)
 
 
 def exp(x: Bits) -> Bits:
