@@ -55,10 +55,15 @@ def rows(rng: Random, n: int, of: set[int], on: list[int]) -> list[list[list[int
     return result
 
 
-def subnet(seed: int, validators: int = 64, miners: int = 256) -> Flat:
-    """Parameters and first epoch in one dictionary, by the schema's names."""
+def subnet(seed: int, validators: int = 64, miners: int = 256, full: bool = False) -> Flat:
+    """Parameters and first epoch in one dictionary, by the schema's names.
+
+    `full`: as many validators and miners as given, and not up to that many.
+    """
     rng = Random(seed)
     v, m = size(rng, validators), size(rng, miners) if rng.random() < 0.95 else 0
+    if full:
+        v, m = validators, miners
     n = v + m
     uids = list(range(n))
     rng.shuffle(uids)

@@ -84,15 +84,14 @@ def consensus_of(scores: list[int], stake: list[int], raw: list[int], kappa: int
     if not scores:
         return 0
     limit = add(*stake) - kappa
-    best = min(scores)
-    for p in scores:
+    for p in sorted(set(scores), reverse=True):
         passes = sum(s for s, score in zip(stake, scores, strict=True) if score < p) <= limit
         if strict:
             support = sum(s for s, score in zip(raw, scores, strict=True) if score >= p)
             passes = passes and 2 * support > sum(raw)
         if passes:
-            best = max(best, p)
-    return best
+            return p
+    return min(scores)
 
 
 def epoch(case: dict[str, Any], strict: bool) -> dict[str, Any]:

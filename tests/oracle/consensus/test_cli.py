@@ -74,6 +74,29 @@ def test_a_table_for_people(file: Callable[[Any], str]):
     assert "2 uids without any of this are left out" in strict
 
 
+def test_the_case_in_the_docs_is_as_computed_by_hand():
+    text = (ROOT / "docs" / "consensus.md").read_text()
+    case = text.split("```json\n")[1].split("```")[0]
+    for mode in ("strict", "bittensor"):
+        found = json.loads(run("-", "--json", "--mode", mode, stdin=case))["epochs"][0]["expected"]
+        by_hand = {
+            "consensus_bits": [0, 0, 0, 1 / 2, 1 / 2],
+            "validator_trust_bits": [1, 1 / 2, 1 / 2, 0, 0],
+            "incentive_bits": [0, 0, 0, 8 / 15, 7 / 15],
+            "dividends_bits": [2 / 3, 1 / 5, 2 / 15, 0, 0],
+        }
+        for name, numbers in by_hand.items():
+            for bits, number in zip(found[name], numbers, strict=True):
+                assert abs(number - bits / 2**32) < 1e-8, name
+        paid = {
+            "server_emission": [0, 0, 0, 240_000_000, 210_000_000],
+            "validator_emission": [300_000_000, 90_000_000, 60_000_000, 0, 0],
+        }
+        for name, amounts in paid.items():
+            for amount, wanted in zip(found[name], amounts, strict=True):
+                assert 0 <= wanted - amount < 10, name
+
+
 def test_a_file_of_one_case_needs_no_name(file: Callable[[Any], str]):
     assert run(file({"cases": [SMALL]}), "--json") == run(file(SMALL), "--json")
 

@@ -44,15 +44,9 @@ def test_subnets(start: int):
 
 
 @pytest.mark.slow
-def test_the_largest_of_these_subnets():
-    for seed in range(20_000, 20_006):
-        # `size` draws from the seed: the first that is nearly full
-        found = next(
-            case
-            for at in range(seed * 1_000, seed * 1_000 + 1_000)
-            if sum(map(len, (case := subnet(at))["weights"])) > 10_000
-        )
-        check(seed, found)
+@pytest.mark.parametrize("seed", range(20_000, 20_008))
+def test_the_largest_subnets(seed: int):
+    check(seed, subnet(seed, full=True))
 
 
 def cut(case: Flat, n: int) -> Flat:

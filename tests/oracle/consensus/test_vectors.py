@@ -11,6 +11,7 @@ import pytest
 from oracle.cli.yuma_case import Case, expected
 from oracle.domain.consensus import Mode, split
 from oracle.domain.consensus.median import Quorum, weighted_median
+from scripts.bench_yuma import draw
 
 DATA = Path(__file__).parents[2] / "data"
 CASES = json.loads((DATA / "yuma.json").read_text())["cases"]
@@ -51,6 +52,18 @@ def test_a_column_that_nobody_agrees_on_differs_in_strict():
     assert "edge_exact_half_split" in names
     assert "edge_minority_validator_clipped" not in names
     assert "gen_16x64_yuma2_sparse50" not in names
+
+
+@pytest.mark.parametrize("name", ["gen_4x8_yuma2", "gen_64x192_yuma3_liquid"])
+def test_the_benchmark_draws_subnets_as_the_vectors_do(name: str):
+    case = next(case for case in CASES if case["name"] == name)
+    drawn = draw(*(case["generator"][key] for key in ("seed", "validators", "miners")))
+    first = case["epochs"][0]
+    assert list(drawn.weights) == first["weights"]
+    assert list(drawn.bonds) == first["bonds"]
+    for field in ("stake", "last_update", "block_at_registration", "validator_permits"):
+        assert getattr(drawn, field).tolist() == first[field]
+    assert drawn.block == first["block"]
 
 
 def bits(number: float) -> int:
