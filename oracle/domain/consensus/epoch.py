@@ -35,8 +35,8 @@ U64 = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 
 PPM = 1_000_000
-# matrix cells that are worked on at once: a quarter of a megabyte per matrix
-BLOCK_CELLS = 2**15
+# matrix cells that are worked on at once: 128 KiB per matrix
+BLOCK_CELLS = 2**14
 
 
 class Mode(StrEnum):
@@ -82,7 +82,8 @@ class Inputs:
     `validator_permits`: from the epoch before. `bonds`: stored by it. `commit_blocks`: of the
     earliest unexpired commit, 2^64 - 1 for none; None where commits mask nothing.
 
-    Raises `BadInput` where lengths or uids don't fit each other.
+    Raises `BadInput` where lengths or uids don't fit each other, `TypeError` for blocks and
+    stakes that are not uint64.
     """
 
     params: Params
@@ -112,6 +113,11 @@ class Inputs:
                 raise BadInput(
                     f"{name} has {len(values)} entries, stake has {n}", "give one for each uid"
                 )
+        for name in ("last_update", "block_at_registration", "stake", "commit_blocks"):
+            values = getattr(self, name)
+            # beside a signed integer numpy would compare them as floats
+            if values is not None and values.dtype != np.uint64:
+                raise TypeError(f"{name} is {values.dtype}, not uint64")
         owner = self.params.owner_uid
         if owner is not None and not 0 <= owner < n:
             raise BadInput(f"owner_uid {owner} is none of the {n} uids", "name one, or null")

@@ -25,6 +25,7 @@ MAX_WIDE = 2**127 - 1
 _LOW = np.int64(ONE - 1)
 _SHIFT = np.int64(FRACTION)
 _U_SHIFT = np.uint64(FRACTION)
+_U_LOW = np.uint64(ONE - 1)
 _U_MAX = np.uint64(2**64 - 1)
 
 # arguments and terms of `exp`: e^20 is the largest power of e that leaves room to spare
@@ -129,18 +130,21 @@ def stake_shares(stakes: Sequence[int]) -> Bits:
 def exp(x: Bits) -> Bits:
     """e^x by 31 terms of its series, for x clamped to [-20, 20]; of shape (n,)."""
     x = np.clip(x, -EXP_LIMIT, EXP_LIMIT)
-    size = np.abs(x)
-    high, low = size >> _SHIFT, size & _LOW
-    result = size + np.int64(ONE)
-    term = size
+    size = np.abs(x).view(np.uint64)
+    high, low = size >> _U_SHIFT, size & _U_LOW
+    term, series = size.copy(), size + np.uint64(ONE)
     for i in range(2, EXP_TERMS + 1):
-        # `mul`, for factors whose product stays below 20^20 / 19! < 2^31
-        term_high, term_low = term >> _SHIFT, term & _LOW
-        term = (term_low.view(np.uint64) * low.view(np.uint64) >> _U_SHIFT).view(np.int64)
+        # `mul` in place, of factors whose product stays below 20^20 / 19! < 2^31
+        term_low = term & _U_LOW
+        term >>= _U_SHIFT
+        term *= size
         term += term_low * high
-        term += term_high * size
-        term //= np.int64(i)
-        result += term
+        term_low *= low
+        term_low >>= _U_SHIFT
+        term += term_low
+        term //= np.uint64(i)
+        series += term
+    result = series.view(np.int64)
     result = np.where(x < 0, div(ONE, result), result)
     return np.where(x == ONE, np.int64(E_AT_ONE), result)
 
