@@ -338,7 +338,7 @@ def _stored_bonds(inputs: Inputs, validators: NDArray[np.int64]) -> NDArray[np.u
     params, n = inputs.params, len(inputs.bonds)
     # the first block whose newcomers the last epoch had not seen
     if params.last_mechanism_step_block == 0:
-        since = max(inputs.block - params.tempo, 0)
+        since = inputs.block - params.tempo
     else:
         since = params.last_mechanism_step_block + 1
     stored = np.zeros((n, len(validators)), np.uint16)

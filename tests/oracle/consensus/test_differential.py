@@ -64,6 +64,7 @@ def test_hardly_anybody(n: int):
         check(seed, cut(subnet(seed, validators=4, miners=8), n))
 
 
+LIQUID = {"yuma3": True, "liquid_alpha": True, "alpha_low": 6_553, "alpha_high": 65_535}
 EDGES: dict[str, Callable[[Flat], Flat]] = {
     "all inactive": lambda case: {"block": 10**6, "activity_cutoff": 0},
     "nobody has a permit": lambda case: {"validator_permits": [False] * len(case["stake"])},
@@ -76,6 +77,9 @@ EDGES: dict[str, Callable[[Flat], Flat]] = {
     "bonds of zero": lambda case: {"bonds": full(case, 0)},
     "equal stakes": lambda case: {"stake": [7] * len(case["stake"])},
     "no stake": lambda case: {"stake": [0] * len(case["stake"])},
+    "steepness of a hundredth": lambda case: {**LIQUID, "alpha_sigmoid_steepness": 1},
+    "no steepness": lambda case: {**LIQUID, "alpha_sigmoid_steepness": 0},
+    "steepness turned over": lambda case: {**LIQUID, "alpha_sigmoid_steepness": -1},
     "the largest stakes": lambda case: {"stake": [2**64 - 1] * len(case["stake"])},
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 from oracle.cli.yuma_case import expected
 from oracle.domain.consensus import Inputs, Mode, Outputs, Params, Rows, run_epoch
+from oracle.domain.consensus.alpha import LiquidAlpha
 from oracle.domain.consensus.fixed import ONE
 from oracle.errors import BadInput
 from tests.oracle.consensus.cases import Flat, inputs, subnet
@@ -122,6 +123,18 @@ def test_stake_that_does_not_count_is_no_part_of_the_whole():
     assert consensus(run_epoch(late, Mode.STRICT)) == [0, 0, ONE, 0]
 
 
+def test_votes_are_normalised_once_more():
+    """What rounding takes from many small active stakes is no part of the whole."""
+    kappa = 39_321
+    needed, many, each = kappa * ONE // U16, 1_003, 10**9 + 7
+    # found by trying: rounded once, the large stake is 26 bits short of kappa
+    large = (needed - 627) * many * each // (ONE - needed + 627) + 1
+    votes = epoch([large, *[each] * many, 0], [[[many + 1, U16]]], replace(DEFAULTS, kappa=kappa))
+    found = run_epoch(votes)
+    assert found.active_stake[0] == needed - 26
+    assert consensus(found)[-1] == ONE
+
+
 # --- the second quirk: a bond whose weight is gone ----------------------------------------------
 
 # both validators weigh miner 3, and the first one has a bond with miner 2 from before
@@ -166,6 +179,18 @@ def test_without_liquid_alpha_both_modes_let_it_decay():
     strict, original = (expected(run_epoch(plain, mode)) for mode in Mode)
     assert strict == original
     assert bond(run_epoch(plain), 0, 2) == 40_000 * 9 // 10 - 1
+
+
+def test_a_bond_equal_to_its_weight_is_bought():
+    """Above the consensus, a validator that agrees with its own bond still gets the high rate."""
+    params = replace(LIQUID, bonds_penalty=0, alpha_low=0, alpha_high=U16)
+    against = epoch([4, 6, 0, 0], [[[2, U16]], [[3, U16]]], params, bonds=[[[2, U16]]])
+    same = run_epoch(against)
+    assert consensus(same) == [0, 0, 0, ONE]
+    # at distance 1 the rate is 1 / (1 + e^-5): both parts of the bond are rounded down
+    rate = LiquidAlpha(0, ONE, 1_000).rate(*(np.array([x]) for x in (ONE, ONE, 0)))
+    assert rate[0] / ONE == pytest.approx(0.993307, abs=1e-6)
+    assert bond(same, 0, 2) == U16
 
 
 def test_without_a_consensus_liquid_alpha_has_nothing_to_follow():
@@ -224,6 +249,13 @@ def test_among_equals_the_higher_uid_keeps_its_permit():
     three_of_five = replace(DEFAULTS, max_allowed_validators=3)
     found = run_epoch(epoch([7, 7, 9, 7, 7, 0], [], three_of_five))
     assert found.new_permits.tolist() == [False, False, True, True, True, False]
+
+
+def test_among_many_equals_the_higher_uids_keep_theirs():
+    """More than a sort that only looks stable gets right."""
+    n, kept = 200, 17
+    found = run_epoch(epoch([5] * n, [], replace(DEFAULTS, max_allowed_validators=kept)))
+    assert found.new_permits.tolist() == [uid >= n - kept for uid in range(n)]
 
 
 def test_the_owner_keeps_a_permit_without_stake():

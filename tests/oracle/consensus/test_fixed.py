@@ -40,6 +40,13 @@ def test_mul_floors_and_saturates(drawn: list[tuple[int, int]]):
     assert fixed.mul(*arrays(drawn)).tolist() == [reference.mul(a, b) for a, b in drawn]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("a", "b"), [(2**48, 2**47), (2**48 - 1, 2**47), (2**47, 2**47)])
+def test_products_at_the_end_of_the_range(a: int, b: int, sign: int):
+    found = fixed.mul(np.array([sign * a]), np.array([b])).tolist()
+    assert found == [min(sign * a * b // ONE, MAX)]
+
+
 @many
 @given(st.one_of(pairs, unit_pairs))
 def test_div_truncates_and_saturates(drawn: list[tuple[int, int]]):
