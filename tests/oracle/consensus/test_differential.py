@@ -10,7 +10,7 @@ from oracle.domain.consensus import Mode, run_epoch
 from tests.oracle.consensus import reference
 from tests.oracle.consensus.cases import Flat, inputs, subnet
 
-QUICK, ALL, CHUNK = 150, 2_400, 100
+QUICK, ALL, CHUNK = 150, 2_000, 100
 
 
 def check(seed: int, case: Flat) -> None:

@@ -56,9 +56,8 @@ def test_div_truncates_and_saturates(drawn: list[tuple[int, int]]):
 @pytest.mark.parametrize("power", range(63))
 def test_one_divided_by_powers_of_two(power: int):
     """The only divisors for which 2^64 and 2^64 - 1 give different quotients."""
-    divisors = np.array([2**power, 2**power + 1, max(2**power - 1, 1)], np.int64)
-    found = fixed.div(ONE, divisors).tolist()
-    assert found == [reference.div(ONE, int(each)) for each in divisors]
+    for divisor in (2**power, 2**power + 1, max(2**power - 1, 1)):
+        assert fixed.div(ONE, np.array([divisor])).tolist() == [reference.div(ONE, divisor)]
 
 
 @many
