@@ -55,7 +55,7 @@ def mul(a: Bits | int, b: Bits | int) -> Bits:
 def div(a: Bits | int, b: Bits | int) -> Bits:
     """The quotient, truncated toward zero; 0 where `b` is 0."""
     a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
-    least = int(b.min(initial=1))
+    least = int(b.min(initial=MAX))
     if not _in_unit(a) or least < 0:
         return _one_by_one(_quotient, a, b)
     divisor = (np.maximum(b, 1) if least == 0 else b).view(np.uint64)
