@@ -25,6 +25,7 @@ ROLES = {
     "watch": "Recompute what others signed, convict liars, earn.",
     "proof": "Get the calldata that settles a job or claims a reward by the epoch's root.",
     "receipt": "Read and verify execution receipts: what ran, who signed, what failed.",
+    "yuma": "Compute a subnet's consensus: who earns what of an epoch, and why.",
     "attest": "Prove and verify chains of matrix products in files.",
     "keys": "Make and show encrypted key files.",
 }
