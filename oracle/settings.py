@@ -11,15 +11,30 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, InstanceOf, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
-from oracle.adapters.store import postgres
 from oracle.errors import Misconfigured
+
+_POSTGRESQL = "postgresql://"
+
+
+def database_url(value: str) -> URL:
+    """The URL of a database; raises `ValueError`, which never quotes it for its password."""
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername != "postgresql" or not url.database:
+        raise ValueError(
+            f"write {_POSTGRESQL}user@host:port/database, special characters as %-escapes"
+        )
+    return url
 
 
 def _place(value: object) -> object:
-    is_url = isinstance(value, str) and value.startswith(postgres.SCHEME)
-    return postgres.parse_url(str(value)) if is_url else value
+    is_url = isinstance(value, str) and value.startswith(_POSTGRESQL)
+    return database_url(str(value)) if is_url else value
 
 
 _List = Annotated[list[str], NoDecode]

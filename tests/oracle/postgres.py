@@ -1,6 +1,7 @@
 """A real PostgreSQL server for tests, from a wheel: sockets in its own folder, no port."""
 
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,10 @@ import psycopg
 import pytest
 from sqlalchemy import URL, make_url
 
-from oracle.adapters.store.postgres import parse_url
+from oracle.settings import database_url
+
+# seconds
+STOP_TIMEOUT = 30
 
 
 class Server:
@@ -23,7 +27,7 @@ class Server:
         name = f"test_{secrets.token_hex(8)}"
         with psycopg.connect(self.dsn(self._url), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
-        return parse_url(self.dsn(self._url.set(database=name)))
+        return database_url(self.dsn(self._url.set(database=name)))
 
     @staticmethod
     def dsn(url: URL) -> str:
@@ -44,4 +48,7 @@ def server(folder: Path) -> Iterator[Server]:
     try:
         yield Server(running.get_uri())
     finally:
-        running.stop()
+        # at once, without a checkpoint: nothing of it is kept
+        process = running.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(STOP_TIMEOUT)

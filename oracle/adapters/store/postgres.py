@@ -8,12 +8,11 @@ follow one another, so the database saves as many transactions a second as its d
 
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError
 
 from oracle.errors import Misconfigured
 
-SCHEME = "postgresql://"
 _DRIVER = "postgresql+psycopg"
 # of the advisory lock of writers: "clearwk" in ASCII
 WRITER_LOCK = 0x636C656172776B
@@ -27,24 +26,11 @@ READ: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readon
 WRITE: dict[str, Any] = {"isolation_level": "READ COMMITTED", "writes": True}
 
 
-def parse_url(value: str) -> URL:
-    """The URL of a database; raises `ValueError`, which never quotes it for its password."""
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError):
-        url = None
-    if url is None or url.drivername != "postgresql" or not url.database:
-        raise ValueError(
-            "write postgresql://user@host:port/database, special characters as %-escapes"
-        )
-    return url.set(drivername=_DRIVER)
-
-
 def open_engine(url: URL) -> Engine:
     """Connections to a server, made when they are needed; raises `Misconfigured` without driver."""
     try:
         engine = create_engine(
-            url,
+            url.set(drivername=_DRIVER),
             connect_args={
                 "connect_timeout": _CONNECT_TIMEOUT,
                 "fallback_application_name": "clearwork",
