@@ -7,7 +7,7 @@ same, it is never shown.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, InstanceOf, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -42,12 +42,48 @@ _Place = Annotated[Path | InstanceOf[URL], BeforeValidator(_place), NoDecode]
 _Modes = Annotated[list[Literal["throughput", "bandwidth", "residency"]], NoDecode]
 
 
-class Settings(BaseSettings):
-    """Configuration of one oracle. Without a keystore it runs dry: it watches and signs nothing."""
+class WorkerSettings(BaseSettings):
+    """Configuration of a worker, which needs no more than the database."""
 
     model_config = SettingsConfigDict(
         env_prefix="CLEARWORK_", frozen=True, extra="ignore", hide_input_in_errors=True
     )
+
+    database: _Place = Field(
+        Path("oracle.db"),
+        description="SQLite file, or postgresql://user@host:port/database; a password is better "
+        "kept in the file that the URL's ?passfile= names",
+    )
+    verify_workers: int | None = Field(
+        None,
+        ge=0,
+        description="processes that check openings; one per core by default, 0: none, a thread of "
+        "this process does",
+    )
+
+    @classmethod
+    def load(cls, env_file: Path | None = None, **overrides: object) -> Self:
+        """Read the environment; `overrides` that are not None or empty win over it.
+
+        Raises `Misconfigured` that names every wrong variable.
+        """
+        if env_file is not None and not env_file.is_file():
+            raise Misconfigured(f"no settings file at {env_file}", "Name an existing file.")
+        given = {name: value for name, value in overrides.items() if value not in (None, [])}
+        try:
+            return cls(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"CLEARWORK_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+                for item in error.errors()
+            )
+            raise Misconfigured(
+                f"settings: {wrong}", "See `clearwork oracle run --help` for what each one means."
+            ) from error
+
+
+class Settings(WorkerSettings):
+    """Configuration of one oracle. Without a keystore it runs dry: it watches and signs nothing."""
 
     rpc_urls: _List = Field(
         min_length=1, description="JSON-RPC endpoints, separated by spaces; the first is preferred"
@@ -55,11 +91,6 @@ class Settings(BaseSettings):
     deployment: Path = Field(description="deployments/<chain id>.json of the chain to serve")
     keystore: Path | None = Field(None, description="encrypted key file; none: run dry")
     password_file: Path | None = Field(None, description="file with the keystore's password")
-    database: _Place = Field(
-        Path("oracle.db"),
-        description="SQLite file, or postgresql://user@host:port/database; a password is better "
-        "kept in the file that the URL's ?passfile= names",
-    )
     leaf_files: Path | None = Field(
         None,
         description="directory of the leaf files; beside the SQLite file by default, to be named "
@@ -108,11 +139,10 @@ class Settings(BaseSettings):
         le=10_000,
         description="or as soon as its operations bound differs by this share, or its class does",
     )
-    verify_workers: int | None = Field(
-        None,
-        ge=0,
-        description="processes that check openings; one per core by default, 0: none, a thread of "
-        "this process does",
+    verify_tasks: bool = Field(
+        False,
+        description="openings are checked by whoever runs `clearwork oracle worker` on the same "
+        "PostgreSQL database, on any host, and not by processes of this one",
     )
     verify_queue: int = Field(
         256, ge=1, description="openings that may be checked or wait for it; more get a 503"
@@ -167,23 +197,3 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value
-
-    @classmethod
-    def load(cls, env_file: Path | None = None, **overrides: object) -> "Settings":
-        """Read the environment; `overrides` that are not None or empty win over it.
-
-        Raises `Misconfigured` that names every wrong variable.
-        """
-        if env_file is not None and not env_file.is_file():
-            raise Misconfigured(f"no settings file at {env_file}", "Name an existing file.")
-        given = {name: value for name, value in overrides.items() if value not in (None, [])}
-        try:
-            return cls(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
-        except ValidationError as error:
-            wrong = "; ".join(
-                f"CLEARWORK_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
-                for item in error.errors()
-            )
-            raise Misconfigured(
-                f"settings: {wrong}", "See `clearwork oracle run --help` for what each one means."
-            ) from error

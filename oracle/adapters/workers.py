@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import structlog
 
@@ -23,6 +23,20 @@ T = TypeVar("T")
 RETRY_AFTER = 2
 # of the workers, above their parent's
 NICENESS = 5
+
+
+class Processors(Protocol):
+    """Where calls go that would keep a request's thread too long: this machine, or many."""
+
+    @property
+    def waiting(self) -> int:
+        """Calls that are under way or wait."""
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a call; raises `Busy` or `Transient` where nothing came of it."""
+
+    def close(self) -> None:
+        """Let go of everything; calls that wait raise `Transient`."""
 
 
 class Workers:

@@ -2,10 +2,12 @@
 
 import os
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy import URL
 
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
@@ -21,7 +23,7 @@ from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.database import Database
 from oracle.adapters.store.leaf_files import LeafFiles
 from oracle.adapters.store.store import Store
-from oracle.adapters.workers import Workers
+from oracle.adapters.workers import Processors, Workers
 from oracle.domain.admission import Admission
 from oracle.domain.attestation import Dims, Mode
 from oracle.domain.renewal import RenewalRules
@@ -40,7 +42,8 @@ from oracle.services.rounds import RoundRules, Rounds
 from oracle.services.settle import Settle, SettlementRules
 from oracle.services.submit import Outbox
 from oracle.services.uptime import Uptime, UsageRules
-from oracle.settings import Settings
+from oracle.services.verification import VERIFICATION
+from oracle.settings import Settings, WorkerSettings
 
 log = structlog.get_logger()
 
@@ -78,10 +81,7 @@ class Node:
         self.outbox = Outbox(
             self.store, self.market, Sender(chain, signer, cap) if signer else None
         )
-        self.workers = Workers(
-            (os.cpu_count() or 1) if settings.verify_workers is None else settings.verify_workers,
-            settings.verify_queue,
-        )
+        self.workers = open_processors(settings)
         admission = Admission(settings.slice_classes, settings.certified_classes)
         self.ingest = Ingest(self.store, self.market, admission)
         self.offers = Offers(self.store, self.market)
@@ -186,6 +186,50 @@ def open_signer(settings: Settings) -> Signer | None:
             "there is a keystore but no password file", "Set CLEARWORK_PASSWORD_FILE."
         )
     return KeystoreSigner.load(settings.keystore, settings.password_file)
+
+
+def open_processors(settings: Settings) -> Processors:
+    """Where openings are checked: by processes here, or by tasks for workers anywhere."""
+    if not settings.verify_tasks:
+        return Workers(process_count(settings), settings.verify_queue)
+    tasks: Processors = _tasks().Tasks(task_database(settings), VERIFICATION, settings.verify_queue)
+    return tasks
+
+
+async def work(settings: WorkerSettings) -> None:
+    """Check what oracles leave in the settings' database until SIGINT or SIGTERM."""
+    processes = process_count(settings)
+    concurrency = max(1, processes)
+    workers = Workers(processes, concurrency)
+    try:
+        await _tasks().serve(task_database(settings), VERIFICATION, concurrency, workers)
+    finally:
+        workers.close()
+
+
+def process_count(settings: WorkerSettings) -> int:
+    """How many processes check openings."""
+    return (os.cpu_count() or 1) if settings.verify_workers is None else settings.verify_workers
+
+
+def task_database(settings: WorkerSettings) -> URL:
+    """The database that tasks are in; raises `Misconfigured` for a file."""
+    if isinstance(settings.database, URL):
+        return settings.database
+    raise Misconfigured(
+        f"{settings.database} is a file, and other hosts can't take tasks from it",
+        "Set CLEARWORK_DATABASE to postgresql://user@host:port/database.",
+    )
+
+
+def _tasks() -> Any:
+    # optional: an oracle with a file has no use for it
+    try:
+        return import_module("oracle.adapters.tasks")
+    except ModuleNotFoundError as error:
+        raise Misconfigured(
+            "what tasks need is not installed", "Run `pip install clearwork[postgres]`."
+        ) from error
 
 
 def leaf_directory(settings: Settings) -> Path:

@@ -1,5 +1,6 @@
 """`clearwork oracle`: run one operator's oracle, check it, ask how it is."""
 
+import asyncio
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +14,12 @@ from rich.table import Table
 
 from oracle.adapters.problem import error_of
 from oracle.api.app import create_app
-from oracle.api.node import Node, open_signer
+from oracle.api.node import Node, open_signer, work
 from oracle.api.schemas import HealthView
 from oracle.cli.options import AsJson
 from oracle.errors import Misconfigured, Transient
 from oracle.services.check import check as run_checks
-from oracle.settings import Settings
+from oracle.settings import Settings, WorkerSettings
 
 _SETTINGS = "\n\n".join(
     f"CLEARWORK_{name.upper()}: {field.description}"
@@ -103,6 +104,23 @@ def run(
             f"cannot listen on {settings.host}:{settings.port}",
             "Name another port with --port, or end the process that uses it.",
         )
+
+
+@app.command()
+def worker(
+    env_file: EnvFile = None,
+    database: DatabasePlace = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes; one per core by default. [CLEARWORK_VERIFY_WORKERS]"),
+    ] = None,
+) -> None:
+    """Check openings for the oracles of a PostgreSQL database that set CLEARWORK_VERIFY_TASKS.
+
+    Runs on any host, any number of times, until SIGINT or SIGTERM; what has begun is finished.
+    """
+    settings = WorkerSettings.load(env_file, database=database, verify_workers=concurrency)
+    asyncio.run(work(settings))
 
 
 @app.command()

@@ -18,7 +18,7 @@ from oracle.adapters.chain.market import Market
 from oracle.adapters.clock import Clock, elapsed_ms
 from oracle.adapters.gpu.backend import Backend
 from oracle.adapters.store.store import Store
-from oracle.adapters.workers import RETRY_AFTER, Workers
+from oracle.adapters.workers import RETRY_AFTER, Processors
 from oracle.domain import messages
 from oracle.domain.attestation import (
     Dims,
@@ -114,7 +114,7 @@ class Attest:
         backend: Backend[Any, Any],
         rules: AttestationRules,
         member: Member,
-        workers: Workers,
+        workers: Processors,
     ) -> None:
         self._store = store
         self._market = market

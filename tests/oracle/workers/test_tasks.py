@@ -1,0 +1,336 @@
+"""Calls as tasks of a real PostgreSQL, computed by worker processes that are killed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+from worker_jobs import fail, square, wait_for
+
+from oracle.adapters import tasks as tasks_module
+from oracle.adapters.calls import Call
+from oracle.adapters.tasks import ATTEMPTS, SCHEMA, Tasks
+from oracle.errors import Busy, ClearworkError, Misconfigured, Transient
+from oracle.services.verification import VERIFICATION
+from tests.oracle.conftest import Live, Machine, Oracle, attest, step
+from tests.oracle.postgres import Server
+
+PATIENCE = 90
+CALLS = [
+    Call.of(square, tuple[int], int),
+    Call.of(fail, tuple[()], int),
+    Call.of(wait_for, tuple[Path], int),
+]
+HERE = Path(__file__).parent
+# a worker whose calls are the tests'; it notices deaths in a moment
+WORKER = """
+import asyncio, sys
+from pathlib import Path
+from oracle.adapters import tasks
+from oracle.adapters.calls import Call
+from oracle.adapters.workers import Workers
+from oracle.settings import database_url
+from worker_jobs import fail, square, wait_for
+tasks.HEARTBEAT, tasks.STALLED = 0.5, 3.0
+CALLS = [
+    Call.of(square, tuple[int], int),
+    Call.of(fail, tuple[()], int),
+    Call.of(wait_for, tuple[Path], int),
+]
+if __name__ == "__main__":
+    workers = Workers(1, 4)
+    try:
+        asyncio.run(tasks.serve(database_url(sys.argv[1]), CALLS, 1, workers))
+    finally:
+        workers.close()
+"""
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+def eventually(what: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def url(postgres: Server) -> URL:
+    return postgres.create()
+
+
+@pytest.fixture
+def tasks(url: URL) -> Iterator[Tasks]:
+    made = Tasks(url, CALLS, queue=2, deadline=PATIENCE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start(url: URL, tmp_path: Path) -> Iterator[Start]:
+    """Start a worker process of the tests' calls, or any other command."""
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    path = os.pathsep.join([str(HERE), str(HERE.parents[2])])
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start_(*command: str) -> subprocess.Popen[bytes]:
+        command = command or (str(script), Server.dsn(url))
+        environment = os.environ | {"PYTHONPATH": path}
+        running.append(subprocess.Popen([sys.executable, *command], env=environment))
+        return running[-1]
+
+    yield start_
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A file that jobs wait to disappear."""
+    path = tmp_path / "gate"
+    path.touch()
+    return path
+
+
+def started(gate: Path) -> bool:
+    return (gate.parent / f"{gate.name}.started").exists()
+
+
+def rows(url: URL, query: str) -> list[Any]:
+    with psycopg.connect(Server.dsn(url)) as connection:
+        connection.execute(f"SET search_path TO {SCHEMA}")
+        return connection.execute(query).fetchall()
+
+
+def test_results_and_failures_come_back_and_leave_nothing(
+    tasks: Tasks, start: Start, url: URL
+) -> None:
+    start()
+    assert asyncio.run(tasks.run(square, 7)) == 49
+    # another event loop, as every request of a test has
+    assert asyncio.run(tasks.run(square, 8)) == 64
+    with pytest.raises(ClearworkError, match="a worker could not compute this: BadInput"):
+        asyncio.run(tasks.run(fail))
+    assert tasks.waiting == 0
+    assert rows(url, "SELECT * FROM calls") == []
+    eventually(lambda: rows(url, "SELECT * FROM procrastinate_jobs") == [])
+
+
+def test_a_full_queue_says_when_to_come_back(tasks: Tasks, start: Start, gate: Path) -> None:
+    async def scene() -> None:
+        calls = [asyncio.create_task(tasks.run(square, n)) for n in (2, 3)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy) as refusal:
+            await tasks.run(square, 7)
+        assert refusal.value.retry_after > 0
+        start()  # nobody has worked so far
+        assert await asyncio.gather(*calls) == [4, 9]
+        assert await tasks.run(square, 7) == 49
+
+    asyncio.run(scene())
+
+
+def test_a_call_outlives_the_worker_that_was_killed_over_it(
+    tasks: Tasks, start: Start, gate: Path, url: URL
+) -> None:
+    async def scene() -> None:
+        first = start()
+        call = asyncio.create_task(tasks.run(wait_for, gate))
+        await asyncio.to_thread(eventually, lambda: started(gate))
+        first.kill()
+        first.wait()
+        gate.unlink()
+        start()
+        # by a process of the second worker
+        assert await call not in (0, first.pid, os.getpid())
+
+    asyncio.run(scene())
+    assert rows(url, "SELECT * FROM calls") == []
+
+
+def test_a_call_that_ends_every_worker_is_given_up(
+    tasks: Tasks, start: Start, gate: Path, url: URL
+) -> None:
+    async def scene() -> None:
+        call = asyncio.create_task(tasks.run(wait_for, gate))
+        await asyncio.to_thread(eventually, lambda: rows(url, "SELECT * FROM procrastinate_jobs"))
+        with psycopg.connect(Server.dsn(url)) as connection:
+            connection.execute(f"UPDATE {SCHEMA}.procrastinate_jobs SET attempts = {ATTEMPTS}")
+        start()
+        with pytest.raises(Transient, match="ended"):
+            await call
+        assert not started(gate)
+
+    asyncio.run(scene())
+
+
+def test_a_worker_that_is_told_to_end_finishes_what_it_began(
+    tasks: Tasks, start: Start, gate: Path
+) -> None:
+    async def scene() -> None:
+        worker = start()
+        call = asyncio.create_task(tasks.run(wait_for, gate))
+        await asyncio.to_thread(eventually, lambda: started(gate))
+        worker.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        assert worker.poll() is None
+        gate.unlink()
+        assert await call
+        assert await asyncio.to_thread(worker.wait, PATIENCE) == 0
+
+    asyncio.run(scene())
+
+
+def test_only_what_is_on_the_list_runs(tasks: Tasks, start: Start, url: URL) -> None:
+    with pytest.raises(LookupError, match="no task"):
+        asyncio.run(tasks.run(os.getpid))
+    with pytest.raises(LookupError, match="no task"):
+        asyncio.run(tasks.run(_impostor("square"), 7))
+    assert tasks.waiting == 0
+
+    # an oracle whose list is longer than the worker's
+    def other(number: int) -> int:
+        return number
+
+    start()
+    longer = Tasks(url, [*CALLS, Call.of(other, tuple[int], int)], queue=2, deadline=PATIENCE)
+    with pytest.raises(ClearworkError, match="there is no task other"):
+        asyncio.run(longer.run(other, 1))
+    longer.close()
+
+
+def _impostor(name: str) -> Callable[[int], int]:
+    def function(number: int) -> int:
+        return number
+
+    function.__name__ = name
+    return function
+
+
+def test_nobody_waits_for_ever(url: URL) -> None:
+    tasks = Tasks(url, CALLS, queue=2, deadline=0.2)
+    with pytest.raises(Transient, match="no worker") as failure:
+        asyncio.run(tasks.run(square, 7))
+    assert "clearwork oracle worker" in failure.value.remedy
+    assert rows(url, "SELECT * FROM calls") == []
+    tasks.close()
+
+
+def test_closing_ends_all_waiting(url: URL) -> None:
+    tasks = Tasks(url, CALLS, queue=2, deadline=PATIENCE)
+
+    async def scene() -> None:
+        call = asyncio.create_task(tasks.run(square, 7))
+        await asyncio.to_thread(eventually, lambda: rows(url, "SELECT * FROM calls"))
+        await asyncio.to_thread(tasks.close)
+        with pytest.raises(Transient, match="being stopped"):
+            await call
+        with pytest.raises(Transient, match="being stopped"):
+            await tasks.run(square, 7)
+
+    asyncio.run(scene())
+    assert rows(url, "SELECT * FROM calls") == []
+    tasks.close()
+
+
+def test_a_caller_that_goes_away_frees_its_place(tasks: Tasks, url: URL) -> None:
+    async def scene() -> None:
+        call = asyncio.create_task(tasks.run(square, 7))
+        await asyncio.to_thread(eventually, lambda: rows(url, "SELECT * FROM calls"))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert tasks.waiting == 0
+
+    asyncio.run(scene())
+    eventually(lambda: rows(url, "SELECT * FROM calls") == [])
+
+
+def test_a_database_that_goes_away_is_no_verdict(
+    tasks: Tasks, url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks_module, "_POLL", 0.1)
+
+    async def scene() -> None:
+        call = asyncio.create_task(tasks.run(square, 7))
+        await asyncio.to_thread(eventually, lambda: rows(url, "SELECT * FROM calls"))
+        rows(url, "SELECT 1")
+        with psycopg.connect(Server.dsn(url), autocommit=True) as connection:
+            connection.execute(f"DELETE FROM {SCHEMA}.calls")  # as after a crash
+        with pytest.raises(Transient, match="ended"):
+            await call
+
+    asyncio.run(scene())
+
+
+# --- verification -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command() -> tuple[str, ...]:
+    return ("-c", "from oracle.cli.main import run; run()", "oracle", "worker")
+
+
+def test_openings_are_checked_by_workers_and_one_of_them_is_killed(
+    live: Live,
+    make_oracle: Callable[..., Oracle],
+    machine: Machine,
+    url: URL,
+    start: Start,
+    command: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    oracle = make_oracle(
+        live.oracles[0],
+        database=url,
+        leaf_files=tmp_path,
+        verify_tasks=True,
+        attestation_deadline_ms=10**8,
+    )
+    live.enter_epoch(1)
+    step([oracle])
+    workers = [start(*command, "--database", Server.dsn(url), "--concurrency", "1") for _ in "12"]
+    (verdict,) = attest(machine, [oracle])
+    assert verdict["accepted"]
+    workers[0].kill()
+    workers[0].wait()
+    other = Machine(live, machine.provider, "another card")
+    (verdict,) = attest(other, [oracle])
+    assert verdict["accepted"]
+    workers[1].send_signal(signal.SIGTERM)
+    assert workers[1].wait(PATIENCE) == 0
+    oracle.node.workers.close()
+    oracle.node.database.close()
+
+
+def test_a_worker_wants_postgresql(command: tuple[str, ...]) -> None:
+    run = subprocess.run(
+        [sys.executable, *command, "--database", "oracle.db"], capture_output=True, text=True
+    )
+    assert run.returncode == Misconfigured.exit_code
+    assert "postgresql://" in run.stderr
+
+
+def test_a_worker_without_its_server_says_so(command: tuple[str, ...], tmp_path: Path) -> None:
+    place = f"postgresql://oracle:hunter2@/db?host={tmp_path}"
+    run = subprocess.run(
+        [sys.executable, *command, "--database", place], capture_output=True, text=True
+    )
+    assert run.returncode == Misconfigured.exit_code
+    assert "cannot use the database" in run.stderr
+    assert "hunter2" not in run.stdout + run.stderr
+
+
+def test_arguments_and_verdicts_arrive_as_they_were_sent(live: Live) -> None:
+    assert [call.name for call in VERIFICATION] == ["check_answer", "check_identity"]
