@@ -56,6 +56,8 @@ ATTEMPTS = 3
 # seconds after which nobody waits for a call any more
 _FORGOTTEN = 3_600
 _CONNECTIONS = 4
+# seconds to get one of them in
+_PATIENCE = 10.0
 _INTERRUPTED = "interrupted"
 
 _CALLS = """
@@ -365,7 +367,11 @@ async def _rescue(app: App) -> None:
 def _app(url: URL) -> App:
     conninfo = url.render_as_string(hide_password=False)
     connector = PsycopgConnector(
-        conninfo=conninfo, min_size=1, max_size=_CONNECTIONS, configure=_configure
+        conninfo=conninfo,
+        min_size=1,
+        max_size=_CONNECTIONS,
+        timeout=_PATIENCE,
+        configure=_configure,
     )
     return App(connector=connector)
 

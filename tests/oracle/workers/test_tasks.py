@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,15 @@ from worker_jobs import fail, square, wait_for
 from oracle.adapters import tasks as tasks_module
 from oracle.adapters.calls import Call
 from oracle.adapters.tasks import ATTEMPTS, SCHEMA, Tasks
+from oracle.api.schemas import OpeningsBody
+from oracle.domain import messages
+from oracle.domain.attestation import LEAF_BYTES, LaneOpening, Mode, Opening, Query
+from oracle.domain.evidence import Evidence
+from oracle.domain.records import Challenge
 from oracle.errors import Busy, ClearworkError, Misconfigured, Transient
 from oracle.services.verification import VERIFICATION
-from tests.oracle.conftest import Live, Machine, Oracle, attest, step
+from oracle.services.verify import Fault, Verdict
+from tests.oracle.conftest import Live, Machine, Oracle
 from tests.oracle.postgres import Server
 
 PATIENCE = 90
@@ -38,9 +46,11 @@ from oracle.adapters import tasks
 from oracle.adapters.calls import Call
 from oracle.adapters.workers import Workers
 from oracle.settings import database_url
+from oracle.services.verification import VERIFICATION
 from worker_jobs import fail, square, wait_for
 tasks.HEARTBEAT, tasks.STALLED = 0.5, 3.0
 CALLS = [
+    *VERIFICATION,
     Call.of(square, tuple[int], int),
     Call.of(fail, tuple[()], int),
     Call.of(wait_for, tuple[Path], int),
@@ -103,8 +113,9 @@ def gate(tmp_path: Path) -> Path:
     return path
 
 
-def started(gate: Path) -> bool:
-    return (gate.parent / f"{gate.name}.started").exists()
+def mark(gate: Path) -> Path:
+    """A file that a job leaves when it begins to wait."""
+    return gate.parent / f"{gate.name}.started"
 
 
 def rows(url: URL, query: str) -> list[Any]:
@@ -147,13 +158,14 @@ def test_a_call_outlives_the_worker_that_was_killed_over_it(
     async def scene() -> None:
         first = start()
         call = asyncio.create_task(tasks.run(wait_for, gate))
-        await asyncio.to_thread(eventually, lambda: started(gate))
+        await asyncio.to_thread(eventually, mark(gate).exists)
         first.kill()
         first.wait()
-        gate.unlink()
+        mark(gate).unlink()
         start()
-        # by a process of the second worker
-        assert await call not in (0, first.pid, os.getpid())
+        await asyncio.to_thread(eventually, mark(gate).exists)  # begun again
+        gate.unlink()
+        assert await call
 
     asyncio.run(scene())
     assert rows(url, "SELECT * FROM calls") == []
@@ -170,7 +182,7 @@ def test_a_call_that_ends_every_worker_is_given_up(
         start()
         with pytest.raises(Transient, match="ended"):
             await call
-        assert not started(gate)
+        assert not mark(gate).exists()
 
     asyncio.run(scene())
 
@@ -181,7 +193,7 @@ def test_a_worker_that_is_told_to_end_finishes_what_it_began(
     async def scene() -> None:
         worker = start()
         call = asyncio.create_task(tasks.run(wait_for, gate))
-        await asyncio.to_thread(eventually, lambda: started(gate))
+        await asyncio.to_thread(eventually, mark(gate).exists)
         worker.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.3)
         assert worker.poll() is None
@@ -257,7 +269,7 @@ def test_a_caller_that_goes_away_frees_its_place(tasks: Tasks, url: URL) -> None
     eventually(lambda: rows(url, "SELECT * FROM calls") == [])
 
 
-def test_a_database_that_goes_away_is_no_verdict(
+def test_calls_lost_in_a_crash_of_the_database_are_no_verdict(
     tasks: Tasks, url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks_module, "_POLL", 0.1)
@@ -265,13 +277,40 @@ def test_a_database_that_goes_away_is_no_verdict(
     async def scene() -> None:
         call = asyncio.create_task(tasks.run(square, 7))
         await asyncio.to_thread(eventually, lambda: rows(url, "SELECT * FROM calls"))
-        rows(url, "SELECT 1")
-        with psycopg.connect(Server.dsn(url), autocommit=True) as connection:
-            connection.execute(f"DELETE FROM {SCHEMA}.calls")  # as after a crash
+        rows(url, "DELETE FROM calls RETURNING id")
         with pytest.raises(Transient, match="ended"):
             await call
 
     asyncio.run(scene())
+
+
+def test_connections_that_break_are_made_again(tasks: Tasks, start: Start, url: URL) -> None:
+    start()
+    assert asyncio.run(tasks.run(square, 7)) == 49
+    disconnect(url)
+    assert asyncio.run(tasks.run(square, 8)) == 64
+
+
+def test_a_database_that_is_away_is_said_to_be(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks_module, "_PATIENCE", 1.0)
+    tasks = Tasks(url, CALLS, queue=2, deadline=PATIENCE)
+    with psycopg.connect(Server.dsn(url.set(database="postgres")), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        disconnect(url)
+        with pytest.raises(Transient, match="does not answer"):
+            asyncio.run(tasks.run(square, 7))
+        assert tasks.waiting == 0
+        connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
+    tasks.close()
+
+
+def disconnect(url: URL) -> None:
+    """End all connections of a database, as a restart of its server does."""
+    with psycopg.connect(Server.dsn(url.set(database="postgres")), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            (url.database,),
+        )
 
 
 # --- verification -----------------------------------------------------------------------------
@@ -282,16 +321,12 @@ def command() -> tuple[str, ...]:
     return ("-c", "from oracle.cli.main import run; run()", "oracle", "worker")
 
 
-def test_openings_are_checked_by_workers_and_one_of_them_is_killed(
-    live: Live,
-    make_oracle: Callable[..., Oracle],
-    machine: Machine,
-    url: URL,
-    start: Start,
-    command: tuple[str, ...],
-    tmp_path: Path,
-) -> None:
-    oracle = make_oracle(
+@pytest.fixture
+def oracle(
+    live: Live, make_oracle: Callable[..., Oracle], url: URL, tmp_path: Path
+) -> Iterator[Oracle]:
+    """An oracle in epoch 1 that leaves its checks to workers."""
+    made = make_oracle(
         live.oracles[0],
         database=url,
         leaf_files=tmp_path,
@@ -299,19 +334,70 @@ def test_openings_are_checked_by_workers_and_one_of_them_is_killed(
         attestation_deadline_ms=10**8,
     )
     live.enter_epoch(1)
-    step([oracle])
+    live.send(live.deployer, "EpochLedger", "record_beacon")
+    made.look()
+    yield made
+    made.node.workers.close()
+    made.node.database.close()
+
+
+def answer(oracle: Oracle, machine: Machine, lies: bool = False) -> dict[str, Any]:
+    """A signed answer that waits to be checked; a lie has one leaf that was never committed."""
+    oracle.post("/v1/devices", machine.registration())
+    view = oracle.get(f"/v1/devices/0x{machine.device.hex()}/challenge")
+    proof, body = machine.prove(view)
+    ack = oracle.post("/v1/commits", body)
+    honest = machine.openings(proof, ack)
+    if not lies:
+        return honest
+    first, *rest = (one.opening() for one in OpeningsBody.model_validate(honest).openings)
+    return machine.opened(ack, [replace(first, leaf=bytes(LEAF_BYTES)), *rest])
+
+
+def test_two_workers_check_the_openings_of_many(
+    live: Live,
+    oracle: Oracle,
+    machine: Machine,
+    url: URL,
+    start: Start,
+    command: tuple[str, ...],
+) -> None:
     workers = [start(*command, "--database", Server.dsn(url), "--concurrency", "1") for _ in "12"]
-    (verdict,) = attest(machine, [oracle])
-    assert verdict["accepted"]
-    workers[0].kill()
-    workers[0].wait()
-    other = Machine(live, machine.provider, "another card")
-    (verdict,) = attest(other, [oracle])
-    assert verdict["accepted"]
-    workers[1].send_signal(signal.SIGTERM)
-    assert workers[1].wait(PATIENCE) == 0
-    oracle.node.workers.close()
-    oracle.node.database.close()
+    machines = [Machine(live, machine.provider, f"card {i}") for i in range(6)]
+    answers = [answer(oracle, one, lies=i == 3) for i, one in enumerate(machines)]
+    with ThreadPoolExecutor(len(answers)) as pool:
+        verdicts = list(pool.map(lambda body: oracle.post("/v1/openings", body), answers))
+    assert [v["accepted"] for v in verdicts] == [True, True, True, False, True, True]
+    assert Fault.PATH.value in verdicts[3]["reason"]
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+    assert [worker.wait(PATIENCE) for worker in workers] == [0, 0]
+
+
+def test_a_check_goes_on_when_its_worker_is_killed(
+    live: Live, oracle: Oracle, machine: Machine, url: URL, start: Start
+) -> None:
+    first = start()
+    assert oracle.post("/v1/openings", answer(oracle, machine))["accepted"]
+    children = [
+        int(pid) for pid in Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+    ]
+    body = answer(oracle, Machine(live, machine.provider, "another card"))
+    for pid in children:
+        os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        verdict = pool.submit(oracle.post, "/v1/openings", body)
+        eventually(lambda: rows(url, "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"))
+        first.kill()
+        first.wait()
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        assert not verdict.done()
+        start()
+        assert verdict.result(PATIENCE)["accepted"]
+    assert rows(url, "SELECT * FROM calls") == []
+    # final, and the same for whoever asks again
+    assert oracle.post("/v1/openings", body) == verdict.result()
 
 
 def test_a_worker_wants_postgresql(command: tuple[str, ...]) -> None:
@@ -332,5 +418,26 @@ def test_a_worker_without_its_server_says_so(command: tuple[str, ...], tmp_path:
     assert "hunter2" not in run.stdout + run.stderr
 
 
-def test_arguments_and_verdicts_arrive_as_they_were_sent(live: Live) -> None:
-    assert [call.name for call in VERIFICATION] == ["check_answer", "check_identity"]
+def test_what_is_checked_arrives_as_it_was_sent() -> None:
+    check_answer, check_identity = VERIFICATION
+    raw = bytes(range(224, 256))
+    message = messages.Challenge(1, raw, 3, raw, Mode.RESIDENCY, 2**40, 128, 256, 2, 16, 2**63, raw)
+    answer = (
+        Opening(Query(1, 2, 3), raw * 4, (raw, raw)),
+        LaneOpening(4, raw * 4, ()),
+    )
+    sent = (*check_answer.local, Challenge(message, raw), (raw,), answer)
+    assert check_answer.unpack(check_answer.pack(sent)) == sent
+    for evidence in (Evidence(raw, b"chain"), None):
+        identity = (raw, evidence, raw, 1_790_000_000, raw)
+        assert check_identity.unpack(check_identity.pack(identity)) == identity
+    for verdict in (
+        Verdict(),
+        Verdict(Fault.ENTRY, Query(1, 2, 3)),
+        Verdict(Fault.LANE, lane=4),
+        Verdict(Fault.IDENTITY, detail="it is the card 0x00"),
+    ):
+        assert check_answer.unpack_result(check_answer.pack_result(verdict)) == verdict
+    for text in ("[]", "[1]", "{}", "no JSON"):
+        with pytest.raises(ValueError, match="validation error"):
+            check_answer.unpack(text)
