@@ -41,6 +41,8 @@ class Evm:
         self._evm = pyrevm.EVM(spec_id="PRAGUE")
         self._block = 1
         self.timestamp = GENESIS
+        # contracts that call whom they are told to: no transaction comes from a contract (EIP-3607)
+        self.wallets: dict[str, Contract] = {}
         self._enter_block()
 
     def _enter_block(self) -> None:
@@ -74,6 +76,9 @@ class Evm:
 
     def call(self, sender: str, to: str, data: bytes) -> bytes:
         """One transaction; raises `Reverted`."""
+        if sender in self.wallets:
+            data = self.wallets[sender].encode("execute", to, data)
+            sender, to = address_of("anyone"), sender
         self._evm.reset_transient_storage()
         try:
             return bytes(self._evm.message_call(caller=sender, to=to, calldata=data))
