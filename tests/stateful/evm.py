@@ -8,7 +8,7 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,9 @@ class Function:
         self._readers = [_reader(item) for item in entry["outputs"]]
         signature = f"{entry['name']}({','.join(self._inputs)})"
         self._selector = keccak_256(signature.encode()).digest()[:4]
+        if entry["stateMutability"] == "view":
+            # the same few questions are asked again and again
+            self.encode = lru_cache(2**12)(self.encode)  # type: ignore[method-assign]
 
     def encode(self, arguments: tuple[Any, ...]) -> bytes:
         return self._selector + encode(self._inputs, [_plain(each) for each in arguments])

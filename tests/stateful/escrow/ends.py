@@ -42,7 +42,9 @@ class Ends(Backing):
     @precondition(lambda self: self.books.jobs)
     def blame(self, number, mask, signed):
         self.begin()
-        number = self.pick(number, *COMPENSATED)
+        self._blame(self.pick(number, *COMPENSATED), mask, signed)
+
+    def _blame(self, number: int, mask: int, signed: bool) -> None:
         job = self.touch(number)
         if self.attempt(
             lambda: self.house.bonds.blame(number, 0, mask, b"signed" * signed),

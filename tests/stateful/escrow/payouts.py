@@ -162,6 +162,7 @@ class Payouts(EscrowState):
     def _claim_refund(self, person: int, asset: int, receiver: int) -> None:
         tokens = self.books.owed[person, asset]
         account = self.customers[receiver]
+        self.refunds_touched.add((person, asset))
         if self.attempt(
             lambda: self.escrow.claim_refund(
                 self.assets[asset], account, sender=self.customers[person]

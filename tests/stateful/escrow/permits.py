@@ -164,6 +164,8 @@ class Permits(Offers, Opening):
             self.tally(f"permit {wish.flaw}: too little allowed")
         elif jobs[0] and deposit > seen_from(deposit, wish.approved):
             self.tally(f"permit {wish.flaw}: opened")
+        elif jobs[0] and wish.flaw in BAD:
+            self.tally("bad permit beside an approval: opened")
         assert token.allowance(account, self.escrow) == left
         assert token.nonces(account) == self.nonces[customer]
         # as everywhere else

@@ -79,6 +79,8 @@ class EscrowState(RuleBasedStateMachine):
         self.jobs_touched: set[int] = set()
         self.incomes_touched = {(payee, market) for payee in PAYEES for market in range(4)}
         self.wallets_touched = set(self.wallets)
+        # customer, asset
+        self.refunds_touched: set[tuple[int, int]] = set()
 
     def teardown(self) -> None:
         try:
@@ -188,6 +190,7 @@ class EscrowState(RuleBasedStateMachine):
 
     def refund(self, asset: int, customer: int, tokens: int) -> None:
         account = self.customers[customer]
+        self.refunds_touched.add((customer, asset))
         if self.is_blocked(asset, account):
             self.books.owed[customer, asset] += tokens
             if tokens:
@@ -238,9 +241,13 @@ class EscrowState(RuleBasedStateMachine):
                 self.check_job(number, self.books.jobs[number])
         for payee, market in self.incomes_touched:
             self.check_income(payee, market)
+        for customer, asset in self.refunds_touched:
+            owed = self.escrow.owed_refund(self.customers[customer], self.assets[asset])
+            assert owed == self.books.owed[customer, asset]
         assert self.assets[WORK].totalSupply() == self.supply - self.burnt
         assert self.escrow.job_count() == len(self.books.jobs)
-        self.wallets_touched, self.jobs_touched, self.incomes_touched = set(), set(), set()
+        self.jobs_touched, self.wallets_touched = set(), set()
+        self.incomes_touched, self.refunds_touched = set(), set()
         self.sound = True
 
     def check_job(self, number: int, job: Job) -> None:
@@ -276,6 +283,3 @@ class EscrowState(RuleBasedStateMachine):
         )
         assert self.escrow.fees(self.assets[asset], subnet) == self.books.fees[market]
         assert self.escrow.earned_fees(market + 1) == self.books.earned_fees[market]
-        for customer in range(len(self.customers)):
-            owed = self.escrow.owed_refund(self.customers[customer], self.assets[asset])
-            assert owed == self.books.owed[customer, asset]

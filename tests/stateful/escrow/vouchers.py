@@ -43,6 +43,8 @@ MOODS = {
     "refuses": Mood(refuses=True),
 }
 
+moods = st.sampled_from(["agrees"] * 6 + sorted(MOODS))
+
 
 @dataclass(frozen=True)
 class Signed:
@@ -166,17 +168,20 @@ class Vouchers(EscrowState):
 
     # --- the contract among the customers -------------------------------------------------
 
-    @rule(mood=st.sampled_from(["agrees"] * 8 + sorted(MOODS)))
+    @rule(mood=moods)
     def change_mood(self, mood):
         """From now on it answers so where it agrees."""
         self.begin()
+        self._change_mood(mood)
+
+    def _change_mood(self, mood: str) -> None:
         chosen = MOODS[mood]
         self.house.wallet.behave(chosen.answer, chosen.burns, chosen.refuses)
         self.mood = mood
 
-    @rule(report=reports, again=st.booleans())
+    @rule(report=reports, mood=moods, again=st.booleans())
     @precondition(lambda self: self.jobs_of_wallet())
-    def have_second_thoughts(self, report, again):
+    def have_second_thoughts(self, report, mood, again):
         """What the contract has signed counts until it takes it back, and what was settled by
         then stays settled.
         """
@@ -186,6 +191,7 @@ class Vouchers(EscrowState):
         message = Voucher(number, self.usage(number, usage, MAX_SETTLED), status)
         voucher = Signed(message, b"", by_key=False)
         sender = self.speakers(self.books.jobs[number].payee)[0]
+        self._change_mood(mood)
         self.agree(message)
         with self.what_if():
             would_settle = self._settle_voucher(voucher, sender)
