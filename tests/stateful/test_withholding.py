@@ -20,6 +20,8 @@ from tests.unit.slashing_court.conftest import FALSE_ATTESTATION
 
 WITHHELD_OPENING = 6
 OPEN, SHOWN, EXECUTED = 1, 2, 3
+# seconds after its deadline from which a request is everybody's to execute
+LATER = LEAF_ANSWER_PERIOD
 NOT_OPEN = "leaf_requests: no such open request"
 
 
@@ -66,7 +68,8 @@ class LeafMachine(CourtMachine):
     def a_request(self, number: int) -> tuple[bytes, Request]:
         """One of them, the open ones first; somebody asks where none is open."""
         if all(request.stage != OPEN for request in self.requests.values()):
-            self._ask(number % 3 + 1, number % 5, number, own=True)
+            commit = self.false_commit(number % 3 + 1, number, own=True)
+            self._ask(commit, person=number % 5)
         ordered = sorted(self.requests.items(), key=lambda item: item[1].stage)
         digest, request = ordered[number % min(len(ordered), 3)]
         self.begin(request.commit.provider)
@@ -92,16 +95,28 @@ class LeafMachine(CourtMachine):
     def ask(self, provider, person, number, own, age, flaw):
         """Somebody asks for the leaf of a commit, which costs more while others are open."""
         self.begin(provider)
-        self._ask(provider, person, number, own, age, flaw)
+        self._ask(self.false_commit(provider, number, own, age), person, flaw)
 
-    def _ask(
-        self, provider: int, person: int, number: int, own: bool, age: int = 0, flaw: str = "none"
-    ) -> None:
-        now = (self.now - self.genesis) // EPOCH_LENGTH
-        epoch = max(0, now - age)
+    @rule(number=numbers, person=people)
+    def ask_again(self, number, person):
+        """Each leaf is asked for once, and none of a commit that was convicted."""
+        _, request = self.a_request(number)
+        self._ask((request.commit, request.proof), person)
+
+    def epoch(self) -> int:
+        return int((self.now - self.genesis) // EPOCH_LENGTH)
+
+    def false_commit(
+        self, provider: int, number: int, own: bool, age: int = 0
+    ) -> tuple[Commit, tuple[Any, ...]]:
+        """A commit some epochs old, and the proof of its false entry."""
         device = self.device_of(provider, own)
-        commit, proof = self.market.lie(provider, device, number, epoch)
-        _, foreign = self.market.lie(provider % 3 + 1, device, number, epoch)
+        return self.market.lie(provider, device, number, max(0, self.epoch() - age))
+
+    def _ask(self, signed: tuple[Commit, tuple[Any, ...]], person: int, flaw: str = "none") -> None:
+        (commit, proof), now = signed, self.epoch()
+        provider, epoch = commit.provider, commit.epoch
+        _, foreign = self.market.lie(provider % 3 + 1, commit.device, 0, epoch)
         digest = bytes(self.market.registry.commit_digest(astuple(commit)))
         requester = self.world.delegators[person]
         roots = {"other roots": [digest], "two roots": [*proof[2], digest]}.get(flaw, proof[2])
@@ -166,14 +181,17 @@ class LeafMachine(CourtMachine):
 
     @rule(
         number=numbers, person=people, job=numbers,
-        patience=st.sampled_from([None, -1, 0, 0, 0, LEAF_ANSWER_PERIOD - 1, LEAF_ANSWER_PERIOD]),
+        patience=st.sampled_from([None, -1, 0, 0, LATER - 1, LATER, LATER]),
     )  # fmt: skip
     def execute_request(self, number, person, job, patience):
         """Nobody has shown the leaf: the requester reports, and later whoever calls."""
         digest, request = self.a_request(number)
         if patience is not None:
             self.wait_until(request.deadline + patience)
-        provider, caller = request.commit.provider, self.world.delegators[person]
+        self._execute_request(digest, request, self.world.delegators[person], job)
+
+    def _execute_request(self, digest: bytes, request: Request, caller: str, job: int) -> None:
+        provider = request.commit.provider
 
         def call(named: int, _: str) -> None:
             words = astuple(request.commit), request.proof[1], *request.place
@@ -199,25 +217,28 @@ class LeafMachine(CourtMachine):
             self.release_bond(request, EXECUTED, request.requester, request.bonds)
             self.tally("withheld, the caller reports" if late else "withheld")
 
-    @rule(number=numbers, person=people, job=numbers)
+    @rule(number=numbers, person=people, job=numbers, ends=st.booleans())
     @precondition(lambda self: len(self.law.convictions) < MAX_CONVICTIONS)
-    def convict_what_was_asked_for(self, number, person, job):
+    def convict_what_was_asked_for(self, number, person, job, ends):
         """The entry is false, and somebody has it: the request does not protect the commit."""
         digest, request = self.a_request(number)
         provider, proof = request.commit.provider, request.proof
+        reporter = self.world.delegators[person]
         self._convict(
             FALSE_ATTESTATION,
             digest,
             provider,
             self.job_of(provider, job),
-            self.world.delegators[person],
+            reporter,
             lambda named, sender: self.court.convict_attestation(proof, named, sender=sender),
             "slashing_court: commit convicted before",
         )
+        if ends and digest in self.law.convictions:
+            self._execute_request(digest, request, reporter, job=0)
 
     @rule(
         number=numbers, by_requester=st.sampled_from([True, True, False]),
-        patience=st.sampled_from([None, LEAF_ANSWER_PERIOD - 1, *[LEAF_ANSWER_PERIOD] * 3]),
+        patience=st.sampled_from([None, LATER - 1, LATER, LATER]),
     )  # fmt: skip
     def take_bond_back(self, number, by_requester, patience):
         """Of a request that nobody executes; it stays open."""
@@ -289,7 +310,7 @@ def market() -> Market:
 
 
 def test_short_requests(market, tell):
-    tell(play(market, LeafMachine, examples=60, steps=50))
+    tell(play(market, LeafMachine, examples=40, steps=50))
 
 
 # how a request ends, and why one is refused
