@@ -86,6 +86,10 @@ class House:
     operators: list[LocalAccount]
     payouts: list[str]
     thief: LocalAccount
+    # a customer that is a contract
+    wallet: Contract
+    # who slashes and jails
+    court: str = address_of("court")
     treasury: str = address_of("treasury")
     guardian: str = address_of("guardian")
     steps: int = 0
@@ -93,11 +97,13 @@ class House:
     outcomes: Counter[str] = field(default_factory=Counter)
     signed: dict[Any, bytes] = field(default_factory=dict)
 
-    def sign(self, key: LocalAccount, message: Message, contract: Contract) -> bytes:
+    def sign(
+        self, key: LocalAccount, message: Message, contract: Contract, chain_id: int = CHAIN_ID
+    ) -> bytes:
         """The same message is signed once for all runs."""
-        known = key.address, message, contract.address
+        known = key.address, message, contract.address, chain_id
         if known not in self.signed:
-            self.signed[known] = sign(key, message, Domain(CHAIN_ID, contract.address))
+            self.signed[known] = sign(key, message, Domain(chain_id, contract.address))
         return self.signed[known]
 
 
@@ -106,7 +112,10 @@ def open_house() -> House:
     evm = Evm()
     token = deploy_token(evm)
     odd = evm.deploy(ROOT / "tests" / "contracts" / "odd_token.vy", ODD_SUPPLY, sender=DEPLOYER)
-    referee = evm.deploy(Path(__file__).parent / "contracts" / "referee.vy", sender=DEPLOYER)
+    contracts = Path(__file__).parent / "contracts"
+    referee = evm.deploy(contracts / "referee.vy", sender=DEPLOYER)
+    wallet = evm.deploy(contracts / "fickle_wallet.vy", sender=DEPLOYER)
+    evm.wallets[wallet.address.lower()] = wallet
     providers = deploy(evm, "ProviderRegistry", UNBONDING_PERIOD)
     staking = deploy(
         evm,
@@ -143,6 +152,7 @@ def open_house() -> House:
     )
     for contract, name, holder in (
         (staking, "LOCKER", bonds),
+        (staking, "SLASHER", House.court),
         (clusters, "ESCROW", escrow),
         (bonds, "JOBS", jobs),
         (offers, "JOBS", jobs),
@@ -167,6 +177,7 @@ def open_house() -> House:
         operators=[signer(f"operator {i}") for i in range(2)],
         payouts=[address_of(f"payout {i}") for i in range(3)],
         thief=signer("thief"),
+        wallet=wallet,
     )
     for level in LEVELS[1:]:
         bonds.add_sla(*level, sender=DEPLOYER)
@@ -174,17 +185,21 @@ def open_house() -> House:
         asset.approve(escrow, 2**256 - 1, sender=DEPLOYER)
         for subnet in SUBNETS:
             escrow.list_asset(asset, subnet, sender=DEPLOYER)
-    for account in (*map(address, house.customers), address(house.thief)):
+    keys = (*house.customers, house.thief)
+    for account in (*map(address, keys), wallet.address.lower()):
         token.transfer(account, PURSE, sender=DEPLOYER)
         odd.transfer(account, PURSE, sender=DEPLOYER)
         for asset in (token, odd):
             asset.approve(escrow, 2**256 - 1, sender=account)
+    # customers that are owed something don't pay it themselves, the thief may
+    token.approve(bonds, 2**256 - 1, sender=address(house.thief))
     odd.transfer(house.thief.address, HOARD - PURSE, sender=DEPLOYER)
     for i, owner in enumerate(house.owners):
         operator = house.operators[i].address if i < len(house.operators) else NOBODY
         providers.register(operator, house.payouts[i], 0, 0, 5_000, "", sender=owner)
-        token.transfer(owner, SELF_BOND, sender=DEPLOYER)
+        token.transfer(owner, SELF_BOND + PURSE, sender=DEPLOYER)
         token.approve(staking, 2**256 - 1, sender=owner)
+        token.approve(bonds, 2**256 - 1, sender=owner)
         staking.stake(i + 1, SELF_BOND, sender=owner)
         referee.enter(i + 1, DEVICES)
     clusters.form(list(MEMBERS), CLASS, MEMBER_COLLATERAL, 0, sender=house.owners[0])

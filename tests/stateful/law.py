@@ -14,7 +14,6 @@ from tests.unit.slashing_court.conftest import (
     APPEALED,
     CLOSED,
     DOWNTIME,
-    EQUIVOCATION,
     FRAUD,
     MISSED_CHALLENGE,
     OPEN,
@@ -166,7 +165,7 @@ class Law:
         cut = Fraction(min(self.policy.reporter_bps, stakes.reporter_bps), BPS)
         # proofs cost all that still vests, accusations what stake could not pay
         vesting = stakes.unvested
-        if kind > EQUIVOCATION:
+        if kind in (MISSED_CHALLENGE, DOWNTIME, FRAUD):
             vesting = min(vesting, amount - from_stake)
         return Sentence(
             stake=stake,

@@ -33,9 +33,13 @@ from tests.stateful.evm import Contract, Evm, address_of
 from tests.unit.conftest import (
     DAY,
     DISPUTE_WINDOW,
+    EPOCH_LENGTH,
     HOUR,
     JOB_TIMEOUT,
+    LEAF_ANSWER_PERIOD,
+    LEAF_BOND,
     MIN_ORACLE_BOND,
+    REQUEST_EPOCHS,
     ROLE_DELAY,
     RULES_VERSION,
     UNBONDING_PERIOD,
@@ -74,6 +78,7 @@ class Market(World):
     jobs: Contract
     distributor: Contract
     ledger: Contract
+    leaf_requests: Contract
     operators: list[LocalAccount]
     oracles: list[LocalAccount]
     policy: Policy
@@ -135,9 +140,11 @@ class Market(World):
         signatures = self.committee_signs(self.escrow, subject, 0, keccak(receipts))
         self.escrow.settle_batch(0, index, receipts, signatures)
 
-    def lie(self, provider: int, device: bytes, number: int) -> tuple[Commit, tuple[Any, ...]]:
+    def lie(
+        self, provider: int, device: bytes, number: int, epoch: int = 1
+    ) -> tuple[Commit, tuple[Any, ...]]:
         """A signed commit with a false and then a true entry, and the proof of the false one."""
-        known = provider, device, number
+        known = provider, device, number, epoch
         if known not in self.lies:
             seed = keccak(number.to_bytes(32, "big"))
             row = row_elements(row_key(seed, Matrix.A, 0), Matrix.A, DIMS.k)
@@ -147,15 +154,17 @@ class Market(World):
             )
             leaf = bytes([false ^ 1, true]) + bytes(DIMS.n - 2)
             roots = [leaf_hash(leaf)]
-            commit = self.commit(provider, device, seed, chain_seeds(seed, roots)[-1])
+            commit = self.commit(provider, device, seed, chain_seeds(seed, roots)[-1], epoch)
             signature = self.sign(self.operators[provider - 1], commit, self.registry)
             self.lies[known] = commit, (astuple(commit), signature, roots, 0, 0, 0, leaf, [])
         commit, proof = self.lies[known]
         return commit, proof
 
     @staticmethod
-    def commit(provider: int, device: bytes, seed: bytes, final_seed: bytes) -> Commit:
-        return Commit(provider, device, 1, seed, *astuple(DIMS), final_seed)
+    def commit(
+        provider: int, device: bytes, seed: bytes, final_seed: bytes, epoch: int = 1
+    ) -> Commit:
+        return Commit(provider, device, epoch, seed, *astuple(DIMS), final_seed)
 
 
 def open_market() -> Market:
@@ -183,7 +192,7 @@ def open_market() -> Market:
         committee.bond(oracle.address, MIN_ORACLE_BOND, sender=DEPLOYER)
     registry = deploy(evm, "DeviceRegistry", committee, world.staking, 30 * DAY, DAY, ROLE_DELAY)
     source = Path(__file__).parent / "contracts" / "reward_ledger.vy"
-    ledger = evm.deploy(source, sender=DEPLOYER)
+    ledger = evm.deploy(source, evm.timestamp, EPOCH_LENGTH, sender=DEPLOYER)
     clusters = deploy(evm, "ClusterRegistry", world.providers, ROLE_DELAY)
     bonds = deploy(evm, "ServiceBonds", world.staking, registry, clusters, committee, ROLE_DELAY)
     offers = deploy(evm, "OfferBook", world.providers, ROLE_DELAY)
@@ -236,6 +245,16 @@ def open_market() -> Market:
         committee,
         astuple(policy),
     )
+    leaf_requests = deploy(
+        evm,
+        "LeafRequests",
+        token,
+        court,
+        ledger,
+        LEAF_BOND,
+        LEAF_ANSWER_PERIOD,
+        REQUEST_EPOCHS,
+    )
     market = Market(
         **vars(world) | {"court": court, "escrow": escrow},
         committee=committee,
@@ -244,6 +263,7 @@ def open_market() -> Market:
         jobs=jobs,
         distributor=distributor,
         ledger=ledger,
+        leaf_requests=leaf_requests,
         operators=operators,
         oracles=oracles,
         policy=policy,
@@ -252,6 +272,7 @@ def open_market() -> Market:
         (world.staking, "SLASHER", court),
         (world.staking, "LOCKER", bonds),
         (court, "ARBITER", market.arbiter),
+        (court, "REQUESTS", leaf_requests),
         (registry, "COURT", court),
         (jobs, "COURT", court),
         (distributor, "COURT", court),
@@ -272,6 +293,6 @@ def open_market() -> Market:
         token.transfer(operator.address, PURSE, sender=DEPLOYER)
     keys = [operator.address for operator in operators]
     for account in (*world.owners, *world.delegators, world.thief, *keys):
-        for spender in (court, escrow):
+        for spender in (court, escrow, leaf_requests):
             token.approve(spender, 2**256 - 1, sender=account)
     return market
