@@ -39,6 +39,8 @@ CONTRACTS = (
     "SlashingCourt",
     "LeafRequests",
 )
+# tested, but in no deployment yet: emission does not follow them
+PREPARED = ("SubnetRegistry", "SubnetVotes")
 
 
 @cache

@@ -59,6 +59,8 @@ class LeafKind(IntEnum):
     # key: provider id, above it from bit `PART_SHIFT` on the part; value: keccak of the packed
     # receipts of its jobs, `MAX_RECEIPTS` in each part but the last
     PAYEE = 6
+    # key: subnet; value: keccak of its `Outcome`, which SubnetRegistry adopts
+    SUBNET = 7
 
 
 REWARD_KINDS = (LeafKind.PROVIDER, LeafKind.ACCOUNT)

@@ -1,0 +1,284 @@
+"""SubnetVotes: what counts when, and that nothing counts twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import boa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.conftest import EPOCH_LENGTH, UNBONDING_PERIOD, UNIT, load, role
+from tests.unit.subnets import NOBODY, STAKE, VOTE_EPOCHS, pass_epochs
+
+ALL = (1, 10_000)
+
+
+@pytest.fixture
+def deploy(staking: Any, subnets: Any) -> Callable[..., Any]:
+    def _deploy(**changes: Any) -> Any:
+        arguments = {
+            "staking": staking,
+            "subnets": subnets,
+            "vote_epochs": VOTE_EPOCHS,
+            "role_change_delay": 0,
+        } | changes
+        return load("SubnetVotes", *arguments.values())
+
+    return _deploy
+
+
+def test_remembers_what_it_is_made_of(
+    votes: Any, staking: Any, subnets: Any, ledger: Any, deployer: str
+):
+    assert votes.STAKING() == staking.address
+    assert votes.SUBNETS() == subnets.address
+    assert votes.VOTE_EPOCHS() == VOTE_EPOCHS
+    assert votes.CONTROLLER() == role("CONTROLLER")
+    assert (votes.GENESIS(), votes.EPOCH_LENGTH()) == (ledger.GENESIS(), EPOCH_LENGTH)
+    assert votes.owner() == deployer
+    assert votes.next_epoch() == 0
+
+
+def test_begins_with_the_epoch_it_is_deployed_in(deploy: Callable[..., Any]):
+    pass_epochs(7)
+    assert deploy().next_epoch() == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"staking": NOBODY}, "no staking"),
+        ({"subnets": NOBODY}, "no subnets"),
+        ({"vote_epochs": 0}, "votes that never count"),
+        ({"vote_epochs": VOTE_EPOCHS + 1}, "votes outlast stake"),
+    ],
+)
+def test_bounds(deploy: Callable[..., Any], change: dict[str, Any], reason: str):
+    with boa.reverts(f"subnet_votes: {reason}"):
+        deploy(**change)
+
+
+# --- casting --------------------------------------------------------------------------------
+
+
+def test_a_vote_counts_from_its_epoch_for_as_long_as_votes_do(
+    votes: Any,
+    cast: Callable[..., None],
+    take: Callable[[], list[int]],
+    neuron: Callable[..., tuple[int, str]],
+):
+    assert take() == [0, 0, 0, 0]
+    voter = neuron()
+    cast(voter, (0, 2_500), (3, 7_500))
+    (event,) = votes.get_logs()
+    assert (event.provider, event.holder, event.stake) == (*voter, STAKE)
+    assert (event.from_epoch, event.to_epoch) == (1, 1 + VOTE_EPOCHS)
+    assert event.choices == [(0, 2_500), (3, 7_500)]
+    assert votes.vote_of(*voter) == (STAKE, 1 + VOTE_EPOCHS)
+    assert votes.choices_of(*voter) == [(0, 2_500), (3, 7_500)]
+    expected = [STAKE // 4, 0, 0, 3 * STAKE // 4]
+    for _ in range(VOTE_EPOCHS):
+        assert take() == expected
+    assert take() == [0, 0, 0, 0]
+
+
+def test_a_new_vote_replaces_the_one_before(
+    votes: Any, cast: Any, take: Callable[[], list[int]], neuron: Any, staking: Any, token: Any
+):
+    voter = neuron()
+    cast(voter, ALL)
+    cast(voter, (2, 10_000))
+    assert take() == [0, 0, STAKE, 0]
+    # more stake counts once it is voted with
+    token.approve(staking, STAKE)
+    staking.stake(voter[0], STAKE)
+    assert take() == [0, 0, STAKE, 0]
+    cast(voter, (1, 5_000), (2, 5_000))
+    assert take() == [0, STAKE, STAKE, 0]
+    cast(voter)
+    assert votes.vote_of(*voter) == (0, 0)
+    assert votes.choices_of(*voter) == []
+    assert take() == [0, 0, 0, 0]
+    pass_epochs(VOTE_EPOCHS)
+    for _ in range(VOTE_EPOCHS):
+        assert take() == [0, 0, 0, 0]
+
+
+def test_a_vote_that_is_over_is_not_ended_again(cast: Any, take: Any, neuron: Any):
+    voter, other = neuron(), neuron()
+    cast(voter, ALL)
+    cast(other, ALL)
+    pass_epochs(VOTE_EPOCHS - 1)
+    cast(other, ALL)
+    pass_epochs(1)
+    # the first is over now, the other goes on
+    cast(voter)
+    for _ in range(VOTE_EPOCHS):
+        assert take()[1] == 2 * STAKE
+    assert take()[1] == STAKE
+
+
+def test_delegators_vote_with_what_is_theirs(
+    cast: Any, take: Any, neuron: Any, staking: Any, token: Any, delegator: Any
+):
+    provider, owner = neuron()
+    token.transfer(delegator.address, 50 * UNIT)
+    with boa.env.prank(delegator.address):
+        token.approve(staking, 50 * UNIT)
+        staking.delegate(provider, 50 * UNIT, 0)
+    cast((provider, owner), ALL)
+    cast((provider, delegator.address), (2, 10_000))
+    assert take() == [0, STAKE, 50 * UNIT, 0]
+
+
+def test_parts_are_rounded_down(cast: Any, take: Any, neuron: Any):
+    cast(neuron(STAKE + 1), (0, 3_333), (1, 3_333), (2, 3_334))
+    parts = take()
+    assert parts == [(STAKE + 1) * bps // 10_000 for bps in (3_333, 3_333, 3_334)] + [0]
+    assert STAKE - 3 < sum(parts) <= STAKE + 1
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        ([(1, 9_999)], "choices are not 10 000 bps"),
+        ([(1, 10_001)], "choices are not 10 000 bps"),
+        ([(1, 5_000), (2, 5_001)], "choices are not 10 000 bps"),
+        ([(2, 5_000), (1, 5_000)], "choices not ascending"),
+        ([(1, 5_000), (1, 5_000)], "choices not ascending"),
+        ([(0, 0), (1, 10_000)], "choice of nothing"),
+        ([(4, 10_000)], "no such subnet"),
+        ([(65_535, 10_000)], "no such subnet"),
+    ],
+)
+def test_choices_that_are_none(cast: Any, take: Any, neuron: Any, choices: Any, reason: str):
+    voter = neuron()
+    with boa.reverts(f"subnet_votes: {reason}"):
+        cast(voter, *choices)
+    assert take() == [0, 0, 0, 0]
+
+
+def test_eight_choices_at_most(
+    votes: Any, create: Any, cast: Any, take: Any, neuron: Any, token: Any, subnet_owner: str
+):
+    # each subnet costs twice as much as the one before
+    token.transfer(subnet_owner, 50_000 * UNIT)
+    for _ in range(5):
+        create()
+    voter = neuron()
+    eight = [(subnet, 1_250) for subnet in range(8)]
+    cast(voter, *eight)
+    assert votes.choices_of(*voter) == eight
+    assert take() == [STAKE // 8] * 8 + [0]
+    with boa.reverts():
+        cast(voter, *[(subnet, 1_000) for subnet in range(9)])
+
+
+def test_no_stake_no_vote(cast: Any, three: int, neuron: Any, stranger: str):
+    provider, _ = neuron()
+    with boa.reverts("subnet_votes: no stake"):
+        cast((provider, stranger), ALL)
+    with boa.reverts("subnet_votes: no stake"):
+        cast((provider + 100, stranger), ALL)
+
+
+def test_stake_that_has_voted_votes_nowhere_else_before_it_is_over(
+    cast: Any, take: Any, neuron: Any, staking: Any, token: Any
+):
+    """Hopping: vote, unbond, and stake it behind somebody else."""
+    (first, owner), (second, other) = neuron(STAKE + 100 * UNIT), neuron()
+    cast((first, owner), ALL)
+    with boa.env.prank(owner):
+        staking.unbond(first, STAKE)
+    for _ in range(VOTE_EPOCHS):
+        assert take()[1] == STAKE + 100 * UNIT
+    assert UNBONDING_PERIOD == VOTE_EPOCHS * EPOCH_LENGTH
+    with boa.env.prank(owner):
+        staking.withdraw(first, 32)
+        token.transfer(other, STAKE)
+    with boa.env.prank(other):
+        token.approve(staking, STAKE)
+        staking.stake(second, STAKE)
+    cast((second, other), ALL)
+    assert take()[1] == 2 * STAKE
+
+
+# --- taking ---------------------------------------------------------------------------------
+
+
+def test_epochs_are_taken_one_after_the_other(votes: Any, taker: str, stranger: str):
+    with boa.reverts("subnet_votes: epoch has not ended"), boa.env.prank(taker):
+        votes.take(0)
+    pass_epochs(2)
+    with boa.reverts("roles: caller lacks the role"), boa.env.prank(stranger):
+        votes.take(0)
+    with boa.reverts("subnet_votes: not the next epoch"), boa.env.prank(taker):
+        votes.take(1)
+    with boa.env.prank(taker):
+        votes.take(0)
+        with boa.reverts("subnet_votes: not the next epoch"):
+            votes.take(0)
+        votes.take(1)
+        with boa.reverts("subnet_votes: epoch has not ended"):
+            votes.take(2)
+    assert votes.next_epoch() == 2
+
+
+def test_votes_of_epochs_taken_late_are_those_of_their_time(cast: Any, take: Any, neuron: Any):
+    one, other = neuron(), neuron()
+    cast(one, ALL)
+    pass_epochs(3)
+    cast(other, (2, 10_000))
+    cast(one, (3, 10_000))
+    pass_epochs(4)
+    assert [take() for _ in range(3)] == [[0, STAKE, 0, 0]] * 3
+    assert [take() for _ in range(4)] == [[0, 0, STAKE, STAKE]] * 4
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),  # voter
+            st.integers(0, 3),  # subnet
+            st.integers(0, 10_000),  # bps of it, the rest to the next
+            st.integers(0, VOTE_EPOCHS + 2),  # epochs until then
+        ),
+        max_size=12,
+    )
+)
+def test_every_epoch_has_the_votes_that_stood_in_it(
+    cast: Any, take: Any, neuron: Any, votes: Any, steps: Any
+):
+    """Against a model that remembers who has voted what until when."""
+    with boa.env.anchor():
+        voters = [neuron((i + 1) * STAKE) for i in range(3)]
+        standing: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+        expected: list[list[int]] = []
+        epoch = votes.next_epoch()
+
+        def end(count: int) -> None:
+            nonlocal epoch
+            for _ in range(count):
+                row = [0] * 4
+                for voter, (until, choices) in standing.items():
+                    if epoch < until:
+                        for subnet, bps in choices:
+                            row[subnet] += (voter + 1) * STAKE * bps // 10_000
+                expected.append(row)
+                epoch += 1
+            pass_epochs(count)
+
+        for voter, subnet, bps, wait in steps:
+            end(wait)
+            choices = [(subnet, bps), (subnet + 1, 10_000 - bps)]
+            choices = [choice for choice in choices if choice[1] and choice[0] < 4]
+            if sum(choice[1] for choice in choices) != 10_000:
+                choices = []
+            cast(voters[voter], *choices)
+            standing[voter] = (epoch + VOTE_EPOCHS, choices)
+        end(2)
+        assert [take() for _ in expected] == expected
