@@ -77,6 +77,11 @@ def test_every_member_binds_what_it_brings(bonds, staking, job, members, device_
         assert staking.self_bond(member).held == gpus * COLLATERAL_PER_GPU
 
 
+def test_a_pledge_says_what_all_of_them_locked(bonds, cluster, jobs, device_class, sla):
+    obligation = (cluster, device_class, sum(GPUS), sla)
+    assert bonds.pledge(obligation, sender=jobs.address) == sum(GPUS) * COLLATERAL_PER_GPU
+
+
 def test_all_of_it_is_freed(bonds, jobs, staking, job, members, device_class, settle, payer):
     settle(job, 10, JobStatus.COMPLETED)
     jobs.close(job)

@@ -44,3 +44,18 @@ def test_who_promised_nothing_lacks_nothing(bonds, job, provider, device_class, 
     for other in [(provider, device_class + 1), (provider + 1, device_class), (0, 0)]:
         assert bonds.note_capacity(*other) == 0
     assert state() == before
+
+
+def test_a_new_promise_ends_a_shortage_that_nobody_noted_the_end_of(
+    bonds, accepted_job, lose_device, attest, provider, device_class
+):
+    accepted_job(gpus=1)
+    lose_device(provider, 0)
+    for number in range(1, DEVICES):
+        lose_device(provider, number)
+    assert bonds.note_capacity(provider, device_class) != 0
+    for number in range(DEVICES):
+        attest(provider, number, epoch=2)
+    assert bonds.short_since(provider, device_class) != 0
+    accepted_job(gpus=1)
+    assert bonds.short_since(provider, device_class) == 0

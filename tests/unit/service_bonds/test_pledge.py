@@ -131,3 +131,9 @@ def test_nobody_else(bonds, registrar, obligation, provider, request, refused, c
 def test_only_the_owner_names_the_registry(bonds, stranger, refused):
     with refused("ownable: caller is not the owner"):
         bonds.set_role(role("JOBS"), stranger, sender=stranger)
+
+
+def test_roles_are_applied_only_when_scheduled(bonds, registrar):
+    with boa.reverts("roles: nothing scheduled"):
+        bonds.apply_role(role("JOBS"))
+    assert bonds.role_holder(role("JOBS")) == registrar
