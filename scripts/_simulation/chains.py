@@ -42,9 +42,7 @@ class LowRankBackend(NumpyBackend):
     def matmul(self, a: Int8Matrix, b: Int8Matrix) -> Int32Matrix:
         """See `Backend.matmul`."""
         half = a.shape[1] // 2
-        return super().matmul(
-            np.ascontiguousarray(a[:, :half]), np.ascontiguousarray(b[:, :half])
-        )
+        return super().matmul(np.ascontiguousarray(a[:, :half]), np.ascontiguousarray(b[:, :half]))
 
 
 def honest(seed: bytes, dims: Dims) -> Proof:

@@ -67,7 +67,9 @@ class Oracle:
         self._seen[epoch] = now
         self._asked.clear()
 
-    def challenge(self, seed: bytes, provider: int, device: bytes, epoch: int, shape: Shape) -> Asked:
+    def challenge(
+        self, seed: bytes, provider: int, device: bytes, epoch: int, shape: Shape
+    ) -> Asked:
         """What a device has to do. Raises `Conflict` while it rests."""
         self._check_rest(device, epoch)
         known = self._asked.get(seed)

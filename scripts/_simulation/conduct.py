@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from oracle.domain.attestation import Dims, chain_seeds
+from oracle.domain.hashing import keccak
 from oracle.domain.messages import Commit
 from oracle.services.prove import Proof, prove
 from scripts._simulation.chains import LowRankBackend, SkippingBackend, honest
@@ -12,6 +13,8 @@ from scripts._simulation.clock import SECOND
 from scripts._simulation.terms import Card
 
 BPS = 10_000
+# what `Ladder` reckons with: a planned run, the network, and its card on its worst day
+RUN_MS, NETWORK_MS, SLOWEST_BPS = 4_250, 1_000, 7_000
 
 
 @dataclass(slots=True)
@@ -36,7 +39,7 @@ class Conduct:
         """The card it says it is; `better` is the next faster one."""
         return card
 
-    def claims(self, sustained: int) -> int:
+    def claims(self, sustained: int, deadline_ms: int) -> int:
         """Int8 operations per second that it says that card sustains."""
         return sustained
 
@@ -45,7 +48,7 @@ class Conduct:
         return True
 
     def share_bps(self) -> int:
-        """Of the card's speed, how much the challenge gets."""
+        """Its speed at a challenge, of the card's: more for who leaves work out."""
         return BPS
 
     def waits(self) -> int:
@@ -55,6 +58,9 @@ class Conduct:
     def prove(self, seed: bytes, dims: Dims) -> Proof:
         """The chain it computes."""
         return honest(seed, dims)
+
+    def keeps(self, proof: Proof) -> None:
+        """What it does with a chain that it computed while it was honest."""
 
     def signs(self, commit: Commit, proof: Proof) -> tuple[Commit, list[bytes]]:
         """The commit and the roots that it sends."""
@@ -72,6 +78,10 @@ class Skips(Conduct):
     what = "leaves out 5 % of the entries, all in one stretch"
     share: ClassVar[int] = 500
 
+    def share_bps(self) -> int:
+        """See `Conduct.share_bps`."""
+        return BPS * BPS // (BPS - self.share)
+
     def prove(self, seed: bytes, dims: Dims) -> Proof:
         """See `Conduct.prove`."""
         return prove(SkippingBackend(dims, self.share, self.dice), seed, dims)
@@ -82,6 +92,10 @@ class LowRank(Conduct):
 
     name = "low rank"
     what = "multiplies half of each row: a product of half the rank"
+
+    def share_bps(self) -> int:
+        """See `Conduct.share_bps`."""
+        return 2 * BPS
 
     def prove(self, seed: bytes, dims: Dims) -> Proof:
         """See `Conduct.prove`."""
@@ -96,11 +110,17 @@ class Replays(Conduct):
     what = "sends an earlier epoch's roots under this epoch's seed"
     _kept: Proof | None = field(default=None, init=False)
 
+    def keeps(self, proof: Proof) -> None:
+        """See `Conduct.keeps`."""
+        self._kept = proof
+
     def prove(self, seed: bytes, dims: Dims) -> Proof:
-        """See `Conduct.prove`."""
-        if self._kept is None:
-            self._kept = honest(seed, dims)
-        return self._kept
+        """See `Conduct.prove`; nothing to replay means that it was never honest."""
+        return self._kept or honest(keccak(seed), dims)
+
+    def share_bps(self) -> int:
+        """See `Conduct.share_bps`: there is nothing to compute."""
+        return 1_000 * BPS
 
     def signs(self, commit: Commit, proof: Proof) -> tuple[Commit, list[bytes]]:
         """The old end: one that the old roots reach from this seed would be a signed lie."""
@@ -187,16 +207,20 @@ class TakesTurns(Conduct):
 
 
 class Ladder(Conduct):
-    """One card, two devices in each epoch: the second claims so much that the first is short."""
+    """One card, two devices in each epoch: the second claims as much as the deadline leaves, so
+    that the work of the first is a small part of its time."""
 
     name = "ladder"
-    what = "one card answers for two devices; the second claims four times its speed"
+    what = "one card answers for two devices; the second claims what fits the deadline"
     ids = 2
     stoppable = False
 
-    def claims(self, sustained: int) -> int:
-        """See `Conduct.claims`."""
-        return sustained * 4**self.rank
+    def claims(self, sustained: int, deadline_ms: int) -> int:
+        """See `Conduct.claims`; a challenge of a true claim runs for about `RUN_MS`."""
+        if self.rank == 0:
+            return sustained
+        left = (deadline_ms - NETWORK_MS) * SLOWEST_BPS // BPS - RUN_MS
+        return max(1, sustained * left // RUN_MS)
 
     def waits(self) -> int:
         """See `Conduct.waits`."""

@@ -69,14 +69,14 @@ class Plan:
 
 
 def build(plan: Plan, terms: Terms) -> list[Device]:
-    """The fleet of a plan: cheats have a provider of their own, honest ones have up to 8 devices."""
+    """The fleet of a plan: each cheat is a provider, honest providers have up to 8 devices."""
     dice = random.Random(f"{plan.seed}/fleet")
     cheats = plan.devices * plan.cheats_bps // 10_000
     devices: list[Device] = []
-    for place, kind in enumerate(plan.kinds):
+    for place, kind in enumerate(plan.kinds if cheats else ()):
         count = cheats // len(plan.kinds) + (place < cheats % len(plan.kinds))
         devices += _cheats(kind, count, plan, terms, dice, len(devices))
-    for kind in plan.limit_kinds:
+    for kind in plan.limit_kinds if plan.limits else ():
         devices += _cheats(kind, plan.limits, plan, terms, dice, len(devices))
     while len(devices) < plan.devices:
         count = min(dice.randint(1, LARGEST), plan.devices - len(devices))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from oracle.domain.attestation import (
-    Dims,
     Mode,
     answer_hash,
     challenge_shape,
@@ -17,7 +16,7 @@ from oracle.domain.attestation import (
 )
 from oracle.domain.backoff import rest_after
 from oracle.domain.emission import Schedule
-from oracle.domain.epochs import EpochInput, close
+from oracle.domain.epochs import EpochInput, LeafKind, close
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Commit, Domain, Open
 from oracle.domain.proposals import DeviceProposal, aggregate_device
@@ -42,7 +41,7 @@ CHAIN_ID = 31_337
 RULES_VERSION = 1
 # what the product's defaults are: AgentConfig.poll_seconds, the watcher's interval and `asks`
 AGENT_POLL, WATCH_INTERVAL, WATCH_ASKS = SECOND, 5 * SECOND, 12
-WATCH_LEAVES, WATCH_SAMPLE = 64, 200
+WATCH_LEAVES, WATCH_SAMPLE = 64, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +149,10 @@ class Simulation:
     def _begin(self, number: int) -> None:
         """The beacon is mined in the epoch's second block; then everybody looks."""
         epoch = _Epoch(number, self._dice.randbytes(32))
+        for one in self.devices:
+            if one.cheats(number):
+                gained = self.accounts[one.provider].gained
+                self.tally.before.setdefault(one.provider, gained)
         mined = self._next_block()
         for oracle in self.oracles:
             seen = mined + self._dice.randrange(self.terms.poll_ms) * MILLISECOND
@@ -190,7 +193,7 @@ class Simulation:
         """The card that a device says it is, and the operations a second that it claims."""
         if not cheats:
             return one.chip.model, one.chip.model.sustained
-        return one.pretended, one.conduct.claims(one.pretended.sustained)
+        return one.pretended, one.conduct.claims(one.pretended.sustained, self.terms.deadline_ms)
 
     def _work(self, epoch: _Epoch, one: Device, oracle: Oracle, asked: Asked) -> None:
         """A device has a challenge: it computes it once, whoever asked first."""
@@ -205,7 +208,6 @@ class Simulation:
         cheats = one.cheats(epoch.number)
         if cheats:
             self.tally.began.setdefault(one.device, now)
-            self.tally.before.setdefault(one.provider, self.accounts[one.provider].gained)
             if not conduct.serves:
                 self.tally.rented[one.provider] += 1
         elif type(conduct) is Conduct:
@@ -225,6 +227,8 @@ class Simulation:
         honest = Conduct(0, one.dice)
         acting = conduct if cheats else honest
         proof = acting.prove(message.seed, SMALL)
+        if not cheats:
+            conduct.keeps(proof)
         commit = Commit(
             message.provider, message.device, message.epoch, message.seed,
             *shape_numbers(SMALL), final_seed=proof.final_seed,
@@ -250,9 +254,7 @@ class Simulation:
         opened = self._agenda.now + one.link.delay(one.dice) + one.link.delay(one.dice)
         self._agenda.at(opened, partial(self._open, epoch, one, oracle, work, secret))
 
-    def _open(
-        self, epoch: _Epoch, one: Device, oracle: Oracle, work: _Work, secret: bytes
-    ) -> None:
+    def _open(self, epoch: _Epoch, one: Device, oracle: Oracle, work: _Work, secret: bytes) -> None:
         """The answer to a query arrives."""
         queries = draw_queries(work.commit.final_seed, secret, self.terms.queries, SMALL)
         answer = work.proof.answer(queries)
@@ -376,47 +378,45 @@ class Simulation:
                 devices=live, signatures={oracle.address: 1 for oracle in self.oracles},
             )
         )  # fmt: skip
-        rewards = {int.from_bytes(leaf.key, "big"): leaf.value for leaf in report.rewards}
-        paid: dict[int, int] = defaultdict(int)
-        for provider, account in self.accounts.items():
-            reward = rewards.get(provider, 0)
-            if reward:
-                account.vesting.grant(reward, self._now)
-                paid[provider] += reward
+        rewards = {
+            int.from_bytes(leaf.key, "big"): leaf.value
+            for leaf in report.rewards
+            if leaf.kind is LeafKind.PROVIDER
+        }
+        speeds: dict[int, int] = defaultdict(int)
+        for entered in live:
+            speeds[entered.provider] += entered.ops_per_second
+        for provider, reward in rewards.items():
+            self.accounts[provider].vesting.grant(reward, self._now)
         fee = self.terms.parameters.escrow.fee_bps
         for entered in live:
-            one = self._by_id[entered.device]
-            cheats = one.cheats(epoch)
             if entered.jailed:
                 continue
+            one = self._by_id[entered.device]
+            reward = rewards.get(one.provider, 0) * entered.ops_per_second
+            paid = reward // max(1, speeds[one.provider])
+            cheats = one.cheats(epoch)
             if cheats:
                 self.tally.paid_hours[one.provider] += 1
-            if cheats and not one.conduct.serves:
-                continue
-            price = self._cards[self.registry.entries[entered.device].device_class].price
-            income = price - price * fee // BPS
-            self.accounts[one.provider].income += income
-            paid[one.provider] += income
-        self._count_hour(epoch, live_ids={one.device for one in live}, paid=paid)
-
-    def _count_hour(self, epoch: int, live_ids: set[bytes], paid: dict[int, int]) -> None:
-        fleets: dict[int, list[Device]] = defaultdict(list)
-        for one in self.devices:
+            if not cheats or one.conduct.serves:
+                price = self._cards[self.registry.entries[entered.device].device_class].price
+                income = price - price * fee // BPS
+                self.accounts[one.provider].income += income
+                paid += income
             if type(one.conduct) is Conduct:
-                fleets[one.provider].append(one)
-        for provider, fleet in fleets.items():
-            weights = sum(one.chip.model.sustained for one in fleet)
-            for one in fleet:
-                model = one.chip.model
-                self.tally.hours += 1
-                if one.device not in live_ids:
-                    self.tally.without_entry += 1
-                elif self.registry.entries[one.device].device_class < model.device_class:
-                    self.tally.in_lower_class += 1
-                share = paid[provider] * model.sustained // weights
-                self.tally.honest_pay[model.name][epoch] += share
-                if epoch == 0:
-                    self.tally.honest_devices[model.name] += 1
+                self.tally.honest_pay[one.chip.model.name][epoch] += paid
+        self._count_hour({one.device for one in live})
+
+    def _count_hour(self, live: set[bytes]) -> None:
+        """Note who of the honest has an entry at an epoch's end, and whether in its own class."""
+        for one in self.devices:
+            if type(one.conduct) is not Conduct:
+                continue
+            self.tally.hours += 1
+            if one.device not in live:
+                self.tally.without_entry += 1
+            elif self.registry.entries[one.device].device_class < one.chip.model.device_class:
+                self.tally.in_lower_class += 1
 
 
 def void(_: object) -> None:

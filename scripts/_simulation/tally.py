@@ -42,9 +42,8 @@ class Tally:
     paid_hours: Counter[int] = field(default_factory=Counter)
     reporter: Counter[int] = field(default_factory=Counter)
     seized: Counter[int] = field(default_factory=Counter)
-    # card => per epoch, what honest devices of it were paid, and how many there were
+    # card => per epoch, what all honest devices of it were paid
     honest_pay: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
-    honest_devices: Counter[str] = field(default_factory=Counter)
 
     def catch(self, device: bytes, how: Catch, now: int) -> None:
         """Note a catch; the first of each kind counts."""

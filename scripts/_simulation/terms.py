@@ -1,4 +1,4 @@
-"""What a simulated market is set up with: the repository's parameters, and hours for its windows."""
+"""What a simulated market is set up with: the repository's parameters, windows of hours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ MIX = {
     "NVIDIA B200 SXM 180GB": 5,
 }
 # of a vendor's figure, bps, that a card sustains: an assumption, no measurement. Floors have 2 500
-FLOOR_BPS, SUSTAINED_BPS = 2_500, 4_000
+FLOOR_BPS, SUSTAINED_BPS = 2_500, 4_500
 # base units for a GPU-hour: of the class's stake, so many per ten thousand
 PRICE_BPS = 20
 # provider's own promise to who proves a lie, bps: the court's share is the lower bound
@@ -67,8 +67,12 @@ class Terms:
         return self.parameters.registry.attestation_period
 
 
-def terms(attestation_period: int = ATTESTATION_PERIOD, path: Path = LOCAL) -> Terms:
-    """The terms of a run; `attestation_period` in seconds.
+def terms(
+    attestation_period: int = ATTESTATION_PERIOD,
+    deadline_ms: int | None = None,
+    path: Path = LOCAL,
+) -> Terms:
+    """The terms of a run; `attestation_period` in seconds, `deadline_ms` as oracles have it.
 
     Money is `path`'s: stakes, penalties, bonds, emission. Stake behind a device is that of the
     highest of its three classes whose floors the card's own floor reaches.
@@ -104,7 +108,7 @@ def terms(attestation_period: int = ATTESTATION_PERIOD, path: Path = LOCAL) -> T
             for number, one in enumerate(floors, 1)
         ),
         queries=settings["attestation_queries"],
-        deadline_ms=settings["attestation_deadline_ms"],
+        deadline_ms=deadline_ms or settings["attestation_deadline_ms"],
         leader_delay=settings["leader_delay"],
         poll_ms=int(settings["poll_interval"] * 1_000),
         renewal=RenewalRules(settings["renewal_epochs"] * EPOCH, settings["renewal_change_bps"]),
