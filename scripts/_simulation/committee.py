@@ -59,13 +59,16 @@ class Oracle:
     # epoch => when its beacon was seen
     _seen: dict[int, int] = field(default_factory=dict)
     _asked: dict[bytes, Asked] = field(default_factory=dict)
-    _commits: dict[tuple[bytes, int], StoredCommit] = field(default_factory=dict)
-    _epochs: dict[bytes, list[int]] = field(default_factory=lambda: defaultdict(list))
+    # of this epoch, by device
+    _commits: dict[bytes, StoredCommit] = field(default_factory=dict)
+    # device => epochs with a commit, and whether it was accepted
+    _outcomes: dict[bytes, dict[int, bool]] = field(default_factory=lambda: defaultdict(dict))
 
     def see_beacon(self, epoch: int, now: int) -> None:
-        """Start an epoch's clock; what is older than an epoch is forgotten."""
+        """Start an epoch's clock; of the epoch before, outcomes are kept."""
         self._seen[epoch] = now
         self._asked.clear()
+        self._commits.clear()
 
     def challenge(
         self, seed: bytes, provider: int, device: bytes, epoch: int, shape: Shape
@@ -85,10 +88,9 @@ class Oracle:
         return self._asked.setdefault(seed, Asked(Challenge(message, secret), shape))
 
     def _check_rest(self, device: bytes, epoch: int) -> None:
-        failures = 0
-        epochs = [one for one in reversed(self._epochs[device]) if one < epoch][:MAX_FAILURES]
-        for _ in takewhile(lambda one: not self._commits[device, one].accepted, epochs):
-            failures += 1
+        outcomes = self._outcomes[device]
+        epochs = [one for one in reversed(outcomes) if one < epoch][:MAX_FAILURES]
+        failures = len(list(takewhile(lambda one: not outcomes[one], epochs)))
         if failures and epochs[0] + rest_after(failures) > epoch:
             raise Conflict("this device has failed too often", "Find out what is wrong with it.")
 
@@ -114,10 +116,10 @@ class Oracle:
         elapsed = elapsed_ms(self._seen[commit.epoch], arrived)
         if elapsed > self.deadline_ms:
             raise Conflict(f"the challenge expired: {elapsed} ms", "Wait for the next.")
-        name = commit.device, commit.epoch
-        if name not in self._commits:
-            self._epochs[commit.device].append(commit.epoch)
-            self._commits[name] = StoredCommit(
+        if commit.device not in self._commits:
+            # until its query is answered
+            self._outcomes[commit.device][commit.epoch] = False
+            self._commits[commit.device] = StoredCommit(
                 commit, Mode.THROUGHPUT, tuple(roots), signature, elapsed
             )
         return asked.challenge.secret
@@ -126,7 +128,7 @@ class Oracle:
         self, commit: messages.Commit, answer: Sequence[Opening], signature: bytes, operator: str
     ) -> StoredCommit:
         """Check an answer; the verdict is final. Raises as `Attest.open` does."""
-        stored = self._commits[commit.device, commit.epoch]
+        stored = self._commits[commit.device]
         asked = self._asked[commit.seed]
         secret_hash = asked.challenge.message.secret_hash
         message = messages.Open(stored.commit, secret_hash, answer_hash(answer))
@@ -144,12 +146,13 @@ class Oracle:
             ops_per_second=ops if accepted else 0,
             openings=openings_hash(answer),
         )
-        self._commits[commit.device, commit.epoch] = judged
+        self._commits[commit.device] = judged
+        self._outcomes[commit.device][commit.epoch] = accepted
         return judged
 
     def observation(self, device: bytes, epoch: int) -> DeviceObservation | None:
-        """This oracle's word on a device, if it accepted what it computed in an epoch."""
-        stored = self._commits.get((device, epoch))
+        """This oracle's word on a device, if it accepted what it computed in this epoch."""
+        stored = self._commits.get(device)
         if stored is None or not stored.accepted or stored.openings is None:
             return None
         return DeviceObservation(

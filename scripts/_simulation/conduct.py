@@ -1,6 +1,7 @@
 """What a cheat does differently from an honest device: one class each, one difference each."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -8,9 +9,11 @@ from oracle.domain.attestation import Dims, chain_seeds
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Commit
 from oracle.services.prove import Proof, prove
-from scripts._simulation.chains import LowRankBackend, SkippingBackend, honest
+from scripts._simulation.chains import LowRankBackend, SkippingBackend
 from scripts._simulation.clock import SECOND
 from scripts._simulation.terms import Card
+
+Prove = Callable[[bytes, Dims], Proof]
 
 BPS = 10_000
 # what `Ladder` reckons with: a planned run, the network, and its card on its worst day
@@ -55,8 +58,8 @@ class Conduct:
         """Nanoseconds before it begins."""
         return 0
 
-    def prove(self, seed: bytes, dims: Dims) -> Proof:
-        """The chain it computes."""
+    def prove(self, seed: bytes, dims: Dims, honest: Prove) -> Proof:
+        """The chain it computes; `honest` computes the true one."""
         return honest(seed, dims)
 
     def keeps(self, proof: Proof) -> None:
@@ -82,7 +85,7 @@ class Skips(Conduct):
         """See `Conduct.share_bps`."""
         return BPS * BPS // (BPS - self.share)
 
-    def prove(self, seed: bytes, dims: Dims) -> Proof:
+    def prove(self, seed: bytes, dims: Dims, honest: Prove) -> Proof:
         """See `Conduct.prove`."""
         return prove(SkippingBackend(dims, self.share, self.dice), seed, dims)
 
@@ -97,7 +100,7 @@ class LowRank(Conduct):
         """See `Conduct.share_bps`."""
         return 2 * BPS
 
-    def prove(self, seed: bytes, dims: Dims) -> Proof:
+    def prove(self, seed: bytes, dims: Dims, honest: Prove) -> Proof:
         """See `Conduct.prove`."""
         return prove(LowRankBackend(), seed, dims)
 
@@ -114,7 +117,7 @@ class Replays(Conduct):
         """See `Conduct.keeps`."""
         self._kept = proof
 
-    def prove(self, seed: bytes, dims: Dims) -> Proof:
+    def prove(self, seed: bytes, dims: Dims, honest: Prove) -> Proof:
         """See `Conduct.prove`; nothing to replay means that it was never honest."""
         return self._kept or honest(keccak(seed), dims)
 

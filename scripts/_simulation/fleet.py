@@ -64,6 +64,8 @@ class Plan:
     limits: int = 6
     jitter_bps: int = 3_000
     loss_bps: int = 100
+    # whether chains are computed, opened and audited; where only time counts they need not be
+    computes: bool = True
     kinds: tuple[type[Conduct], ...] = KINDS
     limit_kinds: tuple[type[Conduct], ...] = LIMITS
 

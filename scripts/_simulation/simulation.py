@@ -26,6 +26,7 @@ from oracle.errors import BadInput, ClearworkError
 from oracle.services.close_epoch import RULES
 from oracle.services.prove import Proof
 from scripts._parameters import BPS
+from scripts._simulation.chains import honest, untold
 from scripts._simulation.clock import HOUR, MILLISECOND, SECOND, Agenda
 from scripts._simulation.committee import Asked, Oracle
 from scripts._simulation.conduct import Conduct
@@ -82,7 +83,10 @@ class Simulation:
     """A fleet, its committee, a watcher and the chain, from epoch 0 on."""
 
     def __init__(self, plan: Plan, terms: Terms, defences: Defences | None = None) -> None:
+        if not plan.computes:
+            defences = Defences(openings=False, watcher=False)
         self.plan, self.terms, self.defences = plan, terms, defences or Defences()
+        self._honest = honest if plan.computes else untold
         self.devices = build(plan, terms)
         self.tally = Tally()
         self._agenda = Agenda()
@@ -224,9 +228,8 @@ class Simulation:
         done = start + asked.planned.operations * SECOND // max(1, rate)
         one.chip.free_at = done
         message = asked.challenge.message
-        honest = Conduct(0, one.dice)
-        acting = conduct if cheats else honest
-        proof = acting.prove(message.seed, SMALL)
+        acting = conduct if cheats else Conduct(0, one.dice)
+        proof = acting.prove(message.seed, SMALL, self._honest)
         if not cheats:
             conduct.keeps(proof)
         commit = Commit(
@@ -256,8 +259,9 @@ class Simulation:
 
     def _open(self, epoch: _Epoch, one: Device, oracle: Oracle, work: _Work, secret: bytes) -> None:
         """The answer to a query arrives."""
-        queries = draw_queries(work.commit.final_seed, secret, self.terms.queries, SMALL)
-        answer = work.proof.answer(queries)
+        queries = self.terms.queries if self.plan.computes else 0
+        drawn = draw_queries(work.commit.final_seed, secret, queries, SMALL)
+        answer = work.proof.answer(drawn)
         message = Open(work.commit.struct_hash(), keccak(secret), answer_hash(answer))
         signature = one.signer.sign(message.digest(self._registry_domain))
         judged = oracle.open(work.commit, answer, signature, one.signer.address)

@@ -13,15 +13,14 @@ from scripts._simulation.network import TIMEOUT, Link
 from scripts._simulation.studies import play
 
 
-def test_a_run_prints_and_writes_the_same_json(tmp_path: Path, monkeypatch) -> None:
+def test_a_run_prints_and_writes_the_same_json(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(simulate_fleet, "ROOT", tmp_path)
     monkeypatch.setattr(simulate_fleet, "OUT", tmp_path / "fleet.json")
-    done = CliRunner().invoke(
-        simulate_fleet.main, ["--devices", "30", "--hours", "2", "--seed", "5", "--json"]
-    )
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == json.loads((tmp_path / "fleet.json").read_text())
-    assert json.loads(done.stdout)["main"][0]["honest"]["convicted"] == 0
+    options = ["--devices", "30", "--hours", "2", "--seed", "5", "--json"]
+    simulate_fleet.main(options, standalone_mode=False)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "fleet.json").read_text())
+    assert printed["main"][0]["honest"]["convicted"] == 0
 
 
 def test_nonsense_is_refused() -> None:
