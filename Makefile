@@ -158,6 +158,10 @@ bench-fleet: setup ## close an epoch of 140 000 machines from disk, settle 1 000
 bench-attest: setup ## time provers and verifiers of attestation, gas of a conviction by size
 	@python -m scripts.bench_attest
 
+.PHONY: simulate-fleet
+simulate-fleet: $(DONE)/python ## a day of 1 000 attested devices with cheats, on a virtual clock
+	@python -m scripts.simulate_fleet
+
 .PHONY: bench-evidence
 bench-evidence: setup ## time the check of a GPU's evidence, beside its budget
 	@python -m scripts.bench_evidence

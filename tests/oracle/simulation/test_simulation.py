@@ -1,0 +1,124 @@
+"""A small fleet: the same figures every time, nobody honest accused, every cheat caught."""
+
+from dataclasses import replace
+
+import pytest
+
+from scripts._simulation.conduct import KINDS, LIMITS, Conduct, LowRank, Skips, TwoIds, Withholds
+from scripts._simulation.figures import Figures, Kind, figures
+from scripts._simulation.fleet import Plan
+from scripts._simulation.simulation import Defences, Simulation
+from scripts._simulation.terms import terms
+
+# a fifth cheats; the longest catch, a withheld leaf, takes six hours
+FLEET = Plan(devices=60, hours=10, seed=7, cheats_bps=2_000, limits=2)
+FEW = replace(FLEET, devices=24, hours=3, limits=0)
+
+
+def play(plan: Plan, defences: Defences | None = None) -> Simulation:
+    run = Simulation(plan, terms(), defences)
+    run.run()
+    return run
+
+
+def only(plan: Plan, kind: type[Conduct], defences: Defences | None = None) -> Kind:
+    """The figures of a fleet whose cheats are of one kind."""
+    (found,) = figures(play(replace(plan, kinds=(kind,)), defences)).kinds
+    return found
+
+
+@pytest.fixture(scope="module")
+def run() -> Simulation:
+    return play(FLEET)
+
+
+@pytest.fixture(scope="module")
+def result(run: Simulation) -> Figures:
+    return figures(run)
+
+
+def test_a_seed_gives_the_same_figures_again() -> None:
+    first, again = (figures(play(FEW)).document() for _ in range(2))
+    assert first == again
+    assert figures(play(replace(FEW, seed=8))).document() != first
+
+
+def test_no_honest_device_is_accused(run: Simulation, result: Figures) -> None:
+    assert result.honest.challenges > 300
+    assert (result.honest.convicted, result.honest.refused) == (0, {})
+    for one in run.devices:
+        account = run.accounts[one.provider]
+        if type(one.conduct) is Conduct:
+            assert (account.slashed, account.jailed_until) == (0, 0)
+    # honest chains were opened by the watcher as well
+    assert result.audited > sum(kind.convicted for kind in result.kinds)
+
+
+def test_every_kind_is_there_and_caught(result: Figures) -> None:
+    assert [kind.kind for kind in result.kinds] == [kind.name for kind in (*KINDS, *LIMITS)]
+    for kind in result.kinds:
+        if kind.stoppable:
+            assert kind.caught == kind.cards, kind
+
+
+def test_who_signs_a_lie_is_convicted_and_loses(result: Figures) -> None:
+    found = {kind.kind: kind for kind in result.kinds}
+    for name in (Skips.name, LowRank.name, Withholds.name):
+        kind = found[name]
+        assert kind.convicted == kind.cards
+        assert kind.loses
+        # the policy's half of the stake at least, and no more than a day's cap
+        assert kind.stake <= 2 * kind.slashed <= kind.stake * 3 // 2
+    convicted = {kind.kind for kind in result.kinds if kind.convicted}
+    assert convicted == {Skips.name, LowRank.name, Withholds.name}
+
+
+def test_money_is_whole_and_adds_up(run: Simulation, result: Figures) -> None:
+    for provider, account in run.accounts.items():
+        amounts = (account.stake, account.slashed, account.income, account.vesting.granted)
+        assert all(type(amount) is int and amount >= 0 for amount in amounts)
+        assert account.stake + account.slashed == run.staked[provider]
+    for kind in result.kinds:
+        assert all(type(amount) is int for amount in (kind.net, kind.honest, kind.reporter))
+        assert kind.reporter <= kind.slashed
+
+
+# --- what is caught is caught by a defence ----------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Skips, LowRank])
+def test_without_openings_and_watchers_forgers_pass(kind: type[Conduct]) -> None:
+    assert only(FEW, kind).caught
+    blind = only(FEW, kind, Defences(openings=False, watcher=False))
+    assert (blind.caught, blind.slashed) == (0, 0)
+
+
+def test_openings_refuse_and_watchers_convict() -> None:
+    unwatched = only(FEW, Skips, Defences(watcher=False))
+    assert (unwatched.caught, unwatched.convicted) == (unwatched.cards, 0)
+    assert set(unwatched.first) == {"refused by oracles"}
+
+
+def test_without_leaf_requests_silence_convicts_nobody() -> None:
+    plan = replace(FEW, hours=9, seed=3)
+    assert only(plan, Withholds).convicted
+    assert only(plan, Withholds, Defences(leaf_requests=False)).convicted == 0
+
+
+def test_a_card_with_two_ids_is_seen_at_its_second() -> None:
+    kind = only(FEW, TwoIds)
+    assert kind.first == {"class refused": kind.cards}
+    assert kind.devices == 2 * kind.cards
+
+
+# --- worse worlds -----------------------------------------------------------------------------
+
+
+def test_a_bad_network_costs_class_but_never_stake() -> None:
+    calm, bad = (
+        figures(play(replace(FEW, devices=40, cheats_bps=0, jitter_bps=jitter, loss_bps=loss)))
+        for jitter, loss in ((0, 0), (5_000, 500))
+    )
+    assert (calm.honest.below_class_ppm, calm.honest.without_entry_ppm) == (0, 0)
+    assert bad.honest.below_class_ppm > 0
+    assert calm.honest.convicted == bad.honest.convicted == 0
