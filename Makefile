@@ -162,6 +162,10 @@ bench-attest: setup ## time provers and verifiers of attestation, gas of a convi
 bench-evidence: setup ## time the check of a GPU's evidence, beside its budget
 	@python -m scripts.bench_evidence
 
+.PHONY: bench-store
+bench-store: setup ## time heartbeats and checks on SQLite and on PostgreSQL
+	@python -m scripts.bench_store
+
 .PHONY: bench-yuma
 bench-yuma: setup ## time an epoch of consensus on one core, beside its budget
 	@python -m scripts.bench_yuma
