@@ -166,6 +166,10 @@ simulate-fleet: $(DONE)/python ## a day of 1 000 attested devices with cheats, o
 bench-evidence: setup ## time the check of a GPU's evidence, beside its budget
 	@python -m scripts.bench_evidence
 
+.PHONY: bench-store
+bench-store: setup ## time heartbeats and checks on SQLite and on PostgreSQL
+	@python -m scripts.bench_store
+
 .PHONY: bench-yuma
 bench-yuma: setup ## time an epoch of consensus on one core, beside its budget
 	@python -m scripts.bench_yuma

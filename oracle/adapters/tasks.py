@@ -103,6 +103,7 @@ class Tasks:
         self, url: URL, calls: Iterable[Call], queue: int, deadline: float = DEADLINE
     ) -> None:
         prepare(url)
+        self._url = url
         self._app = _app(url)
         self._calls = {call.name: call for call in calls}
         self._queue = queue
@@ -253,16 +254,14 @@ class Tasks:
         """Wake whoever waits for a result; while this is cut off they look for themselves."""
         while True:
             with suppress(*_DATABASE_ERRORS):
-                async with _pool(self._app).connection() as connection:
-                    await connection.set_autocommit(True)
-                    try:
-                        await connection.execute(f"LISTEN {_CHANNEL}")
-                        async for notification in connection.notifies():
-                            if notification.payload in self._arrived:
-                                self._arrived[notification.payload].set()
-                    finally:
-                        # not to be used for anything else
-                        await connection.close()
+                # not one of the pool's: it hears for as long as it lasts
+                async with await psycopg.AsyncConnection.connect(
+                    _conninfo(self._url), autocommit=True
+                ) as connection:
+                    await connection.execute(f"LISTEN {_CHANNEL}")
+                    async for notification in connection.notifies():
+                        if notification.payload in self._arrived:
+                            self._arrived[notification.payload].set()
             await asyncio.sleep(_POLL)
 
 
@@ -365,15 +364,18 @@ async def _rescue(app: App) -> None:
 
 
 def _app(url: URL) -> App:
-    conninfo = url.render_as_string(hide_password=False)
     connector = PsycopgConnector(
-        conninfo=conninfo,
+        conninfo=_conninfo(url),
         min_size=1,
         max_size=_CONNECTIONS,
         timeout=_PATIENCE,
         configure=_configure,
     )
     return App(connector=connector)
+
+
+def _conninfo(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
 
 
 def _pool(app: App) -> AsyncConnectionPool[Any]:

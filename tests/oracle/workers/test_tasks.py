@@ -45,10 +45,13 @@ from pathlib import Path
 from oracle.adapters import tasks
 from oracle.adapters.calls import Call
 from oracle.adapters.workers import Workers
+from oracle.errors import Transient
 from oracle.settings import database_url
 from oracle.services.verification import VERIFICATION
 from worker_jobs import fail, square, wait_for
 tasks.HEARTBEAT, tasks.STALLED = 0.5, 3.0
+if sys.argv[2:]:
+    tasks._PATIENCE = float(sys.argv[2])
 CALLS = [
     *VERIFICATION,
     Call.of(square, tuple[int], int),
@@ -59,6 +62,8 @@ if __name__ == "__main__":
     workers = Workers(1, 4)
     try:
         asyncio.run(tasks.serve(database_url(sys.argv[1]), CALLS, 1, workers))
+    except Transient as error:
+        sys.exit(error.exit_code)
     finally:
         workers.close()
 """
@@ -93,8 +98,8 @@ def start(url: URL, tmp_path: Path) -> Iterator[Start]:
     path = os.pathsep.join([str(HERE), str(HERE.parents[2])])
     running: list[subprocess.Popen[bytes]] = []
 
-    def start_(*command: str) -> subprocess.Popen[bytes]:
-        command = command or (str(script), Server.dsn(url))
+    def start_(*command: str, patience: float | None = None) -> subprocess.Popen[bytes]:
+        command = command or (str(script), Server.dsn(url), *([str(patience)] if patience else []))
         environment = os.environ | {"PYTHONPATH": path}
         running.append(subprocess.Popen([sys.executable, *command], env=environment))
         return running[-1]
@@ -302,6 +307,16 @@ def test_a_database_that_is_away_is_said_to_be(url: URL, monkeypatch: pytest.Mon
         assert tasks.waiting == 0
         connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
     tasks.close()
+
+
+def test_a_worker_ends_when_its_database_is_away(tasks: Tasks, start: Start, url: URL) -> None:
+    worker = start(patience=1.0)
+    eventually(lambda: rows(url, "SELECT 1 FROM procrastinate_workers"))
+    with psycopg.connect(Server.dsn(url.set(database="postgres")), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        disconnect(url)
+        assert worker.wait(PATIENCE) == Transient.exit_code
+        connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
 
 
 def disconnect(url: URL) -> None:
