@@ -241,3 +241,9 @@ def test_one_members_debt_stops_the_cluster(
     again = open_job(gpus=sum(GPUS), of=cluster)
     with refused("service_bonds: provider owes a customer"):
         jobs.accept(again, sender=operator.address)
+
+
+def test_takes_the_signatures_of_the_largest_committee(bonds, job, refused):
+    """31 of 65 bytes: what they say is the committee's business, not the decoder's."""
+    with refused("oracle_committee: wrong signature count"):
+        bonds.blame(job, EPOCH, 1, bytes(31 * 65))
