@@ -56,6 +56,11 @@ class Kind:
         """Whether honest work would have brought more."""
         return self.net < self.honest
 
+    @property
+    def is_even(self) -> bool:
+        """Whether it brought what honest work did, within a twentieth: chance."""
+        return abs(self.net - self.honest) * 20 <= self.honest
+
 
 @dataclass(frozen=True, slots=True)
 class Honest:

@@ -40,14 +40,15 @@ def defences(kind: Kind) -> str:
 
 
 def verdict(kind: Kind) -> str:
-    """Whether cheating pays; within a twentieth of honest pay is chance."""
-    if abs(kind.net - kind.honest) * 20 <= kind.honest:
+    """Whether cheating pays."""
+    if kind.is_even:
         return "as honest"
     return "loses" if kind.loses else "**gains**"
 
 
 KIND_HEAD = (
-    "cheat", "cards", "caught", "median", "p90", "longest", "stopped first by", "convicted", "median",
+    "cheat", "cards", "caught", "median", "p90", "longest", "stopped first by", "convicted",
+    "median",
 )  # fmt: skip
 MONEY_HEAD = (
     "WORK a card", "stake", "lost", "rewards seized", "to the watcher", "gained", "rent",
