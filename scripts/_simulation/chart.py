@@ -5,18 +5,19 @@ from collections.abc import Callable, Sequence
 
 from scripts._parameters import UNIT
 from scripts._simulation.figures import Figures, Kind
-from scripts._simulation.tables import duration
 
 WIDTH, ROW, TOP = 960, 30, 78
 # columns: names, time to catch, money
 NAMES, TIME, TIME_END, MONEY, MONEY_END = 150, 170, 500, 560, 930
-TICKS = (1, 10, 60, 600, 3_600, 6 * 3_600, 24 * 3_600)
+DAY = 86_400
+TICKS = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3_600: "1 h", 21_600: "6 h", DAY: "24 h"}
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .small { font-size: 11px; fill: #57606a } .title { font-weight: 600 }
   .grid { stroke: #d0d7de } .axis { stroke: #57606a }
   .range { stroke: #0969da; stroke-width: 3; stroke-linecap: round } .dot { fill: #0969da }
-  .loss { fill: #1a7f37 } .gain { fill: #cf222e }
+  .loss { fill: #1a7f37 } .gain { fill: #cf222e } .even { fill: #8c959f }
+  .limit { font-style: italic }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .small { fill: #9198a1 } .grid { stroke: #3d444d }
     .axis { stroke: #9198a1 } .range { stroke: #4493f8 } .dot { fill: #4493f8 }
@@ -33,12 +34,12 @@ def chart(run: Figures) -> str:
         _text(TIME, 24, "Time to catch", "title"),
         _text(TIME, 42, "dot: median; line: to the longest", "small"),
         _text(MONEY, 24, "Net of an honest owner's pay, WORK a card", "title"),
-        _text(MONEY, 42, "left: cheating loses; right: it gains; cube-root scale", "small"),
+        _text(MONEY, 42, "left: cheating loses; right: it gains; cube roots", "small"),
     ]
-    for tick in TICKS:
+    for tick, label in TICKS.items():
         x = _time(tick)
         parts += [_line(x, TOP - 12, x, bottom, "grid")]
-        parts += [_text(x, TOP - 18, duration(tick).replace(".0", ""), "small", "middle")]
+        parts += [_text(x, TOP - 18, label, "small", "middle")]
     zero = place(0)
     parts += [_line(zero, TOP - 12, zero, bottom, "axis"), _text(zero, TOP - 18, "0", "small",
                                                                  "middle")]  # fmt: skip
@@ -53,7 +54,7 @@ def chart(run: Figures) -> str:
 
 
 def _row(kind: Kind, y: int, place: Callable[[float], int]) -> list[str]:
-    parts = [_text(NAMES, y + 4, kind.kind, "", "end")]
+    parts = [_text(NAMES, y + 4, kind.kind, "" if kind.stoppable else "limit", "end")]
     if kind.median_s is None or kind.longest_s is None:
         parts += [_text(TIME_END, y + 4, "not caught", "small", "end")]
     else:
@@ -62,6 +63,12 @@ def _row(kind: Kind, y: int, place: Callable[[float], int]) -> list[str]:
         parts += [f'<circle class="dot" cx="{median}" cy="{y}" r="5"/>']
     difference = (kind.net - kind.honest) / UNIT / kind.cards
     start, end = sorted((place(0), place(difference)))
+    if kind.is_even:
+        return [
+            *parts,
+            f'<circle class="even" cx="{place(0)}" cy="{y}" r="5"/>',
+            _text(place(0) + 10, y + 4, "as honest", "small"),
+        ]
     colour = "loss" if difference < 0 else "gain"
     parts += [
         f'<rect class="{colour}" x="{start}" y="{y - 8}" width="{max(1, end - start)}" '
@@ -74,7 +81,7 @@ def _row(kind: Kind, y: int, place: Callable[[float], int]) -> list[str]:
 
 def _time(seconds: int) -> int:
     """Where a time is: logarithmic, from a second to a day."""
-    share = math.log(max(1, seconds)) / math.log(TICKS[-1])
+    share = math.log(max(1, seconds)) / math.log(DAY)
     return round(TIME + share * (TIME_END - TIME))
 
 

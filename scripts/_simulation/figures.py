@@ -11,6 +11,8 @@ from scripts._simulation.fleet import Device
 from scripts._simulation.simulation import Simulation
 from scripts._simulation.tally import Catch
 
+CONVICTIONS = (Catch.FALSE_ENTRY, Catch.WITHHELD)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -32,6 +34,8 @@ class Kind:
     # first defence => cards
     first: dict[str, int]
     convicted: int
+    # until the first conviction of a card
+    conviction_median_s: int | None
     # mean hours of a card's devices that were paid after it began
     paid_hours: float
     stake: int
@@ -51,6 +55,11 @@ class Kind:
     def loses(self) -> bool:
         """Whether honest work would have brought more."""
         return self.net < self.honest
+
+    @property
+    def is_even(self) -> bool:
+        """Whether it brought what honest work did, within a twentieth: chance."""
+        return abs(self.net - self.honest) * 20 <= self.honest
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,7 @@ def _kind(run: Simulation, fleet: Sequence[Device]) -> Kind:
     for one in fleet:
         cards.setdefault(one.provider, []).append(one)
     times: list[int] = []
+    sentenced: list[int] = []
     first: Counter[str] = Counter()
     for owned in cards.values():
         began = min(tally.began.get(one.device, 0) for one in owned)
@@ -139,9 +149,13 @@ def _kind(run: Simulation, fleet: Sequence[Device]) -> Kind:
             at, how = min(caught)
             times.append((at - began) // SECOND)
             first[how] += 1
+        named = {how.value for how in CONVICTIONS}
+        ends = [at for at, how in caught if how in named]
+        if ends:
+            sentenced.append((min(ends) - began) // SECOND)
     times.sort()
+    sentenced.sort()
     accounts = {provider: run.accounts[provider] for provider in cards}
-    convictions = (Catch.FALSE_ENTRY, Catch.WITHHELD)
     return Kind(
         kind=kind.name,
         what=kind.what,
@@ -153,10 +167,8 @@ def _kind(run: Simulation, fleet: Sequence[Device]) -> Kind:
         p90_s=_quantile(times, 90),
         longest_s=_quantile(times, 100),
         first=dict(first),
-        convicted=sum(
-            any(how in tally.catches[one.device] for one in owned for how in convictions)
-            for owned in cards.values()
-        ),
+        convicted=len(sentenced),
+        conviction_median_s=_quantile(sentenced, 50),
         paid_hours=round(sum(tally.paid_hours[each] for each in cards) / len(cards), 1),
         stake=sum(run.staked[each] for each in cards),
         slashed=sum(account.slashed for account in accounts.values()),

@@ -31,7 +31,7 @@ def work(base_units: int, cards: int) -> str:
 
 def percent(ppm: int) -> str:
     """Parts per million as a percentage."""
-    return f"{ppm / 10_000:.2f} %"
+    return f"{ppm / 10_000:.3f} %"
 
 
 def defences(kind: Kind) -> str:
@@ -39,8 +39,16 @@ def defences(kind: Kind) -> str:
     return ", ".join(f"{how} ({cards})" for how, cards in sorted(kind.first.items())) or "nothing"
 
 
+def verdict(kind: Kind) -> str:
+    """Whether cheating pays."""
+    if kind.is_even:
+        return "as honest"
+    return "loses" if kind.loses else "**gains**"
+
+
 KIND_HEAD = (
     "cheat", "cards", "caught", "median", "p90", "longest", "stopped first by", "convicted",
+    "median",
 )  # fmt: skip
 MONEY_HEAD = (
     "WORK a card", "stake", "lost", "rewards seized", "to the watcher", "gained", "rent",
@@ -57,7 +65,7 @@ def kinds(run: Figures) -> str:
                 kind.kind if kind.stoppable else f"*{kind.kind}*", str(kind.cards),
                 f"{100 * kind.caught // kind.cards} %", duration(kind.median_s),
                 duration(kind.p90_s), duration(kind.longest_s), defences(kind),
-                f"{kind.convicted}",
+                f"{kind.convicted}", duration(kind.conviction_median_s),
             )
             for kind in run.kinds
         ],
@@ -78,7 +86,7 @@ def money(run: Figures) -> str:
                         kind.rent, kind.net, kind.honest,
                     )
                 ),
-                "loses" if kind.loses else "**gains**",
+                verdict(kind),
             )
             for kind in run.kinds
         ],
