@@ -42,7 +42,7 @@ def provider(live: Live, machine: Machine) -> int:
     """A provider with two live devices of class 1."""
     live.enter_epoch(1)
     for name in (b"first", b"second"):
-        enter_device(live, replace(machine, uuid=name), 1)
+        enter_device(live, replace(machine, uuid=name.decode()), 1)
     return machine.provider
 
 
