@@ -162,6 +162,7 @@ class Oracle:
             ops_per_second=stored.ops_per_second,
             elapsed_ms=stored.elapsed_ms,
             openings=stored.openings,
+            evidence=stored.evidence,
             oracle=self.address,
             signature=b"",
         )
