@@ -8,14 +8,16 @@ Split of a budget, every division rounded down:
 
 1. `oracle_share_bps` of it is the oracles' pool. Who submitted the report before this one
    gets the bounty out of it; the committee's members share the rest by signatures counted.
-2. What is left goes to providers by the operations per second of their live devices. A
-   jailed provider's devices don't count.
-3. What nobody takes (no signatures, no devices, dust) is reclaimed by the controller.
+2. What is left of a subnet's share goes to its owner, miners and validators
+   (oracle.domain.subnets).
+3. What is left of the market at large goes to providers by the operations per second of their
+   live devices. A jailed provider's devices don't count.
+4. What nobody takes (no signatures, no devices, dust) is reclaimed by the controller.
 
 Rewards are cumulative: a leaf never falls and never disappears.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -33,9 +35,20 @@ from oracle.domain.receipts import (
     pack_one,
     unpack_one,
 )
+from oracle.domain.subnets import (
+    Memory,
+    Outcome,
+    Paid,
+    Step,
+    SubnetInput,
+    SubnetRecord,
+    SubnetResult,
+    run_subnet,
+)
 from oracle.errors import BadInput
 
 BPS = 10_000
+NOBODY = "0x" + "00" * 20
 # largest share of a budget the committee may be given: its rules can't eat the emission
 MAX_ORACLE_SHARE_BPS = 2_000
 
@@ -59,7 +72,7 @@ class LeafKind(IntEnum):
     # key: provider id, above it from bit `PART_SHIFT` on the part; value: keccak of the packed
     # receipts of its jobs, `MAX_RECEIPTS` in each part but the last
     PAYEE = 6
-    # key: subnet; value: keccak of its `Outcome`, which SubnetRegistry adopts
+    # key: subnet; value: keccak of its `Outcome`, for SubnetRegistry; in the tree of rewards
     SUBNET = 7
 
 
@@ -113,6 +126,11 @@ def payee_key(payee: int, part: int = 0) -> bytes:
     return (part << PART_SHIFT | payee).to_bytes(32, "big")
 
 
+def subnet_key(subnet: int) -> bytes:
+    """The key of a subnet's outcome."""
+    return subnet.to_bytes(32, "big")
+
+
 def account_key(account: str) -> bytes:
     """The key of an account's leaf. Raises `BadInput` for what is not an address."""
     return _address(account).rjust(32, b"\0")
@@ -159,7 +177,9 @@ class EpochInput:
     leaves of the last report that was not disabled. `usage`: provider id to cumulative
     GPU-seconds settled. `receipts`: agreed and not settled, one a job. `signatures`: committee
     member to signatures counted in these epochs. `submitter`: sender of the last report, if
-    there is one. The order of nothing matters.
+    there is one. `subnets`: with the shares that they have of the budget; the rest is the market's
+    at large. `registry`: address of SubnetRegistry. `start_of_next`: chain time at which the epoch
+    after `to_epoch` starts; `epoch_length`: seconds. The order of nothing matters.
     """
 
     chain_id: int
@@ -175,6 +195,10 @@ class EpochInput:
     receipts: Iterable[AgreedReceipt] = ()
     signatures: Mapping[str, int] = field(default_factory=dict)
     submitter: str | None = None
+    subnets: Iterable[SubnetInput] = ()
+    registry: str = NOBODY
+    start_of_next: int = 0
+    epoch_length: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,6 +219,8 @@ class EpochLeaves:
     usage: tuple[Leaf, ...]
     attestations: tuple[Leaf, ...]
     receipts: tuple[AgreedReceipt, ...] = ()
+    registry: str = NOBODY
+    subnets: tuple[SubnetRecord, ...] = ()
 
     @property
     def cumulative_rewards(self) -> int:
@@ -202,9 +228,22 @@ class EpochLeaves:
         return sum(leaf.value for leaf in self.rewards)
 
     @cached_property
+    def outcomes(self) -> tuple[Leaf, ...]:
+        """The leaves that SubnetRegistry adopts, one a subnet."""
+        return tuple(
+            Leaf(
+                LeafKind.SUBNET,
+                subnet_key(record.subnet),
+                int.from_bytes(record.outcome.content(self.to_epoch), "big"),
+            )
+            for record in self.subnets
+        )
+
+    @cached_property
     def reward_tree(self) -> MerkleTree:
-        """Its leaf i is `rewards[i]`."""
-        return self._tree(self.rewards, self.distributor)
+        """Its leaf i is `rewards[i]`; behind them are the outcomes."""
+        rewards = leaf_hashes(self.rewards, self.chain_id, self.distributor)
+        return MerkleTree(rewards + leaf_hashes(self.outcomes, self.chain_id, self.registry))
 
     @cached_property
     def packed(self) -> dict[tuple[LeafKind, bytes], bytes]:
@@ -278,8 +317,11 @@ def close(epoch: EpochInput) -> EpochLeaves:
     devices = tuple(epoch.devices)
     previous = tuple(epoch.previous)
     receipts = tuple(sorted(epoch.receipts, key=lambda agreed: agreed.receipt.job))
-    _check(epoch, devices, previous, receipts)
-    gains = _split(epoch, devices)
+    subnets = tuple(sorted(epoch.subnets, key=lambda source: source.subnet))
+    _check(epoch, devices, previous, receipts, subnets)
+    step = Step(epoch.to_epoch, epoch.start_of_next, epoch.epoch_length)
+    results = [run_subnet(source, _net(epoch, source.share), step) for source in subnets]
+    gains = _split(epoch, devices, subnets, results)
     totals = {(leaf.kind, leaf.key): leaf.value for leaf in previous}
     for owner, gain in gains.items():
         totals[owner] = totals.get(owner, 0) + gain
@@ -300,10 +342,22 @@ def close(epoch: EpochInput) -> EpochLeaves:
             for device in sorted(devices, key=lambda d: d.device)
         ),
         receipts=receipts,
+        registry=epoch.registry.lower(),
+        subnets=tuple(result.record for result in results),
     )
 
 
-def _split(epoch: EpochInput, devices: tuple[LiveDevice, ...]) -> dict[tuple[LeafKind, bytes], int]:
+def _net(epoch: EpochInput, share: int) -> int:
+    """A share of the budget without the oracles' part of it."""
+    return share - share * epoch.rules.oracle_share_bps // BPS
+
+
+def _split(
+    epoch: EpochInput,
+    devices: tuple[LiveDevice, ...],
+    subnets: tuple[SubnetInput, ...],
+    results: Sequence[SubnetResult],
+) -> dict[tuple[LeafKind, bytes], int]:
     """Base units of the budget per leaf; never more than the budget together."""
     gains: dict[tuple[LeafKind, bytes], int] = {}
 
@@ -311,7 +365,9 @@ def _split(epoch: EpochInput, devices: tuple[LiveDevice, ...]) -> dict[tuple[Lea
         if amount:
             gains[kind, key] = gains.get((kind, key), 0) + amount
 
-    pool = epoch.budget * epoch.rules.oracle_share_bps // BPS
+    shares = [source.share for source in subnets]
+    at_large = epoch.budget - sum(shares)
+    pool = sum(share - _net(epoch, share) for share in (at_large, *shares))
     bounty = 0
     if epoch.submitter is not None:
         bounty = min(epoch.rules.submission_bounty, pool)
@@ -328,8 +384,13 @@ def _split(epoch: EpochInput, devices: tuple[LiveDevice, ...]) -> dict[tuple[Lea
     total_speed = sum(speeds.values())
     for provider, speed in speeds.items():
         if speed:
-            share = (epoch.budget - pool) * speed // total_speed
+            share = _net(epoch, at_large) * speed // total_speed
             pay(LeafKind.PROVIDER, provider_key(provider), share)
+
+    for source, result in zip(subnets, results, strict=True):
+        pay(LeafKind.ACCOUNT, account_key(source.owner), result.record.paid.owner)
+        for provider, amount in result.providers.items():
+            pay(LeafKind.PROVIDER, provider_key(provider), amount)
     return gains
 
 
@@ -338,6 +399,7 @@ def _check(
     devices: tuple[LiveDevice, ...],
     previous: tuple[Leaf, ...],
     receipts: tuple[AgreedReceipt, ...],
+    subnets: tuple[SubnetInput, ...],
 ) -> None:
     remedy = "Read the snapshot again at one finalized block."
     if epoch.from_epoch > epoch.to_epoch:
@@ -349,6 +411,10 @@ def _check(
         raise BadInput("a device is listed twice in the epoch's snapshot", remedy)
     if len({agreed.receipt.job for agreed in receipts}) != len(receipts):
         raise BadInput("a job is listed twice in the epoch's snapshot", remedy)
+    if len({source.subnet for source in subnets}) != len(subnets):
+        raise BadInput("a subnet is listed twice in the epoch's snapshot", remedy)
+    if sum(source.share for source in subnets) > epoch.budget:
+        raise BadInput("the subnets' shares are more than the epoch's budget", remedy)
     if len({(leaf.kind, leaf.key) for leaf in previous}) != len(previous):
         raise BadInput("a leaf is listed twice in the last report", remedy)
     if any(leaf.kind not in REWARD_KINDS for leaf in previous):
@@ -359,24 +425,32 @@ def _check(
 #
 # All numbers are big endian.
 #
-#   header       magic 20 bytes, chain id 8, distributor 20, ledger 20, from epoch 8,
-#                to epoch 8, reclaimed 16, number of rewards 4, of usage 4, of attestations 4,
-#                of receipts 4
+#   header       magic 20 bytes, chain id 8, distributor 20, ledger 20, subnet registry 20,
+#                from epoch 8, to epoch 8, reclaimed 16, number of rewards 4, of usage 4, of
+#                attestations 4, of receipts 4, of subnets 4
 #   reward       kind 1, key 20 (its last bytes; the others are 0), base units 15
 #   usage        provider 3, GPU-seconds 7
 #   attestation  device 32, operations per second 8
 #   receipt      as the escrow reads it 16 (oracle.domain.receipts), payee 3
+#   subnet       number 2, stepped at 5, withheld bps 2, base units of its share 16, of its
+#                owner 16, miners 16 and validators 16, number of leaving uids 1, of permits 2,
+#                of bonds 4; then leaving uids 2 each, permits 2 each, bonds 6 each: validator 2,
+#                miner 2, value 2
 #
-# Records ascend by kind and key, receipts by job, so there is one file for one set of leaves.
-# The leaves that settle jobs follow from the receipts and take no space of their own.
+# Records ascend by kind and key, receipts by job, subnets by number, permits and bonds by uid, so
+# there is one file for one set of leaves. The leaves that settle jobs follow from the receipts, the
+# outcomes from the subnets; they take no space of their own.
 
-_MAGIC = b"clearwork leaves v2\n"
-_COUNTS = (4, 4, 4, 4)
-_HEADER = (8, 20, 20, 8, 8, 16, *_COUNTS)
+_MAGIC = b"clearwork leaves v3\n"
+_COUNTS = (4, 4, 4, 4, 4)
+_HEADER = (8, 20, 20, 20, 8, 8, 16, *_COUNTS)
 _REWARD = (1, 20, 15)
 _USAGE = (3, 7)
 _ATTESTATION = (32, 8)
 _RECEIPT = (RECEIPT_BYTES, 3)
+_SUBNET = (2, 5, 2, 16, 16, 16, 16, 1, 2, 4)
+_UID = (2,)
+_BOND = (2, 2, 2)
 
 
 def encode(leaves: EpochLeaves) -> bytes:
@@ -391,6 +465,7 @@ def encode(leaves: EpochLeaves) -> bytes:
             leaves.chain_id,
             int(leaves.distributor, 16),
             int(leaves.ledger, 16),
+            int(leaves.registry, 16),
             leaves.from_epoch,
             leaves.to_epoch,
             leaves.reclaimed,
@@ -398,6 +473,7 @@ def encode(leaves: EpochLeaves) -> bytes:
             len(leaves.usage),
             len(leaves.attestations),
             len(leaves.receipts),
+            len(leaves.subnets),
         ),
     ]
     parts += [_pack(_REWARD, r.kind, int.from_bytes(r.key, "big"), r.value) for r in leaves.rewards]
@@ -406,7 +482,27 @@ def encode(leaves: EpochLeaves) -> bytes:
         _pack(_ATTESTATION, int.from_bytes(a.key, "big"), a.value) for a in leaves.attestations
     ]
     parts += [pack_one(r.receipt) + r.payee.to_bytes(3, "big") for r in leaves.receipts]
+    parts += [_encode_subnet(record) for record in leaves.subnets]
     return b"".join(parts)
+
+
+def _encode_subnet(record: SubnetRecord) -> bytes:
+    outcome, memory, paid = record.outcome, record.memory, record.paid
+    head = _pack(
+        _SUBNET,
+        record.subnet,
+        memory.stepped_at,
+        outcome.withheld_bps,
+        paid.share,
+        paid.owner,
+        paid.miners,
+        paid.validators,
+        len(outcome.leaving),
+        len(memory.permits),
+        len(memory.bonds),
+    )
+    uids = [_pack(_UID, uid) for uid in (*outcome.leaving, *memory.permits)]
+    return b"".join([head, *uids, *(_pack(_BOND, *bond) for bond in memory.bonds)])
 
 
 def decode(data: bytes) -> EpochLeaves:
@@ -415,17 +511,17 @@ def decode(data: bytes) -> EpochLeaves:
     if not data.startswith(_MAGIC) or len(data) < offset:
         raise _malformed("the header is missing")
     header = _unpack(_HEADER, data[len(_MAGIC) : offset])
-    chain_id, distributor, ledger, from_epoch, to_epoch, reclaimed, *counts = header
-    sections: list[list[list[int]]] = []
-    for fields, count in zip((_REWARD, _USAGE, _ATTESTATION, _RECEIPT), counts, strict=True):
-        size = sum(fields)
-        end = offset + size * count
-        if end > len(data):
-            raise _malformed("it ends early")
-        sections.append([_unpack(fields, data[i : i + size]) for i in range(offset, end, size)])
-        offset = end
-    if offset != len(data):
+    chain_id, distributor, ledger, registry, from_epoch, to_epoch, reclaimed, *counts = header
+    reading = _Reading(data, offset)
+    sections = [
+        reading.records(fields, count)
+        for fields, count in zip((_REWARD, _USAGE, _ATTESTATION, _RECEIPT), counts, strict=False)
+    ]
+    subnets = tuple(_decode_subnet(reading) for _ in range(counts[-1]))
+    if reading.offset != len(data):
         raise _malformed("it goes on after the last leaf")
+    if any(left.subnet >= right.subnet for left, right in pairwise(subnets)):
+        raise _malformed("its subnets do not ascend")
     rewards, usage, attestations, packed = sections
     if any(kind not in REWARD_KINDS for kind, _, _ in rewards):
         raise _malformed("a reward is of no known kind")
@@ -443,6 +539,7 @@ def decode(data: bytes) -> EpochLeaves:
         chain_id=chain_id,
         distributor=f"0x{distributor:040x}",
         ledger=f"0x{ledger:040x}",
+        registry=f"0x{registry:040x}",
         from_epoch=from_epoch,
         to_epoch=to_epoch,
         reclaimed=reclaimed,
@@ -452,6 +549,40 @@ def decode(data: bytes) -> EpochLeaves:
             Leaf(LeafKind.ATTESTATION, _word(key), value) for key, value in attestations
         ),
         receipts=receipts,
+        subnets=subnets,
+    )
+
+
+class _Reading:
+    """A leaf file, read from front to back."""
+
+    def __init__(self, data: bytes, offset: int) -> None:
+        self._data = data
+        self.offset = offset
+
+    def records(self, fields: tuple[int, ...], count: int) -> list[list[int]]:
+        size = sum(fields)
+        start, self.offset = self.offset, self.offset + size * count
+        if self.offset > len(self._data):
+            raise _malformed("it ends early")
+        return [_unpack(fields, self._data[i : i + size]) for i in range(start, self.offset, size)]
+
+
+def _decode_subnet(reading: _Reading) -> SubnetRecord:
+    (head,) = reading.records(_SUBNET, 1)
+    subnet, stepped_at, withheld_bps, *paid, leaving, permits, bonds = head
+    leaving_uids = tuple(uid for (uid,) in reading.records(_UID, leaving))
+    permitted = tuple(uid for (uid,) in reading.records(_UID, permits))
+    held = tuple((row, uid, value) for row, uid, value in reading.records(_BOND, bonds))
+    if any(left >= right for left, right in pairwise(permitted)) or any(
+        left[:2] >= right[:2] for left, right in pairwise(held)
+    ):
+        raise _malformed("permits or bonds do not ascend")
+    return SubnetRecord(
+        subnet,
+        Outcome(withheld_bps, leaving_uids),
+        Memory(stepped_at, permitted, held),
+        Paid(*paid),
     )
 
 

@@ -8,8 +8,18 @@ miners earn by it (incentive), validators by bonds with miners that they weighed
 Source: specs/emissions.md, section 3; docs/consensus.md explains it step by step.
 """
 
-from oracle.domain.consensus.epoch import Inputs, Mode, Outputs, Params, run_epoch
+from oracle.domain.consensus.epoch import Inputs, Mode, Outputs, Params, pay, run_epoch
 from oracle.domain.consensus.rows import Rows
 from oracle.domain.consensus.split import Split, split
 
-__all__ = ["Inputs", "Mode", "Outputs", "Params", "Rows", "Split", "run_epoch", "split"]
+__all__ = [
+    "Inputs",
+    "Mode",
+    "Outputs",
+    "Params",
+    "Rows",
+    "Split",
+    "pay",
+    "run_epoch",
+    "split",
+]

@@ -178,9 +178,9 @@ def run_epoch(inputs: Inputs, mode: Mode = Mode.STRICT) -> Outputs:
 
     n = len(stake)
     spread = _spread(dividends, validators, n)
-    servers, validators_pay, combined = _emission(  # 12
-        incentive, spread, active_stake if active_stake.any() else stake, params.rao_emission
-    )
+    by_stake = active_stake if active_stake.any() else stake
+    paid = pay(incentive, spread, by_stake, params.rao_emission)  # 12
+    servers, validators_pay, combined = (np.array(each, np.uint64) for each in paid)
     return Outputs(
         stake=stake,
         active_stake=active_stake,
@@ -355,26 +355,27 @@ def _bonds_of(stored: NDArray[np.uint16], held: Flags, validators: NDArray[np.in
 # --- emission -----------------------------------------------------------------------------------
 
 
-def _emission(
-    incentive: Bits, dividends: Bits, fallback: Bits, emission: int
-) -> tuple[U64, U64, U64]:
-    """Base units for servers, for validators, and for both together.
+def pay(
+    incentive: Bits, dividends: Bits, by_stake: Bits, emission: int
+) -> tuple[list[int], list[int], list[int]]:
+    """What servers, validators, and both together are paid for each uid, rounded down.
 
-    `fallback`: shares of the validators where nobody earned anything.
+    `emission`: what there is for all of them, of any size. `by_stake`: shares of the validators
+    where nobody earned anything; servers are paid nothing then.
     """
     combined = add(incentive, dividends)
     whole = total(combined)
     if not whole:
-        paid = _paid(fallback, emission)
-        return np.zeros(len(incentive), np.uint64), paid, paid
+        paid = _paid(by_stake, emission)
+        return [0] * len(paid), paid, paid
     servers, validators, both = (
         _paid(div(each, whole), emission) for each in (incentive, dividends, combined)
     )
     return servers, validators, both
 
 
-def _paid(shares: Bits, emission: int) -> U64:
-    return np.array([each * emission >> FRACTION for each in shares.tolist()], np.uint64)
+def _paid(shares: Bits, emission: int) -> list[int]:
+    return [each * emission >> FRACTION for each in shares.tolist()]
 
 
 def _spread(values: Bits, validators: NDArray[np.int64], n: int) -> Bits:

@@ -1,5 +1,6 @@
 """The published leaf file: one encoding for one set of leaves, nothing else is read."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,9 +18,12 @@ from oracle.domain.epochs import (
 )
 from oracle.domain.hashing import keccak
 from oracle.domain.receipts import MAX_CUMULATIVE, MAX_JOB, AgreedReceipt, Receipt
+from oracle.domain.subnets import Memory, Outcome, Paid, SubnetRecord
 from oracle.errors import BadInput
 
-HEADER_SIZE = 20 + 8 + 20 + 20 + 8 + 8 + 16 + 4 * 4
+HEADER_SIZE = 20 + 8 + 20 + 20 + 20 + 8 + 8 + 16 + 5 * 4
+# two subnets of `example`: heads, two leaving, three permits, two bonds
+SUBNETS_SIZE = 2 * 80 + 2 * 2 + 3 * 2 + 2 * 6
 
 addresses = st.integers(0, 2**160 - 1).map(lambda n: f"0x{n:040x}")
 
@@ -36,6 +40,25 @@ def receipts_of(jobs: Any) -> tuple[AgreedReceipt, ...]:
     )
 
 
+uids = st.integers(0, 2**16 - 1)
+amounts = st.integers(0, 2**128 - 1)
+memories = st.builds(
+    Memory,
+    stepped_at=st.integers(0, 2**40 - 1),
+    permits=st.sets(uids, max_size=4).map(sorted).map(tuple),
+    bonds=st.dictionaries(st.tuples(uids, uids), uids, max_size=4).map(
+        lambda bonds: tuple((*pair, value) for pair, value in sorted(bonds.items()))
+    ),
+)
+outcomes = st.builds(
+    Outcome,
+    withheld_bps=st.integers(0, 10_000),
+    leaving=st.lists(uids, max_size=64, unique=True).map(tuple),
+)
+contents = st.tuples(outcomes, memories, st.builds(Paid, amounts, amounts, amounts, amounts))
+subnets = st.dictionaries(uids, contents, max_size=3).map(
+    lambda found: tuple(SubnetRecord(subnet, *what) for subnet, what in sorted(found.items()))
+)
 provider_keys = st.integers(0, 2**24 - 1).map(provider_key)
 leaf_files = st.builds(
     EpochLeaves,
@@ -59,6 +82,8 @@ leaf_files = st.builds(
         st.tuples(st.integers(0, 2**24 - 1), st.integers(0, MAX_CUMULATIVE), st.integers(0, 255)),
         max_size=8,
     ).map(receipts_of),
+    registry=addresses,
+    subnets=subnets,
 )
 
 
@@ -87,6 +112,11 @@ def example() -> EpochLeaves:
             AgreedReceipt(Receipt(7, 3_600, 3), 1),
             AgreedReceipt(Receipt(9, 60, 4), 2),
         ),
+        registry="0x" + "5e" * 20,
+        subnets=(
+            SubnetRecord(1, Outcome(5_000, (4, 2)), Memory(900, (1, 3), ((1, 2, 7), (3, 0, 9)))),
+            SubnetRecord(2, Outcome(0, ()), Memory(900, (5,)), Paid(100, 18, 40, 41)),
+        ),
     )
 
 
@@ -111,10 +141,13 @@ def test_a_changed_file_is_refused_or_means_something_else(
 
 def test_a_reward_takes_36_bytes_and_a_job_19():
     file = encode(example())
-    assert len(file) == HEADER_SIZE + 2 * 36 + 2 * 10 + 2 * 40 + 2 * 19
+    assert len(file) == HEADER_SIZE + 2 * 36 + 2 * 10 + 2 * 40 + 2 * 19 + SUBNETS_SIZE
     first = file[HEADER_SIZE : HEADER_SIZE + 36]
     assert first == b"\x01" + (1).to_bytes(20, "big") + (10).to_bytes(15, "big")
-    assert file[-19:] == (9).to_bytes(8, "big") + (60).to_bytes(7, "big") + b"\4" + b"\0\0\2"
+    assert (
+        file[-SUBNETS_SIZE - 19 : -SUBNETS_SIZE]
+        == (9).to_bytes(8, "big") + (60).to_bytes(7, "big") + b"\4" + b"\0\0\2"
+    )
 
 
 def test_leaves_that_settle_jobs_take_no_space_of_their_own():
@@ -145,8 +178,41 @@ def test_the_data_hash_is_the_hash_of_the_file():
     ],
 )
 def test_another_file_is_refused(change: Any, reason: str):
+    without = replace(example(), subnets=())
     with pytest.raises(BadInput, match=reason):
-        decode(change(encode(example())))
+        decode(change(encode(without)))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda first, second: (second, first), "subnets do not ascend"),
+        (lambda first, second: (first, first), "subnets do not ascend"),
+        (lambda first, _: (replace(first, memory=Memory(9, (3, 1))),), "do not ascend"),
+        (lambda first, _: (replace(first, memory=Memory(9, (1, 1))),), "do not ascend"),
+        (
+            lambda first, _: (replace(first, memory=Memory(9, (), ((1, 2, 3), (1, 2, 4)))),),
+            "do not ascend",
+        ),
+        (
+            lambda first, _: (replace(first, memory=Memory(9, (), ((2, 1, 3), (1, 2, 4)))),),
+            "do not ascend",
+        ),
+    ],
+)
+def test_subnets_out_of_order_are_refused(change: Any, reason: str):
+    leaves = example()
+    with pytest.raises(BadInput, match=reason):
+        decode(encode(replace(leaves, subnets=change(*leaves.subnets))))
+
+
+def test_an_outcome_has_a_leaf_beside_the_rewards():
+    leaves = example()
+    without = replace(leaves, subnets=())
+    assert len(leaves.reward_tree) == len(without.reward_tree) + 2
+    assert leaves.reward_tree.proof(len(leaves.rewards))
+    other = replace(leaves, registry="0x" + "5f" * 20)
+    assert other.reward_tree.root != leaves.reward_tree.root
 
 
 @pytest.mark.parametrize(
