@@ -654,6 +654,19 @@ def uid_of(subnet: uint16, provider: uint24) -> (uint16, bool):
 
 @external
 @view
+def outcome_epoch(subnet: uint16) -> (uint64, bool):
+    """
+    @notice Epoch of the newest outcome that was adopted, and whether there is one.
+    @param subnet number of the subnet
+    """
+    known: uint256 = self._outcome_epoch[subnet]
+    if known == 0:
+        return 0, False
+    return convert(known - 1, uint64), True
+
+
+@external
+@view
 def subnet_price() -> uint256:
     """
     @notice What a subnet costs now, base units.

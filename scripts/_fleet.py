@@ -15,7 +15,7 @@ from pathlib import Path
 
 from oracle.adapters.store.database import Database
 from oracle.adapters.store.store import Store
-from oracle.domain.epochs import EpochInput, Leaf, LeafKind, LiveDevice, close
+from oracle.domain.epochs import RULES, EpochInput, Leaf, LeafKind, LiveDevice, close
 from oracle.domain.hashing import keccak
 from oracle.domain.market import Job
 from oracle.domain.merkle import LARGE, MerkleTree
@@ -23,7 +23,6 @@ from oracle.domain.messages import EpochReport
 from oracle.domain.receipts import JobStatus, Receipt
 from oracle.domain.settlement import outstanding, settled_by_provider
 from oracle.domain.usage import believable, covered_seconds
-from oracle.services.close_epoch import RULES
 
 # chain seconds between heartbeats, and for which one vouches
 BEAT = 60

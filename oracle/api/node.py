@@ -14,6 +14,7 @@ from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.chain.history import History
 from oracle.adapters.chain.market import Market
 from oracle.adapters.chain.sender import WEI_PER_GWEI, Sender
+from oracle.adapters.chain.subnets import Subnets
 from oracle.adapters.clock import Clock
 from oracle.adapters.gpu.backend import Backend
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
@@ -40,6 +41,7 @@ from oracle.services.quorum import Quorum
 from oracle.services.record import Record
 from oracle.services.rounds import RoundRules, Rounds
 from oracle.services.settle import Settle, SettlementRules
+from oracle.services.snapshot import Snapshots
 from oracle.services.submit import Outbox
 from oracle.services.uptime import Uptime, UsageRules
 from oracle.services.verification import VERIFICATION
@@ -120,6 +122,7 @@ class Node:
             self.store,
             self.market,
             history,
+            Snapshots(self.market, history, Subnets(chain)),
             self.member,
             self.peers,
             self.quorum,

@@ -21,6 +21,8 @@ ROLES = {
     "provider": "Offer GPUs: register, stake, sign offers, accept jobs, be paid.",
     "cluster": "Take jobs together that need more GPUs than one provider has.",
     "customer": "Buy GPU time: open jobs, co-sign their usage.",
+    "subnet": "Subnets: list them, create one, buy a place, vote with stake.",
+    "validator": "Weigh the places of subnets, commit, reveal on time.",
     "offers": "List the GPUs that can be bought now, the cheapest first.",
     "watch": "Recompute what others signed, convict liars, earn.",
     "proof": "Get the calldata that settles a job or claims a reward by the epoch's root.",

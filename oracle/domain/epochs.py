@@ -169,6 +169,13 @@ class EpochRules:
             )
 
 
+# how each version of the committee's rules splits a budget: 10 % to the oracles, of it a
+# hundredth of a token to whoever submitted the report before
+RULES: Mapping[int, EpochRules] = {
+    1: EpochRules(oracle_share_bps=1_000, submission_bounty=10**16),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class EpochInput:
     """Everything a report is computed from, read at one finalized block.

@@ -9,36 +9,35 @@ import structlog
 from oracle.adapters.chain.client import Block
 from oracle.adapters.chain.history import History, Posted
 from oracle.adapters.chain.market import Market
+from oracle.adapters.chain.subnets import REGISTRY
 from oracle.adapters.peers import Peer
 from oracle.adapters.store.leaf_files import LeafFiles
 from oracle.adapters.store.store import Store
 from oracle.domain.epochs import (
     RECEIPT_KINDS,
     REWARD_KINDS,
-    EpochInput,
     EpochLeaves,
-    EpochRules,
     Leaf,
     LeafKind,
     close,
     decode,
+    subnet_key,
 )
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import EpochReport, Report
 from oracle.domain.proposals import MAX_BATCHES, EpochProposal, SignedBatch
 from oracle.domain.receipts import Receipt
 from oracle.domain.records import ClosedEpoch, Statement
-from oracle.domain.settlement import carried, outstanding, receipts_in, settled_by_provider
-from oracle.errors import BadInput, ClearworkError, Misconfigured, NotFound, Transient
+from oracle.domain.settlement import carried, receipts_in
+from oracle.errors import BadInput, ClearworkError, NotFound, Transient
 from oracle.faults import reach
 from oracle.services.membership import Member
 from oracle.services.quorum import BoundElsewhere, Quorum
+from oracle.services.snapshot import DISTRIBUTOR, LEDGER, Last, Snapshots
 from oracle.services.submit import Goal, Outbox
 
 log = structlog.get_logger()
 
-LEDGER = "EpochLedger"
-DISTRIBUTOR = "RewardDistributor"
 CONTROLLER = "EmissionsController"
 ESCROW = "JobEscrow"
 NO_REPORT = bytes(32)
@@ -46,12 +45,6 @@ NO_REPORT = bytes(32)
 MAX_PRESSED = 64
 # reports whose leaves stay in memory
 KEPT_REPORTS = 2
-
-# how each version of the committee's rules splits a budget: 10 % to the oracles, of it a
-# hundredth of a token to whoever submitted the report before
-RULES: Mapping[int, EpochRules] = {
-    1: EpochRules(oracle_share_bps=1_000, submission_bounty=10**16),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +79,7 @@ class CloseEpoch:
         store: Store,
         market: Market,
         history: History,
+        snapshots: Snapshots,
         member: Member,
         peers: Sequence[Peer],
         quorum: Quorum,
@@ -95,6 +89,7 @@ class CloseEpoch:
         self._store = store
         self._market = market
         self._history = history
+        self._snapshots = snapshots
         self._member = member
         self._peers = peers
         self._quorum = quorum
@@ -164,6 +159,31 @@ class CloseEpoch:
     def reclaim(self, epoch: int) -> None:
         """Have the controller take back what no leaf took."""
         self._outbox.want(f"reclaim/{epoch}", CONTROLLER, "reclaim", [], Goal.reclaimed(epoch))
+
+    def unadopted(self) -> list[int]:
+        """Subnets whose registry does not know the outcome in the active report."""
+        posted = self._history.active()
+        if posted is None:
+            return []
+        subnets = (record.subnet for record in self.leaves(posted).subnets)
+        return [
+            subnet for subnet in subnets if not self._market.has_outcome(subnet, posted.to_epoch)
+        ]
+
+    def adopt(self, subnet: int) -> None:
+        """Have the registry take over who leaves a subnet, and what its owner kept."""
+        proof = self.proof(LeafKind.SUBNET, subnet_key(subnet))
+        posted = self._history.active()
+        if posted is None or proof.root != posted.reward_root:
+            return
+        arguments = [*_outcome(proof.leaf, self.leaves(posted)), proof.path]
+        self._outbox.want(
+            f"outcome/{subnet}/{posted.to_epoch}",
+            REGISTRY,
+            "adopt_outcome",
+            arguments,
+            Goal.outcome(subnet, posted.to_epoch),
+        )
 
     def endorse(self, proposal: EpochProposal) -> Statement:
         """Rebuild a leader's report and sign it if it is the same.
@@ -278,34 +298,13 @@ class CloseEpoch:
         self, from_epoch: int, to_epoch: int, previous: bytes, said: list[Receipt]
     ) -> EpochReport:
         version = self._market.rules_version()
-        if version not in RULES:
-            raise Misconfigured(
-                f"the committee works by rules version {version}",
-                "Update this oracle: it does not know that version.",
-            )
-        end = self._market.start_of(to_epoch + 1)
-        reference = self._history.last_block_before(end)
-        start = self._history.last_block_before(self._market.start_of(from_epoch))
-        posted = self._history.posted(previous) if previous != NO_REPORT else None
-        jobs = self._market.jobs(reference)
-        deployment = self._market.chain.deployment
-        leaves = close(
-            EpochInput(
-                chain_id=deployment.chain_id,
-                distributor=deployment.address(DISTRIBUTOR),
-                ledger=deployment.address(LEDGER),
-                from_epoch=from_epoch,
-                to_epoch=to_epoch,
-                budget=self._granted(to_epoch) - self._granted(from_epoch - 1),
-                rules=RULES[version],
-                previous=self.leaves(posted).rewards if posted else (),
-                devices=self._history.live_devices(reference, end),
-                usage=settled_by_provider(jobs.values()),
-                receipts=outstanding([*said, *self._said_before(previous)], jobs),
-                signatures=self._history.signatures(start, reference),
-                submitter=self._history.sender_of(posted.transaction) if posted else None,
-            )
-        )
+        last = None
+        if previous != NO_REPORT:
+            posted = self._history.posted(previous)
+            last = Last(posted, self.leaves(posted))
+        receipts = [*said, *self._said_before(previous)]
+        epoch, reference = self._snapshots.take(from_epoch, to_epoch, last, receipts, version)
+        leaves = close(epoch)
         report = leaves.report(previous, version)
         name = self._files.write(report.struct_hash(), leaves.file)
         reach("leaf-file-written")
@@ -318,11 +317,6 @@ class CloseEpoch:
             report=report.struct_hash().hex(),
         )
         return report
-
-    def _granted(self, epoch: int) -> int:
-        if epoch < 0:
-            return 0
-        return int(self._market.chain.read(CONTROLLER, "cumulative_budget", epoch))
 
     def _next_epoch(self, block: Block | None = None) -> int:
         last, exists = self._market.chain.read(LEDGER, "last_epoch", block=block)
@@ -388,22 +382,25 @@ class CloseEpoch:
                 "no epoch report is active yet", "Wait until a report's activation delay is over."
             )
         leaves = self.leaves(posted)
+        first = 0
         if kind in REWARD_KINDS:
             entries, tree = leaves.rewards, leaves.reward_tree
+        elif kind is LeafKind.SUBNET:
+            entries, tree, first = leaves.outcomes, leaves.reward_tree, len(leaves.rewards)
         elif kind is LeafKind.ATTESTATION:
             entries, tree = leaves.attestations, leaves.attestation_tree
         else:
             entries, tree = leaves.usage_leaves, leaves.usage_tree
         for position, leaf in enumerate(entries):
             if (leaf.kind, leaf.key) == (kind, key):
-                path = tree.proof(position)
+                path = tree.proof(first + position)
                 receipts = leaves.packed.get((kind, key), b"")
                 return Proof(
                     leaf=leaf,
                     receipts=receipts,
                     path=path,
                     root=tree.root,
-                    call=self._claim(leaf, receipts, path),
+                    call=self._claim(leaf, receipts, path, leaves),
                     before=self._adoption(posted, tree.root) if receipts else (),
                 )
         raise NotFound(
@@ -411,8 +408,10 @@ class CloseEpoch:
             "Check the key: a provider id, job or address, left-padded to 32 bytes.",
         )
 
-    def _claim(self, leaf: Leaf, receipts: bytes, path: list[bytes]) -> Call:
+    def _claim(self, leaf: Leaf, receipts: bytes, path: list[bytes], leaves: EpochLeaves) -> Call:
         """What a leaf is good for."""
+        if leaf.kind is LeafKind.SUBNET:
+            return self._call(REGISTRY, "adopt_outcome", *_outcome(leaf, leaves), path)
         if leaf.kind in REWARD_KINDS:
             return self._call(DISTRIBUTOR, "claim", int(leaf.kind), leaf.key, leaf.value, path)
         if leaf.kind in RECEIPT_KINDS:
@@ -432,6 +431,13 @@ class CloseEpoch:
         chain = self._market.chain
         calldata = chain.calldata(contract, function, arguments)
         return Call(chain.deployment.address(contract), calldata)
+
+
+def _outcome(leaf: Leaf, leaves: EpochLeaves) -> tuple[int, int, int, tuple[int, ...]]:
+    """What an outcome's leaf stands for, as the registry takes it."""
+    subnet = int.from_bytes(leaf.key, "big")
+    outcome = next(record.outcome for record in leaves.subnets if record.subnet == subnet)
+    return subnet, leaves.to_epoch, outcome.withheld_bps, outcome.leaving
 
 
 def stored(proposal: EpochProposal) -> dict[str, object]:

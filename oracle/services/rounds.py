@@ -218,3 +218,6 @@ class Rounds:
         left_over = self._close_epoch.left_over()
         if left_over is not None and self._is_our_turn(head, left_over, ("reclaim", left_over)):
             self._close_epoch.reclaim(left_over)
+        for subnet in self._close_epoch.unadopted():
+            if self._is_our_turn(head, subnet, ("outcome", subnet, head.epoch)):
+                self._close_epoch.adopt(subnet)

@@ -81,6 +81,11 @@ class Goal:
         """Nothing that the active report left over is still with the distributor."""
         return cls("reclaimed", {"epoch": epoch})
 
+    @classmethod
+    def outcome(cls, subnet: int, epoch: int) -> "Goal":
+        """The registry knows a subnet's outcome of the epoch, or of a newer one."""
+        return cls("outcome", {"subnet": subnet, "epoch": epoch})
+
     def json(self) -> dict[str, Any]:
         """What is stored."""
         return {"kind": self.kind, **self.facts}
@@ -116,6 +121,8 @@ class Goal:
                 return bool(exists and last >= facts["to"])
             case "reclaimed":
                 return market.reclaimable(block) == 0
+            case "outcome":
+                return market.has_outcome(facts["subnet"], facts["epoch"], block)
         raise ValueError(f"unknown goal {self.kind}")
 
 

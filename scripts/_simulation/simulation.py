@@ -16,14 +16,13 @@ from oracle.domain.attestation import (
 )
 from oracle.domain.backoff import rest_after
 from oracle.domain.emission import Schedule
-from oracle.domain.epochs import EpochInput, LeafKind, close
+from oracle.domain.epochs import RULES, EpochInput, LeafKind, close
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Commit, Domain, Open
 from oracle.domain.proposals import DeviceProposal, aggregate_device
 from oracle.domain.recovery import checksum
 from oracle.domain.renewal import is_due
 from oracle.errors import BadInput, ClearworkError
-from oracle.services.close_epoch import RULES
 from oracle.services.prove import Proof
 from scripts._parameters import BPS
 from scripts._simulation.chains import honest, untold

@@ -57,6 +57,19 @@ class History:
                 high = middle
         return low
 
+    def shares(self, from_epoch: int, to_epoch: int) -> dict[int, int]:
+        """Base units granted to each subnet in these epochs, 0 for the market at large.
+
+        Raises `Transient` where one of them has not been pressed.
+        """
+        shares: Counter[int] = Counter()
+        for epoch in range(from_epoch, to_epoch + 1):
+            found = list(self._chain.logs("EmissionsController", "EpochPressed", epoch=epoch))
+            if not found:
+                raise Transient(f"epoch {epoch} has no budget yet", "Wait until it is pressed.")
+            shares.update(dict(enumerate(found[-1]["args"]["shares"])))
+        return dict(shares)
+
     def live_devices(self, block: Block, until: int) -> list[LiveDevice]:
         """Devices whose attestation at `block` lasts at least until chain time `until`."""
         logs = self._chain.logs("DeviceRegistry", "DeviceAttested", last=block.number)

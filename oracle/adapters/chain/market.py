@@ -307,6 +307,11 @@ class Market:
         granted = read("EmissionsController", "cumulative_budget", active, block=block)
         return int(granted - rewards - read("EmissionsController", "reclaimed", block=block))
 
+    def has_outcome(self, subnet: int, epoch: int, block: Block | None = None) -> bool:
+        """Whether the registry has adopted a subnet's outcome of this epoch or a newer one."""
+        adopted, exists = self.chain.read("SubnetRegistry", "outcome_epoch", subnet, block=block)
+        return bool(exists and adopted >= epoch)
+
     def jobs(self, block: Block) -> Mapping[int, Job]:
         """All jobs at a block, by number."""
         count = int(self.chain.read("JobEscrow", "job_count", block=block))

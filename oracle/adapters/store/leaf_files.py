@@ -1,7 +1,8 @@
-"""Leaf files on disk: whole or absent, whenever the power goes."""
+"""Leaf files on disk."""
 
-import os
 from pathlib import Path
+
+from oracle.adapters.store.durable import write_durably
 
 
 class LeafFiles:
@@ -19,17 +20,7 @@ class LeafFiles:
     def write(self, report_hash: bytes, content: bytes) -> str:
         """Store a file durably and return its name; writing it again changes nothing."""
         name = self.name(report_hash)
-        temporary = self._directory / f"{name}.tmp"
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._directory / name)
-        handle = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        write_durably(self._directory / name, content)
         return name
 
     def read(self, report_hash: bytes) -> bytes | None:

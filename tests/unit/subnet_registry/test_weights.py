@@ -9,6 +9,7 @@ import pytest
 from eth_abi import encode
 
 from oracle.domain.hashing import keccak
+from oracle.domain.scores import CommittedRow, Row
 from tests.unit.conftest import UNIT
 from tests.unit.subnets import STAKE, Rules, pass_epochs
 
@@ -89,6 +90,9 @@ def test_the_commit_binds_chain_contract_validator_and_row(
     values = [chain, str(subnets.address), subnet, provider, UIDS, WEIGHTS, SALT]
     made = subnets.weights_commit(subnet, provider, UIDS, WEIGHTS, SALT)
     assert made == keccak(encode(types, values))
+    # a validator makes its own without asking a node, which would see the row
+    own = CommittedRow(subnet, provider, Row(tuple(UIDS), tuple(WEIGHTS)), SALT)
+    assert own.commit(chain, str(subnets.address)) == made
 
 
 @pytest.mark.parametrize(
