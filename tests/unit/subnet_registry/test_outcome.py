@@ -33,11 +33,11 @@ def test_an_outcome_of_the_active_report_is_adopted(
     assert subnets.outcome_epoch(full) == (0, False)
     with boa.env.prank(stranger):
         outcomes.adopt(outcome)
-    assert subnets.outcome_epoch(full) == (0, True)
-    assert subnets.outcome_epoch(other) == (0, False)
     (event,) = subnets.get_logs()
     assert (event.subnet, event.epoch, event.withheld_bps) == (full, 0, 2_500)
     assert event.leaving == [2, 0]
+    assert subnets.outcome_epoch(full) == (0, True)
+    assert subnets.outcome_epoch(other) == (0, False)
     assert subnets.leaving(full) == [2, 0]
     assert subnets.withheld_bps(full) == 2_500
     outcomes.adopt(beside)
