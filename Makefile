@@ -115,6 +115,9 @@ $(DONE)/mamushi: $(DONE)/python constraints-mamushi.txt
 	  -r constraints-mamushi.txt
 	@touch $@
 
+# tests of a file stay with one of two workers; files are handed out in the order of pyproject.toml
+PYTEST := python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
 # --- what people run ----------------------------------------------------------------------
 
 .PHONY: demo
@@ -126,7 +129,7 @@ test: setup test-python test-ape ## all tests that a change must pass
 
 .PHONY: test-python
 test-python: setup $(DONE)/node-dev ## contracts on titanoboa, the service, the scripts on anvil
-	@python -m pytest -q -n 2 --dist loadfile -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 .PHONY: test-ape
 test-ape: setup ## contract tests through Ape, on its own test chain and on anvil
@@ -135,14 +138,14 @@ test-ape: setup ## contract tests through Ape, on its own test chain and on anvi
 
 .PHONY: test-all
 test-all: setup $(DONE)/node-dev ## make test, and the slow proofs
-	@python -m pytest -q -n 2 --dist loadfile
+	@$(PYTEST)
 	@$(MAKE) test-ape
 
 .PHONY: coverage
 coverage: setup $(DONE)/node-dev ## branch coverage of the service, and of the contracts by their unit tests
-	@python -m pytest -q -n 2 --dist loadfile -m "not slow" \
+	@$(PYTEST) -m "not slow" \
 	  --cov=oracle --cov-report=term:skip-covered --cov-report=xml:build/coverage.xml
-	@python -m pytest -q -n 2 --dist loadfile tests/unit -m "not slow" \
+	@$(PYTEST) tests/unit -m "not slow" \
 	  --cov=contracts --cov-config=tests/unit/contracts.coveragerc --cov-report=term
 
 .PHONY: mutate
