@@ -376,6 +376,15 @@ def _public_routes(app: FastAPI, node: Node) -> None:
             for closed in node.store.epochs(PAGE)
         ]
 
+    @app.get("/v1/epochs/{epoch}/summary", tags=["public"])
+    def summary(
+        epoch: EpochNumber,
+        top: Annotated[int, Query(ge=0, le=PAGE)] = 20,
+    ) -> schemas.EpochSummaryView:
+        """Who got what of the report that covers an epoch: budget, subnets, earners, the rest."""
+        posted, found = node.close_epoch.summary(epoch, top)
+        return schemas.EpochSummaryView.of(posted.report_hash, posted.transaction, found)
+
     @app.get("/v1/epochs/{report_hash}/leaves", tags=["public"], response_class=Response)
     def leaves(report_hash: HashText) -> Response:
         """The leaf file of a report; its keccak is the report's data hash."""

@@ -26,6 +26,7 @@ from oracle.domain.offers import MAX_PRICE, SignedOffer, Wanted
 from oracle.domain.receipts import JobStatus, unpack
 from oracle.domain.records import Answer
 from oracle.domain.recovery import checksum
+from oracle.domain.summary import EpochSummary
 from oracle.errors import BadInput
 
 
@@ -882,6 +883,73 @@ class EpochView(Body):
     # block that its inputs were read at
     block_number: int
     block_hash: Hash
+
+
+class EarnerView(Body):
+    """Who got something of an epoch: kind 1, a provider by number, or 2, an account by address."""
+
+    kind: int
+    key: str
+    amount: str
+
+
+class SubnetLineView(Body):
+    """A subnet's part of an epoch; 0 is the market at large, whose miners are devices."""
+
+    subnet: int
+    share: str
+    owner: str
+    miners: str
+    validators: str
+    oracles: str
+    rest: str
+
+
+class EpochSummaryView(Body):
+    """GET /v1/epochs/{epoch}/summary: who got what of a report, in base units as text.
+
+    `scheduled` is the sum of all shares and of what was cut; `reclaimed` is by the reason code of
+    EmissionsController: 1 no taker, 2 withheld by a subnet's owner, 3 over the fee cap, 4 no fees.
+    """
+
+    from_epoch: U64
+    to_epoch: U64
+    report_hash: Hash
+    transaction: Hash
+    scheduled: str
+    subnets: list[SubnetLineView]
+    earners: list[EarnerView]
+    paid_to: int
+    reclaimed: dict[int, str]
+
+    @classmethod
+    def of(cls, report_hash: bytes, transaction: bytes, found: EpochSummary) -> "EpochSummaryView":
+        """The view of a summary."""
+        return cls(
+            from_epoch=found.from_epoch,
+            to_epoch=found.to_epoch,
+            report_hash=report_hash,
+            transaction=transaction,
+            scheduled=str(found.scheduled),
+            subnets=[
+                SubnetLineView(
+                    subnet=line.subnet,
+                    share=str(line.share),
+                    owner=str(line.owner),
+                    miners=str(line.miners),
+                    validators=str(line.validators),
+                    oracles=str(line.oracles),
+                    rest=str(line.rest),
+                )
+                for line in found.subnets
+            ],
+            earners=[
+                EarnerView(kind=int(one.kind), key=one.key, amount=str(one.amount))
+                for one in found.earners
+            ],
+            paid_to=found.paid_to,
+            reclaimed={reason: str(amount) for reason, amount in found.reclaimed.items()},
+        )
 
 
 class JobView(Body):

@@ -25,6 +25,7 @@ ROLES = {
     "validator": "Weigh the places of subnets, commit, reveal on time.",
     "offers": "List the GPUs that can be bought now, the cheapest first.",
     "watch": "Recompute what others signed, convict liars, earn.",
+    "epoch": "Who got what of an epoch and why; whether a posted report is right.",
     "proof": "Get the calldata that settles a job or claims a reward by the epoch's root.",
     "receipt": "Read and verify execution receipts: what ran, who signed, what failed.",
     "yuma": "Compute a subnet's consensus: who earns what of an epoch, and why.",

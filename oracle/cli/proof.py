@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from oracle.adapters.proof_client import ProofClient
+from oracle.adapters.report_client import ReportClient
 from oracle.api.schemas import CallView, ProofView
 from oracle.cli.options import AsJson
 from oracle.domain.epochs import LeafKind, account_key, job_key, payee_key, provider_key
@@ -67,7 +67,7 @@ def account(
 
 
 def _show(oracle: str, kind: LeafKind, key: bytes, as_json: bool) -> None:
-    view = ProofClient(oracle).proof(kind, key)
+    view = ReportClient(oracle).proof(kind, key)
     if as_json:
         typer.echo(view.model_dump_json(indent=2))
         return

@@ -16,6 +16,7 @@ from oracle.adapters.store.store import Store
 from oracle.domain.epochs import (
     RECEIPT_KINDS,
     REWARD_KINDS,
+    RULES,
     EpochLeaves,
     Leaf,
     LeafKind,
@@ -29,6 +30,7 @@ from oracle.domain.proposals import MAX_BATCHES, EpochProposal, SignedBatch
 from oracle.domain.receipts import Receipt
 from oracle.domain.records import ClosedEpoch, Statement
 from oracle.domain.settlement import carried, receipts_in
+from oracle.domain.summary import EpochSummary, summarise
 from oracle.errors import BadInput, ClearworkError, NotFound, Transient
 from oracle.faults import reach
 from oracle.services.membership import Member
@@ -373,6 +375,20 @@ class CloseEpoch:
             f"no oracle has the leaves of report {posted.report_hash.hex()}",
             "Bring an oracle up that has, or copy the file from its leaf directory.",
         )
+
+    def summary(self, epoch: int, top: int) -> tuple[Posted, EpochSummary]:
+        """The report that covers an epoch, and who got what by it; `top` earners are named.
+
+        Raises `NotFound` for an epoch that no report covers.
+        """
+        posted = self._history.covering(epoch)
+        report = self._history.report(posted.report_hash)
+        previous = None
+        if report.previous != NO_REPORT:
+            previous = self.leaves(self._history.posted(report.previous))
+        granted = self._history.granted(report.from_epoch, report.to_epoch)
+        share = RULES[report.rules_version].oracle_share_bps
+        return posted, summarise(self.leaves(posted), previous, granted, share, top)
 
     def proof(self, kind: LeafKind, key: bytes) -> Proof:
         """Leaf and path under the active report. Raises `NotFound` for a key with no leaf."""

@@ -49,7 +49,7 @@ class Snapshots:
         start = self._history.last_block_before(self._market.start_of(from_epoch))
         end = self._market.start_of(to_epoch + 1)
         block = self._history.last_block_before(end)
-        shares = self._history.shares(from_epoch, to_epoch)
+        shares = self._history.granted(from_epoch, to_epoch).shares
         jobs = self._market.jobs(block)
         deployment = self._market.chain.deployment
         memories = {record.subnet: record.memory for record in last.leaves.subnets} if last else {}

@@ -12,6 +12,7 @@ from oracle.domain.execution import Case, Ending
 from oracle.domain.market import Job
 from oracle.domain.messages import EpochReport
 from oracle.domain.receipts import JobStatus
+from oracle.domain.summary import Granted, Reason
 from oracle.errors import NotFound, Transient
 
 
@@ -57,18 +58,24 @@ class History:
                 high = middle
         return low
 
-    def shares(self, from_epoch: int, to_epoch: int) -> dict[int, int]:
-        """Base units granted to each subnet in these epochs, 0 for the market at large.
+    def granted(self, from_epoch: int, to_epoch: int) -> Granted:
+        """What the controller made of these epochs.
 
         Raises `Transient` where one of them has not been pressed.
         """
+        scheduled = 0
         shares: Counter[int] = Counter()
+        cut: Counter[int] = Counter()
         for epoch in range(from_epoch, to_epoch + 1):
-            found = list(self._chain.logs("EmissionsController", "EpochPressed", epoch=epoch))
-            if not found:
+            pressed = list(self._chain.logs("EmissionsController", "EpochPressed", epoch=epoch))
+            if not pressed:
                 raise Transient(f"epoch {epoch} has no budget yet", "Wait until it is pressed.")
-            shares.update(dict(enumerate(found[-1]["args"]["shares"])))
-        return dict(shares)
+            scheduled += pressed[-1]["args"]["scheduled"]
+            shares.update(dict(enumerate(pressed[-1]["args"]["shares"])))
+            for log in self._chain.logs("EmissionsController", "Reclaimed", to_epoch=epoch):
+                if log["args"]["reason"] != Reason.NO_TAKER:
+                    cut[log["args"]["reason"]] += log["args"]["amount"]
+        return Granted(scheduled, dict(shares), dict(cut))
 
     def live_devices(self, block: Block, until: int) -> list[LiveDevice]:
         """Devices whose attestation at `block` lasts at least until chain time `until`."""
@@ -149,6 +156,26 @@ class History:
                 "Ask whoever posted it through another contract.",
             )
         return report
+
+    def standing(self) -> Iterator[Posted]:
+        """All reports that were not disabled, the oldest first; they follow each other."""
+        disabled = {
+            bytes(log["args"]["report_hash"])
+            for log in self._chain.logs("EpochLedger", "EpochDisabled")
+        }
+        for log in self._chain.logs("EpochLedger", "EpochPosted"):
+            found = _posted(log)
+            if found.report_hash not in disabled:
+                yield found
+
+    def covering(self, epoch: int) -> Posted:
+        """The standing report that covers an epoch; raises `NotFound` for none."""
+        for found in self.standing():
+            if found.to_epoch >= epoch:
+                return found
+        raise NotFound(
+            f"no report covers epoch {epoch} yet", "Wait until the epoch is over and reported."
+        )
 
     def active(self) -> Posted | None:
         """The report whose rewards can be claimed now, None while there is none."""

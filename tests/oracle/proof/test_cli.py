@@ -7,7 +7,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from oracle.adapters.proof_client import ProofClient
+from oracle.adapters.report_client import ReportClient
 from oracle.api.schemas import CallView, ProofView
 from oracle.cli import proof as command
 from oracle.errors import NotFound, Transient
@@ -39,7 +39,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return httpx.Response(200, content=VIEW.model_dump_json())
 
     monkeypatch.setattr(
-        command, "ProofClient", lambda url: ProofClient(url, httpx.MockTransport(answer))
+        command, "ReportClient", lambda url: ReportClient(url, httpx.MockTransport(answer))
     )
     return paths
 
@@ -88,6 +88,6 @@ def test_an_oracle_that_makes_no_sense_is_transient(answer: Any) -> None:
             raise answer
         return answer
 
-    client = ProofClient("http://oracle/", httpx.MockTransport(respond))
+    client = ReportClient("http://oracle/", httpx.MockTransport(respond))
     with pytest.raises(Transient):
         client.proof(command.LeafKind.JOB, bytes(32))
