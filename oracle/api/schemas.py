@@ -908,7 +908,8 @@ class SubnetLineView(Body):
 class EpochSummaryView(Body):
     """GET /v1/epochs/{epoch}/summary: who got what of a report, in base units as text.
 
-    `scheduled` is the sum of all shares and of what was cut; `reclaimed` is by the reason code of
+    `released`, of what is `scheduled` or was kept back, is the sum of all shares and of what was
+    cut; `reclaimed`, a share's rest included, is by the reason code of
     EmissionsController: 1 no taker, 2 withheld by a subnet's owner, 3 over the fee cap, 4 no fees.
     """
 
@@ -917,6 +918,7 @@ class EpochSummaryView(Body):
     report_hash: Hash
     transaction: Hash
     scheduled: str
+    released: str
     subnets: list[SubnetLineView]
     earners: list[EarnerView]
     paid_to: int
@@ -931,6 +933,7 @@ class EpochSummaryView(Body):
             report_hash=report_hash,
             transaction=transaction,
             scheduled=str(found.scheduled),
+            released=str(found.released),
             subnets=[
                 SubnetLineView(
                     subnet=line.subnet,

@@ -56,13 +56,13 @@ def show(
 
 
 def tables(view: EpochSummaryView) -> list[Table]:
-    """A summary for people, in whole tokens; bars are parts of all that the schedule emits."""
+    """A summary for people, in whole tokens; bars are parts of all that was released."""
     epochs = str(view.to_epoch)
     if view.from_epoch != view.to_epoch:
         epochs = f"{view.from_epoch} to {view.to_epoch}"
-    scheduled = int(view.scheduled)
+    released = int(view.released)
     budget = Table(
-        title=f"Epoch {epochs}: {_tokens(scheduled)} WORK",
+        title=f"Epoch {epochs}: {_tokens(released)} WORK",
         caption=f"report 0x{view.report_hash.hex()}",
     )
     for column in ("", "share", "owner", "miners", "validators", "oracles", "nobody", ""):
@@ -70,20 +70,20 @@ def tables(view: EpochSummaryView) -> list[Table]:
     for line in view.subnets:
         name = "market at large" if line.subnet == AT_LARGE else f"subnet {line.subnet}"
         parts = (line.share, line.owner, line.miners, line.validators, line.oracles, line.rest)
-        bar = _bar(int(line.share), scheduled)
+        bar = _bar(int(line.share), released)
         budget.add_row(name, *(_tokens(int(part)) for part in parts), bar)
     earners = Table(title="Top earners", caption=f"of {view.paid_to} that earned anything")
     for column in ("who", "WORK", ""):
         earners.add_column(column, justify="right" if column == "WORK" else "left")
     for one in view.earners:
         who = f"provider {one.key}" if one.kind == LeafKind.PROVIDER else one.key
-        earners.add_row(who, _tokens(int(one.amount)), _bar(int(one.amount), scheduled))
+        earners.add_row(who, _tokens(int(one.amount)), _bar(int(one.amount), released))
     returned = Table(title="Not paid out")
     for column in ("why", "WORK", ""):
         returned.add_column(column, justify="right" if column == "WORK" else "left")
     for reason, amount in view.reclaimed.items():
         why = WHY.get(Reason(reason), str(reason)) if reason in list(Reason) else str(reason)
-        returned.add_row(why, _tokens(int(amount)), _bar(int(amount), scheduled))
+        returned.add_row(why, _tokens(int(amount)), _bar(int(amount), released))
     return [budget, earners, returned]
 
 
@@ -115,7 +115,7 @@ def replay(
 ) -> None:
     """Rebuild posted reports from the chain and say whether their roots are right.
 
-    Needs a node that keeps old state. A wrong report is an error (exit code 3).
+    Needs a node that keeps old state. A wrong report is an error (exit code 2).
 
     Example: clearwork epoch replay --deployment deployments/31337.json
     --rpc http://127.0.0.1:8545 --oracle http://127.0.0.1:8100

@@ -24,11 +24,13 @@ class Reason(IntEnum):
 class Granted:
     """What the controller made of the epochs of a report.
 
-    `scheduled`: base units that the schedule emits. `shares`: of each subnet, 0 for the market at
-    large. `cut`: base units never granted, by reason.
+    `scheduled`: base units that the schedule emits; `released`: what the supply policy let go of
+    them and of what it had kept. `shares`: of each subnet, 0 for the market at large. `cut`: base
+    units never granted, by reason.
     """
 
     scheduled: int
+    released: int
     shares: Mapping[int, int]
     cut: Mapping[int, int]
 
@@ -61,7 +63,7 @@ class SubnetLine:
 @dataclass(frozen=True, slots=True)
 class EpochSummary:
     """A report in numbers. Everything is in base units, and sums exactly:
-    `scheduled` = all shares + all that was cut, and a share = its line's other numbers.
+    `released` = all shares + all that was cut, and a share = its line's other numbers.
 
     `earners`: who got most, the most first; of `paid_to` who got anything.
     """
@@ -69,6 +71,7 @@ class EpochSummary:
     from_epoch: int
     to_epoch: int
     scheduled: int
+    released: int
     subnets: tuple[SubnetLine, ...]
     earners: tuple[Earner, ...]
     paid_to: int
@@ -118,6 +121,7 @@ def summarise(
         from_epoch=leaves.from_epoch,
         to_epoch=leaves.to_epoch,
         scheduled=granted.scheduled,
+        released=granted.released,
         subnets=(at_large, *lines),
         earners=tuple(best[:top]),
         paid_to=len(gains),

@@ -63,19 +63,21 @@ class History:
 
         Raises `Transient` where one of them has not been pressed.
         """
-        scheduled = 0
+        scheduled = released = 0
         shares: Counter[int] = Counter()
         cut: Counter[int] = Counter()
         for epoch in range(from_epoch, to_epoch + 1):
-            pressed = list(self._chain.logs("EmissionsController", "EpochPressed", epoch=epoch))
+            pressed = list(self._chain.logs("EmissionsController", "BudgetSplit", epoch=epoch))
             if not pressed:
                 raise Transient(f"epoch {epoch} has no budget yet", "Wait until it is pressed.")
-            scheduled += pressed[-1]["args"]["scheduled"]
-            shares.update(dict(enumerate(pressed[-1]["args"]["shares"])))
+            split = pressed[-1]["args"]
+            scheduled += split["scheduled"]
+            released += split["released"]
+            shares.update(dict(enumerate(split["shares"])))
             for log in self._chain.logs("EmissionsController", "Reclaimed", to_epoch=epoch):
                 if log["args"]["reason"] != Reason.NO_TAKER:
                     cut[log["args"]["reason"]] += log["args"]["amount"]
-        return Granted(scheduled, dict(shares), dict(cut))
+        return Granted(scheduled, released, dict(shares), dict(cut))
 
     def live_devices(self, block: Block, until: int) -> list[LiveDevice]:
         """Devices whose attestation at `block` lasts at least until chain time `until`."""
