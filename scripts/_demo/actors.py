@@ -21,6 +21,9 @@ INDEX = {
     "customer": 9,
     "delegator": 10,
     "watcher": 11,
+    "subnet owner": 12,
+    "first validator": 13,
+    "second validator": 14,
 }
 # cheap on purpose: these keys are public
 KDF_ROUNDS = 1_024

@@ -21,7 +21,8 @@ from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.receipt_client import ReceiptClient
 from oracle.adapters.signer.keystore import KeystoreSigner
-from oracle.api.schemas import ProofView, SignedReceiptBody
+from oracle.api.schemas import EpochSummaryView, ProofView, SignedReceiptBody
+from oracle.cli.epoch import tables
 from oracle.domain.execution import SignedReceipt
 from oracle.domain.receipts import FINAL, JobStatus
 from oracle.errors import Conflict, Fatal
@@ -32,6 +33,7 @@ from scripts._demo.accounts import Accounts, Line, balanced
 from scripts._demo.actors import Actor, cast
 from scripts._demo.books import conservation
 from scripts._demo.processes import CLEARWORK, Processes, wait_until
+from scripts._demo.subnets import OWNER, VALIDATORS, Subnets
 
 WORK = 10**18
 # what everybody starts with, in whole tokens
@@ -40,6 +42,8 @@ WALLETS = {
     "cheating provider": 5_000,
     "delegator": 2_000,
     "customer": 1_000,
+    OWNER: 1_000,
+    **dict.fromkeys(VALIDATORS, 3_000),
 }
 SELF_BOND = 1_000 * WORK
 DELEGATION = 500 * WORK
@@ -69,6 +73,7 @@ class Summary:
     convictions: list[dict[str, Any]] = field(default_factory=list)
     receipts: list[dict[str, Any]] = field(default_factory=list)
     epoch: dict[str, Any] = field(default_factory=dict)
+    subnets: list[dict[str, Any]] = field(default_factory=list)
     conservation: dict[str, Any] = field(default_factory=dict)
     accounts: list[dict[str, Any]] = field(default_factory=list)
     duration_seconds: float = 0.0
@@ -106,7 +111,9 @@ class Story:
             self._deploy()
         with self._step("Providers register and stake, a delegator joins"):
             self._stake()
-        with self._step("Four oracles, two agents and a watcher start"):
+        with self._step("Two subnets open, two validators join them and vote"):
+            self._open_subnets()
+        with self._step("Four oracles, two agents, two validators and a watcher start"):
             self._start_service()
         with self._step("Both providers prove their devices to the committee"):
             self._attest()
@@ -124,7 +131,8 @@ class Story:
             self._missed_job()
         with self._step("Every job leaves an execution receipt that anybody can verify"):
             self._verify_receipts()
-        with self._step("The epoch closes under one root, emissions are claimed once"):
+        with self._step("An epoch closes over two subnets, emissions are claimed once"):
+            self._show_epoch()
             self._claim()
         with self._step("An oracle that signed two roots is convicted by its signatures"):
             self._convict_oracle()
@@ -179,6 +187,11 @@ class Story:
             )
         honest = self._providers["honest"]
         Provider(self._chain, self._signer("delegator")).delegate(honest, DELEGATION)
+
+    def _open_subnets(self) -> None:
+        self._subnets = Subnets(self._chain, self._actors, self._signer, self._say)
+        miners = {f"{role} provider": number for role, number in self._providers.items()}
+        self._subnets.open(miners)
         oracles = {f"oracle {i}": self._actors[f"oracle {i}"].address for i in range(1, 5)}
         self._accounts = Accounts(
             chain=self._chain,
@@ -188,11 +201,8 @@ class Story:
                 "watcher": self._actors["watcher"].address,
                 "treasury": self._chain.read("JobEscrow", "treasury"),
             },
-            providers={
-                "honest provider": honest,
-                "cheating provider": self._providers["cheating"],
-            },
-            delegations={"delegator": honest},
+            providers={**miners, **self._subnets.validators},
+            delegations={"delegator": self._providers["honest"]},
         )
         self._accounts.open()
 
@@ -225,6 +235,7 @@ class Story:
         for url in [*self.oracle_urls, f"http://127.0.0.1:{self._two_faced_port}"]:
             watch += ["--oracle", url]
         self._processes.start("watcher", [*watch, "--interval", "1"])
+        self._subnets.start(self._processes, self._folder, common)
 
     def _start_oracle(self, number: int) -> None:
         folder = self._folder / "oracles" / str(number)
@@ -529,10 +540,8 @@ class Story:
         )
         leaf, receipt = self._claim_leaf(self._provider("honest"), PROVIDER_LEAF, key)
         claimed = self._chain.event(receipt, "RewardDistributor", "Claimed")
-        shares = self._chain.event(receipt, "ProviderStaking", "RewardsAdded")
-        own = shares.commission + claimed.vesting
-        self._accounts.book("honest provider", own, "emission, part vesting", receipt)
-        self._accounts.book("delegator", shares.shared, "emission, shared", receipt)
+        shared = self._book_emission("honest provider", receipt)
+        self._accounts.book("delegator", shared, "emission, shared", receipt)
         self._say(
             f"{claimed.cumulative / WORK:.4f} WORK: {claimed.paid / WORK:.4f} at once, "
             f"{claimed.vesting / WORK:.4f} vesting",
@@ -544,7 +553,7 @@ class Story:
             self._say(f"the same claim again: {refusal}")
         else:
             raise Fatal("a replayed claim was paid", "Stop: this must never happen.")
-        paid = self._claim_oracle_pay()
+        paid = self._claim_oracle_pay() + self._claim_subnet_pay()
         active = self._chain.read("EpochLedger", "active_rewards")
         posted = list(self._chain.logs("EpochLedger", "EpochPosted"))
         report = next(log.args for log in reversed(posted) if log.args.reward_root == active[0])
@@ -554,6 +563,51 @@ class Story:
             "budget": self._chain.read("EmissionsController", "cumulative_budget", report.to_epoch),
             "claimed": claimed.cumulative + paid,
         }
+
+    def _show_epoch(self) -> None:
+        """Wait for an epoch in which both subnets pay, and print who got what of it."""
+        summary = wait_until(
+            "an epoch that pays both subnets", self._paying_epoch, self._processes, 120
+        )
+        for table in tables(EpochSummaryView.model_validate(summary)):
+            self._console.print(table)
+        self.summary.subnets = summary["subnets"]
+
+    def _paying_epoch(self) -> Any:
+        """The summary of the newest report, None unless both subnets pay by it."""
+        last, exists = self._chain.read("EpochLedger", "last_epoch")
+        if not exists:
+            return None
+        answer = httpx.get(f"{self.oracle_urls[0]}/v1/epochs/{last}/summary", timeout=5)
+        if answer.status_code != httpx.codes.OK:
+            return None
+        summary = answer.json()
+        return summary if self._subnets.are_paid(summary) else None
+
+    def _book_emission(self, name: str, receipt: Any) -> int:
+        """Enter what a provider keeps of a claim; returns what its delegators share."""
+        claimed = self._chain.event(receipt, "RewardDistributor", "Claimed")
+        shares = self._chain.event(receipt, "ProviderStaking", "RewardsAdded")
+        own = shares.commission + claimed.vesting
+        self._accounts.book(name, own, "emission, part vesting", receipt)
+        shared: int = shares.shared
+        return shared
+
+    def _claim_subnet_pay(self) -> int:
+        """Claim for the validators and for the owner of the subnets; returns base units."""
+        total = 0
+        for name, provider in self._subnets.validators.items():
+            desk = Provider(self._chain, self._signer(name))
+            leaf, receipt = self._claim_leaf(desk, PROVIDER_LEAF, provider.to_bytes(32, "big"))
+            self._book_emission(name, receipt)
+            total += leaf.cumulative
+        key = bytes.fromhex(self._actors[OWNER].address[2:]).rjust(32, b"\0")
+        leaf, receipt = self._claim_leaf(
+            Provider(self._chain, self._signer(OWNER)), ACCOUNT_LEAF, key
+        )
+        paid = self._chain.event(receipt, "RewardDistributor", "Claimed").paid
+        self._accounts.book(OWNER, paid, "owner's cut of its subnets", receipt)
+        return total + int(leaf.cumulative)
 
     def _leaf(self, kind: int, key: bytes) -> ProofView | None:
         """A leaf of the active reward root, as the first oracle proves it; None if it has none."""
