@@ -68,6 +68,10 @@ interface Staking:
     def UNBONDING_PERIOD() -> uint256: view
 
 
+interface Controller:
+    def next_epoch() -> uint64: view
+
+
 # the vote of a holder with its stake behind a provider
 struct Vote:
     # base units
@@ -82,6 +86,8 @@ CONTROLLER: public(constant(bytes32)) = keccak256("CONTROLLER")
 MAX_CHOICES: constant(uint256) = 8
 # subnets, and the market at large
 MAX_GAUGES: constant(uint256) = 65
+# epochs one call of `skip` passes over at most
+MAX_SKIP: public(constant(uint256)) = 64
 BPS: constant(uint256) = 10_000
 MASK_16: constant(uint256) = 2**16 - 1
 
@@ -223,6 +229,11 @@ def take(epoch: uint64) -> DynArray[uint256, MAX_GAUGES]:
     delayed_roles._check_role(CONTROLLER)
     assert epoch == self.next_epoch, "subnet_votes: not the next epoch"
     assert epoch < epoch_clock._current_epoch(), "subnet_votes: epoch has not ended"
+    return self._take(epoch)
+
+
+@internal
+def _take(epoch: uint64) -> DynArray[uint256, MAX_GAUGES]:
     self.next_epoch = epoch + 1
     votes: DynArray[uint256, MAX_GAUGES] = []
     for subnet: uint16 in range(staticcall SUBNETS.subnet_count() + 1, bound=65):
@@ -235,6 +246,29 @@ def take(epoch: uint64) -> DynArray[uint256, MAX_GAUGES]:
             self._counted[subnet] = counted
         votes.append(counted)
     return votes
+
+
+@external
+def skip(max_epochs: uint256) -> uint256:
+    """
+    @notice Pass over epochs that the controller has pressed without their votes, because it did
+            not ask for them yet or got no answer. Anyone may call; until then it can't take the
+            votes of later epochs.
+    @param max_epochs epochs to pass over at most; more than `MAX_SKIP` means that many
+    @return skipped number of epochs, at least 1
+    """
+    controller: Controller = Controller(delayed_roles.role_holder[CONTROLLER])
+    assert controller.address != empty(address), "subnet_votes: no controller"
+    epoch: uint64 = self.next_epoch
+    # what is pressed has ended
+    pressed: uint64 = staticcall controller.next_epoch()
+    behind: uint256 = convert(pressed - min(pressed, epoch), uint256)
+    count: uint256 = min(min(max_epochs, MAX_SKIP), behind)
+    assert count != 0, "subnet_votes: nothing to skip"
+    for _: uint256 in range(count, bound=MAX_SKIP):
+        self._take(epoch)
+        epoch += 1
+    return count
 
 
 @external

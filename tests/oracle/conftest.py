@@ -393,7 +393,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     )
     registry = deploy("DeviceRegistry", committee, staking, DAY, DAY, role_delay)
     controller = deploy(
-        "EmissionsController", token, genesis, EPOCH_LENGTH, UNIT // 2, 12, role_delay
+        "EmissionsController", token, *clock, UNIT // 2, 12, 3_000, 9_000, role_delay
     )
     ledger = deploy("EpochLedger", committee, controller, ACTIVATION_DELAY, guardian)
     distributor = deploy(

@@ -43,6 +43,14 @@ MIN_SELF_BOND = 100 * UNIT
 MIN_DELEGATION = 1 * UNIT
 MIN_ORACLE_BOND = 1_000 * UNIT
 RULES_VERSION = 1
+# of the split over subnets
+BETA_BPS = 3_000
+CAP_RATIO_BPS = 9_000
+PARAMETER_EPOCHS = 24
+VOTE_EPOCHS = UNBONDING_PERIOD // EPOCH_LENGTH
+# floor in base units, factor in bps, seconds back to the floor
+SUBNET_PRICE = (100 * UNIT, 20_000, 14 * DAY)
+UID_PRICE = (UNIT, 11_000, DAY)
 # of requests for leaves
 LEAF_BOND = 10 * UNIT
 LEAF_ANSWER_PERIOD = 12 * HOUR
@@ -105,6 +113,9 @@ def _contracts_first(
     controller: Any,
     ledger: Any,
     distributor: Any,
+    subnets: Any,
+    votes: Any,
+    meter: Any,
     verifier: Any,
     court: Any,
     leaf_requests: Any,
@@ -272,7 +283,17 @@ def registry(committee: Any, staking: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def controller(token: Any, genesis: int) -> Any:
-    return load("EmissionsController", token, genesis, EPOCH_LENGTH, UNIT // 2, 12, ROLE_DELAY)
+    return load(
+        "EmissionsController",
+        token,
+        genesis,
+        EPOCH_LENGTH,
+        UNIT // 2,
+        12,
+        BETA_BPS,
+        CAP_RATIO_BPS,
+        ROLE_DELAY,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -336,6 +357,21 @@ def distributor(token: Any, ledger: Any, controller: Any, staking: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def subnets(staking: Any, ledger: Any) -> Any:
+    return load("SubnetRegistry", staking, ledger, PARAMETER_EPOCHS, SUBNET_PRICE, UID_PRICE)
+
+
+@pytest.fixture(scope="session")
+def votes(staking: Any, subnets: Any) -> Any:
+    return load("SubnetVotes", staking, subnets, VOTE_EPOCHS, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
+def meter(escrow: Any) -> Any:
+    return load("FeeMeter", escrow, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
 def verifier() -> Any:
     return load("MatmulVerifier")
 
@@ -395,7 +431,7 @@ def wire(
     distributor: Any,
     court: Any,
 ) -> None:
-    """Give every contract the roles that the deploy script gives it."""
+    """Give every contract the roles that the deploy script gives it, but for `wire_split`."""
     token.set_role(role("MINTER"), controller)
     staking.set_role(role("SLASHER"), court)
     staking.set_role(role("LOCKER"), bonds)
@@ -408,6 +444,15 @@ def wire(
     distributor.set_role(role("COURT"), court)
     controller.set_role(role("DISTRIBUTOR"), distributor)
     controller.set_role(role("LEDGER"), ledger)
+
+
+def wire_split(controller: Any, subnets: Any, votes: Any, meter: Any) -> None:
+    """Have budgets split over subnets, as the deploy script does."""
+    controller.set_role(role("VOTES"), votes)
+    controller.set_role(role("FEES"), meter)
+    controller.set_role(role("SUBNETS"), subnets)
+    votes.set_role(role("CONTROLLER"), controller)
+    meter.set_role(role("CONTROLLER"), controller)
 
 
 @pytest.fixture

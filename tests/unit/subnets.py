@@ -7,15 +7,10 @@ from typing import Any
 import boa
 import pytest
 
-from tests.unit.conftest import DAY, EPOCH_LENGTH, ROLE_DELAY, UNBONDING_PERIOD, UNIT, load
+from tests.unit.conftest import EPOCH_LENGTH, UNIT
 
 NOBODY = "0x" + "00" * 20
 STAKE = 1_000 * UNIT
-PARAMETER_EPOCHS = 24
-VOTE_EPOCHS = UNBONDING_PERIOD // EPOCH_LENGTH
-# floor in base units, factor in bps, seconds back to the floor
-SUBNET_PRICE = (100 * UNIT, 20_000, 14 * DAY)
-UID_PRICE = (UNIT, 11_000, DAY)
 SEED = b"\5" * 32
 
 
@@ -47,16 +42,6 @@ class Consensus:
     alpha_steepness: int = 1_000
     activity_cutoff: int = 24
     owner_cut_bps: int = 1_800
-
-
-@pytest.fixture(scope="session")
-def subnets(staking: Any, ledger: Any) -> Any:
-    return load("SubnetRegistry", staking, ledger, PARAMETER_EPOCHS, SUBNET_PRICE, UID_PRICE)
-
-
-@pytest.fixture(scope="session")
-def votes(staking: Any, subnets: Any) -> Any:
-    return load("SubnetVotes", staking, subnets, VOTE_EPOCHS, ROLE_DELAY)
 
 
 @pytest.fixture

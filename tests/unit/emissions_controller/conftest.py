@@ -8,7 +8,7 @@ import boa
 import pytest
 
 from oracle.domain.emission import Schedule
-from tests.unit.conftest import DAY, EPOCH_LENGTH, ROLE_DELAY, ROOT, role
+from tests.unit.conftest import BETA_BPS, CAP_RATIO_BPS, DAY, EPOCH_LENGTH, ROLE_DELAY, ROOT, role
 from tests.unit.reward_market import RewardMarket
 
 
@@ -36,7 +36,7 @@ def deploy_controller(deployer: str, ledger: Any, staking: Any) -> Callable[...,
         token = compiled("WorkToken").deploy("Small", "SMALL", cap, allocations, ROLE_DELAY)
         start = boa.env.evm.patch.timestamp if genesis is None else genesis
         controller = compiled("EmissionsController").deploy(
-            token, start, epoch_length, initial, block_seconds, ROLE_DELAY
+            token, start, epoch_length, initial, block_seconds, BETA_BPS, CAP_RATIO_BPS, ROLE_DELAY
         )
         token.set_role(role("MINTER"), controller)
         distributor = compiled("RewardDistributor").deploy(

@@ -6,7 +6,16 @@ from typing import Any
 import boa
 import pytest
 
-from tests.unit.conftest import EPOCH_LENGTH, MAX_SUPPLY, ROLE_DELAY, UNIT, load, role
+from tests.unit.conftest import (
+    BETA_BPS,
+    CAP_RATIO_BPS,
+    EPOCH_LENGTH,
+    MAX_SUPPLY,
+    ROLE_DELAY,
+    UNIT,
+    load,
+    role,
+)
 
 THIRTY_DAYS = 30 * 86_400
 
@@ -21,7 +30,11 @@ def test_constants(controller: Any, token: Any, deployer: str):
     assert controller.owner() == deployer
     assert controller.DISTRIBUTOR() == role("DISTRIBUTOR")
     assert controller.LEDGER() == role("LEDGER")
+    for name in ("VOTES", "FEES", "SUBNETS", "POLICY"):
+        assert getattr(controller, name)() == role(name)
+    assert (controller.beta_bps(), controller.cap_ratio_bps()) == (BETA_BPS, CAP_RATIO_BPS)
     assert controller.next_epoch() == controller.reserve() == controller.reclaimed() == 0
+    assert controller.cut() == controller.vault() == 0
 
 
 def test_the_clock_starts_at_genesis(controller: Any):
@@ -42,18 +55,28 @@ def test_bounds_are_inclusive(deploy_controller: Callable[..., Any]):
 
 
 @pytest.mark.parametrize(
-    ("cap", "initial", "block_seconds", "epoch_length", "reason"),
+    ("change", "reason"),
     [
-        (2**96, 1, 12, 60, "emissions_controller: cap out of bounds"),
-        (1_000, 0, 12, 60, "emissions_controller: emission out of bounds"),
-        (1_000, 2**96, 12, 60, "emissions_controller: emission out of bounds"),
-        (1_000, 1, 0, 60, "emissions_controller: block time out of bounds"),
-        (1_000, 1, 3_601, 60, "emissions_controller: block time out of bounds"),
-        (1_000, 1, 12, 0, "epoch_clock: length out of bounds"),
-        (1_000, 1, 12, THIRTY_DAYS + 1, "epoch_clock: length out of bounds"),
+        ({"cap": 2**96}, "emissions_controller: cap out of bounds"),
+        ({"initial": 0}, "emissions_controller: emission out of bounds"),
+        ({"initial": 2**96}, "emissions_controller: emission out of bounds"),
+        ({"block_seconds": 0}, "emissions_controller: block time out of bounds"),
+        ({"block_seconds": 3_601}, "emissions_controller: block time out of bounds"),
+        ({"epoch_length": 0}, "epoch_clock: length out of bounds"),
+        ({"epoch_length": THIRTY_DAYS + 1}, "epoch_clock: length out of bounds"),
+        ({"beta_bps": 5_001}, "emissions_controller: beta out of bounds"),
+        ({"cap_ratio_bps": 9_501}, "emissions_controller: cap ratio out of bounds"),
     ],
 )
-def test_out_of_bounds(cap: int, initial: int, block_seconds: int, epoch_length: int, reason: str):
-    token = load("WorkToken", "Small", "SMALL", cap, [], ROLE_DELAY)
+def test_out_of_bounds(change: dict[str, int], reason: str):
+    numbers = {
+        "cap": 1_000,
+        "epoch_length": 60,
+        "initial": 1,
+        "block_seconds": 12,
+        "beta_bps": 5_000,
+        "cap_ratio_bps": 9_500,
+    } | change
+    token = load("WorkToken", "Small", "SMALL", numbers.pop("cap"), [], ROLE_DELAY)
     with boa.reverts(reason):
-        load("EmissionsController", token, 0, epoch_length, initial, block_seconds, ROLE_DELAY)
+        load("EmissionsController", token, 0, *numbers.values(), ROLE_DELAY)

@@ -114,7 +114,9 @@ def test_nothing_is_left_to_reclaim(rewards: RewardMarket, oracles: list[LocalAc
 
 
 def test_without_a_ledger(rewards: RewardMarket):
-    controller = load("EmissionsController", rewards.token, 0, EPOCH_LENGTH, 1, 12, ROLE_DELAY)
+    controller = load(
+        "EmissionsController", rewards.token, 0, EPOCH_LENGTH, 1, 12, 0, 0, ROLE_DELAY
+    )
     with boa.reverts("emissions_controller: no ledger"):
         controller.reclaim()
 

@@ -26,7 +26,7 @@ shared = settings(
 
 def _controller(cap: int, initial: int, block_seconds: int) -> Any:
     token = load("WorkToken", "Small", "SMALL", cap, [], 0)
-    return load("EmissionsController", token, 0, 3_600, initial, block_seconds, 0)
+    return load("EmissionsController", token, 0, 3_600, initial, block_seconds, 0, 0, 0)
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_no_request_outlives_what_an_agent_keeps(deploy):
 def test_stake_outlives_a_request(token, court, ledger):
     """Epochs so long that a commit can be asked for beyond the unbonding period."""
     length = UNBONDING_PERIOD // 4
-    controller = load("EmissionsController", token, 0, length, 10**18, 12, 15 * DAY)
+    controller = load("EmissionsController", token, 0, length, 10**18, 12, 0, 0, 15 * DAY)
     slow = load("EpochLedger", ledger.COMMITTEE(), controller, HOUR, ZERO)
     for answer_period in (1, (UNBONDING_PERIOD - 2 * length - 1) // 2):
         deployed = load("LeafRequests", token, court, slow, LEAF_BOND, answer_period, 1)

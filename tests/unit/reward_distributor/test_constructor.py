@@ -73,7 +73,7 @@ def deploy_on(controller: Any, committee: Any, staking: Any, guardian: str) -> C
     def _deploy(supply: int) -> tuple[Any, Any]:
         token = load("WorkToken", "Large", "L", supply, [], 0)
         schedule = load(
-            "EmissionsController", token, boa.env.timestamp, DAY, min(supply, 2**96 - 1), 1, 0
+            "EmissionsController", token, boa.env.timestamp, DAY, min(supply, 2**96 - 1), 1, 0, 0, 0
         )
         ledger = load("EpochLedger", committee, schedule, DAY, guardian)
         distributor = load("RewardDistributor", token, ledger, schedule, staking, DAY, 2_500, 0)

@@ -7,15 +7,16 @@ from typing import Any
 import boa
 import pytest
 
-from tests.unit.conftest import DAY, EPOCH_LENGTH, UNIT, load
-from tests.unit.subnets import (
-    NOBODY,
+from tests.unit.conftest import (
+    DAY,
+    EPOCH_LENGTH,
     PARAMETER_EPOCHS,
     SUBNET_PRICE,
     UID_PRICE,
-    Consensus,
-    Rules,
+    UNIT,
+    load,
 )
+from tests.unit.subnets import NOBODY, Consensus, Rules
 
 FLOOR = SUBNET_PRICE[0]
 

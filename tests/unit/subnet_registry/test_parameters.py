@@ -7,7 +7,8 @@ from typing import Any
 import boa
 import pytest
 
-from tests.unit.subnets import NOBODY, PARAMETER_EPOCHS, Consensus, Rules, pass_epochs
+from tests.unit.conftest import PARAMETER_EPOCHS
+from tests.unit.subnets import NOBODY, Consensus, Rules, pass_epochs
 
 MORE = replace(Rules(), max_uids=8, immunity_epochs=5)
 OTHER = replace(Consensus(), kappa=40_000)

@@ -6,8 +6,7 @@ from typing import Any
 import boa
 import pytest
 
-from tests.unit.conftest import DAY
-from tests.unit.subnets import UID_PRICE
+from tests.unit.conftest import DAY, UID_PRICE
 
 FLOOR = UID_PRICE[0]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.conftest import EPOCH_LENGTH, UNBONDING_PERIOD, UNIT, load, role
-from tests.unit.subnets import NOBODY, STAKE, VOTE_EPOCHS, pass_epochs
+from tests.unit.conftest import EPOCH_LENGTH, UNBONDING_PERIOD, UNIT, VOTE_EPOCHS, load, role
+from tests.unit.subnets import NOBODY, STAKE, pass_epochs
 
 ALL = (1, 10_000)
 
@@ -234,6 +234,89 @@ def test_votes_of_epochs_taken_late_are_those_of_their_time(cast: Any, take: Any
     pass_epochs(4)
     assert [take() for _ in range(3)] == [[0, STAKE, 0, 0]] * 3
     assert [take() for _ in range(4)] == [[0, 0, STAKE, STAKE]] * 4
+
+
+# --- skipping -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(votes: Any, controller: Any, three: int, neuron: Any) -> Any:
+    """A controller that has pressed five epochs before it takes the votes."""
+    pass_epochs(5)
+    controller.press(5)
+    controller.set_role(role("VOTES"), votes)
+    votes.set_role(role("CONTROLLER"), controller)
+    return controller
+
+
+def split(controller: Any) -> list[int]:
+    (event,) = [e for e in controller.get_logs() if type(e).__name__ == "BudgetSplit"]
+    return list(event.shares)
+
+
+def failures(controller: Any) -> list[int]:
+    return [e.epoch for e in controller.get_logs() if type(e).__name__ == "SourceFailed"]
+
+
+def test_epochs_that_were_pressed_without_votes_are_passed_over(
+    votes: Any, late: Any, cast: Any, neuron: Any, stranger: str
+):
+    cast(neuron(), (2, 10_000))
+    pass_epochs(1)
+    late.press(1)
+    assert failures(late) == [5]
+    assert split(late)[1:] == []
+    assert votes.next_epoch() == 0
+    with boa.env.prank(stranger):
+        assert votes.skip(2) == 2
+        assert votes.skip(2**256 - 1) == 4
+    assert votes.next_epoch() == 6
+    pass_epochs(1)
+    late.press(1)
+    assert failures(late) == []
+    assert [bool(share) for share in split(late)] == [False, False, True, False]
+
+
+def test_nothing_else_can_be_passed_over(votes: Any, late: Any):
+    with boa.reverts("subnet_votes: nothing to skip"):
+        votes.skip(0)
+    votes.skip(5)
+    pass_epochs(3)
+    for count in (1, 64):
+        with boa.reverts("subnet_votes: nothing to skip"):
+            votes.skip(count)
+    assert votes.next_epoch() == 5
+
+
+def test_one_call_passes_over_a_bounded_number(votes: Any, late: Any):
+    pass_epochs(100)
+    late.press(64)
+    late.press(36)
+    assert votes.MAX_SKIP() == 64
+    assert votes.skip(1_000) == 64
+    assert votes.skip(1_000) == 41
+    assert votes.next_epoch() == late.next_epoch() == 105
+
+
+def test_without_a_controller_there_is_nothing_to_follow(votes: Any, three: int):
+    with boa.reverts("subnet_votes: no controller"):
+        votes.skip(1)
+
+
+def test_votes_are_those_of_their_time_after_a_skip(votes: Any, late: Any, cast: Any, neuron: Any):
+    """A vote that ended in a skipped epoch does not go on counting."""
+    one, other = neuron(), neuron()
+    cast(one, ALL)
+    cast(other, (3, 10_000))
+    pass_epochs(2)
+    cast(one)
+    pass_epochs(1)
+    late.press(8)
+    assert failures(late) == [5, 6, 7]
+    votes.skip(8)
+    pass_epochs(1)
+    late.press(1)
+    assert [bool(share) for share in split(late)] == [False, False, False, True]
 
 
 @settings(

@@ -1,0 +1,147 @@
+"""Taking fees: what counts, for which subnet, and what it is worth."""
+
+from typing import Any
+
+import boa
+import pytest
+
+from oracle.domain.hashing import keccak
+from tests.unit.conftest import role
+from tests.unit.market import logs
+from tests.unit.told_source import Source
+
+from .conftest import IN_WORK
+
+SUBNET = 3
+MAX_SUBNET = 64
+
+
+@pytest.fixture
+def markets(escrow: Any, asset: Any, odd_token: Any) -> None:
+    """The work token and another one, each at large (1, 2) and in a subnet (3, 4)."""
+    escrow.list_asset(asset, SUBNET)
+    escrow.list_asset(odd_token, SUBNET)
+
+
+def test_only_who_holds_the_role(meter: Any, markets: None, earn: Any, stranger: str, take: Any):
+    earn(1_000)
+    with boa.reverts("roles: caller lacks the role"):
+        meter.take(sender=stranger)
+    assert meter.counted(1) == 0
+    assert take() == [60]
+
+
+def test_the_work_token_counts_one_to_one_and_once(meter: Any, markets: None, earn: Any, take: Any):
+    assert take() == []
+    earn(1_000)
+    earn(100, subnet=SUBNET)
+    assert take() == [60, 0, 0, 6]
+    assert logs(meter, "FeesTaken") == [([60, 0, 0, 6],)]
+    assert (meter.counted(1), meter.counted(3)) == (60, 6)
+    assert take() == []
+    earn(50, subnet=SUBNET)
+    assert take() == [0, 0, 0, 3]
+
+
+def test_collected_fees_count_all_the_same(
+    escrow: Any, asset: Any, markets: None, earn: Any, take: Any
+):
+    earn(1_000)
+    escrow.collect_fees(asset)
+    assert take() == [60]
+
+
+def test_without_prices_other_assets_count_nothing(
+    markets: None, earn: Any, odd_token: Any, take: Any
+):
+    earn(1_000, paid_in=odd_token, subnet=SUBNET)
+    earn(100)
+    assert take() == [6]
+
+
+def test_other_assets_count_at_their_price(
+    meter: Any, markets: None, earn: Any, odd_token: Any, take: Any, prices: Source
+):
+    prices.number(IN_WORK, 7_000)
+    earn(1_000, paid_in=odd_token, subnet=SUBNET)
+    earn(100, subnet=SUBNET)
+    earn(100, paid_in=odd_token)
+    assert take() == [7_000, 0, 0, 7_006]
+    assert (meter.counted(2), meter.counted(4)) == (6, 60)
+    assert take() == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(0).to_bytes(32, "big"), (2**96).to_bytes(32, "big"), b"", b"\1" * 31],
+    ids=["none", "too much", "nothing", "too short"],
+)
+def test_fees_wait_for_a_usable_price(
+    meter: Any, markets: None, earn: Any, odd_token: Any, take: Any, prices: Source, answer: bytes
+):
+    prices.tell(IN_WORK, answer)
+    earn(1_000, paid_in=odd_token, subnet=SUBNET)
+    earn(100)
+    assert take() == [6]
+    assert meter.counted(4) == 0
+    prices.number(IN_WORK, 2**96 - 1)
+    assert take() == [0, 0, 0, 2**96 - 1]
+    assert meter.counted(4) == 60
+
+
+@pytest.mark.parametrize("burns", [False, True])
+def test_prices_that_fail_stop_nothing(
+    markets: None, earn: Any, odd_token: Any, take: Any, prices: Source, burns: bool
+):
+    earn(1_000, paid_in=odd_token)
+    earn(100)
+    prices.contract.misbehave(not burns, burns)
+    assert take() == [6]
+    prices.contract.misbehave(False, False)
+    prices.number(IN_WORK, 5)
+    assert take() == [5]
+
+
+def test_a_caller_cannot_starve_prices(
+    meter: Any, markets: None, earn: Any, odd_token: Any, take: Any, prices: Source
+):
+    earn(1_000, paid_in=odd_token)
+    prices.contract.misbehave(False, True)
+    with boa.reverts("isolated: too little gas"):
+        take(gas=200_000)
+    assert meter.counted(2) == 0
+
+
+@pytest.mark.parametrize(("subnet", "place"), [(MAX_SUBNET, MAX_SUBNET), (65, 0), (2**16 - 1, 0)])
+def test_a_number_that_is_no_subnet_counts_at_large(
+    escrow: Any, asset: Any, earn: Any, take: Any, subnet: int, place: int
+):
+    escrow.list_asset(asset, subnet)
+    earn(1_000, subnet=subnet)
+    assert take() == [0] * place + [60]
+
+
+def test_as_many_markets_as_there_can_be(meter: Any, escrow: Any, asset: Any, take: Any):
+    """With fees in all of them it fits the gas that a press gives it."""
+    expected = [0] * (MAX_SUBNET + 1)
+    layout = escrow.compiler_data.storage_layout["storage_layout"]
+    for subnet in range(256):
+        if not escrow.market_of(asset, subnet):
+            escrow.list_asset(asset, subnet)
+        market = escrow.market_of(asset, subnet)
+        word = layout["earned_fees"]["slot"].to_bytes(32, "big") + market.to_bytes(32, "big")
+        boa.env.set_storage(escrow.address, int.from_bytes(keccak(word), "big"), market)
+        assert escrow.earned_fees(market) == market
+        expected[subnet if subnet <= MAX_SUBNET else 0] += market
+        if market == 255:
+            break
+    fees = take(gas=10_000_000)
+    assert fees == expected
+    assert meter.counted(255) == 255
+
+
+def test_roles_take_their_delay(meter: Any, taker: str, stranger: str):
+    meter.set_role(role("CONTROLLER"), stranger)
+    with boa.reverts("roles: change not ready"):
+        meter.apply_role(role("CONTROLLER"))
+    assert meter.role_holder(role("CONTROLLER")) == taker
