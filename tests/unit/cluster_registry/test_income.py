@@ -230,6 +230,14 @@ def test_a_blocked_payee_names_another_payout(
     assert plain.balanceOf(stranger) == share_of(income_of(100), 0)
 
 
+def test_a_token_that_returns_nothing(clusters, odd_token, payer, escrow, cluster, earn, payouts):
+    odd_token.approve(escrow, 2**256 - 1, sender=payer)
+    earn(100, paid_in=odd_token)
+    clusters.collect(cluster, odd_token)
+    assert clusters.draw(cluster, 0, odd_token) == share_of(income_of(100), 0)
+    assert odd_token.balanceOf(payouts[0]) == share_of(income_of(100), 0)
+
+
 def test_a_token_that_says_no(clusters, plain, cluster, earn, refused, payouts):
     earn(100, paid_in=plain)
     clusters.collect(cluster, plain)
