@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 UNIT = 10**18
-BAR = 24
+BAR = 12
 WHY = {
     Reason.NO_TAKER: "nobody took it",
     Reason.WITHHELD: "kept by a subnet's owner",
@@ -56,7 +56,7 @@ def show(
 
 
 def tables(view: EpochSummaryView) -> list[Table]:
-    """A summary for people, in whole tokens; bars are parts of all that was released."""
+    """A summary for people, in whole tokens, at large first; bars are parts of all that was released."""
     epochs = str(view.to_epoch)
     if view.from_epoch != view.to_epoch:
         epochs = f"{view.from_epoch} to {view.to_epoch}"
@@ -66,9 +66,9 @@ def tables(view: EpochSummaryView) -> list[Table]:
         caption=f"report 0x{view.report_hash.hex()}",
     )
     for column in ("", "share", "owner", "miners", "validators", "oracles", "nobody", ""):
-        budget.add_column(column, justify="right" if column else "left")
+        budget.add_column(column, justify="right" if column else "left", no_wrap=True)
     for line in view.subnets:
-        name = "market at large" if line.subnet == AT_LARGE else f"subnet {line.subnet}"
+        name = "at large" if line.subnet == AT_LARGE else f"subnet {line.subnet}"
         parts = (line.share, line.owner, line.miners, line.validators, line.oracles, line.rest)
         bar = _bar(int(line.share), released)
         budget.add_row(name, *(_tokens(int(part)) for part in parts), bar)
@@ -88,8 +88,8 @@ def tables(view: EpochSummaryView) -> list[Table]:
 
 
 def _tokens(amount: int) -> str:
-    """Base units as tokens, rounded down to six places."""
-    return f"{amount // UNIT:,}.{amount % UNIT // 10**12:06}"
+    """Base units as tokens, rounded down to four places."""
+    return f"{amount // UNIT:,}.{amount % UNIT // 10**14:04}"
 
 
 def _bar(part: int, whole: int) -> str:

@@ -405,6 +405,10 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     jobs = deploy("JobRegistry", providers, clusters, bonds, offers, 2 * DAY, role_delay)
     fees = (300, 5_000, treasury, guardian, role_delay)
     escrow = deploy("JobEscrow", token, providers, clusters, jobs, committee, ledger, 20, *fees)
+    prices = ((100 * UNIT, 20_000, 14 * DAY), (UNIT, 11_000, DAY))
+    subnets = deploy("SubnetRegistry", staking, ledger, 24, *prices)
+    votes = deploy("SubnetVotes", staking, subnets, 14 * DAY // EPOCH_LENGTH, role_delay)
+    meter = deploy("FeeMeter", escrow, role_delay)
     verifier = deploy("MatmulVerifier")
     policy = (
         *(5_000, 100, 500, 3_000, 9_000, 7_500, 3, 1_000, 30 * DAY, 100 * UNIT, 200 * UNIT),
@@ -429,6 +433,11 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         (requests, "SlashingCourt", "REQUESTS"),
         (distributor, "EmissionsController", "DISTRIBUTOR"),
         (ledger, "EmissionsController", "LEDGER"),
+        (votes, "EmissionsController", "VOTES"),
+        (meter, "EmissionsController", "FEES"),
+        (subnets, "EmissionsController", "SUBNETS"),
+        (controller, "SubnetVotes", "CONTROLLER"),
+        (controller, "FeeMeter", "CONTROLLER"),
     ]:
         call(contract, "set_role", keccak(role.encode()), holder)
     call("DeviceRegistry", "add_class", 1_000, 256, 100 * UNIT)

@@ -61,9 +61,16 @@ class Scene:
         return Validator(self.live.chain, KeystoreSigner(key), provider, files, 5_000)
 
 
+def funded(live: Live, index: int, tokens: int) -> LocalAccount:
+    """A key with coin for gas, and work tokens in base units."""
+    key = test_key(index)
+    live.w3.provider.make_request("anvil_setBalance", [key.address, hex(10**20)])  # type: ignore[arg-type]
+    live.send(live.deployer, "WorkToken", "transfer", key.address, tokens)
+    return key
+
+
 def new_provider(live: Live, key: LocalAccount, stake: int) -> int:
     """A provider owned and operated by one key."""
-    live.send(live.deployer, "WorkToken", "transfer", key.address, stake + 1_000 * UNIT)
     desk = Provider(live.chain, KeystoreSigner(key))
     number = desk.register(Terms(key.address, key.address, 1_000, 10_000, 2_000, ""))
     desk.stake(number, stake)
@@ -73,9 +80,7 @@ def new_provider(live: Live, key: LocalAccount, stake: int) -> int:
 @pytest.fixture
 def owner(live: Live) -> LocalAccount:
     """Who can pay for a subnet."""
-    key = test_key(15)
-    live.send(live.deployer, "WorkToken", "transfer", key.address, 10_000 * UNIT)
-    return key
+    return funded(live, 15, 10_000 * UNIT)
 
 
 @pytest.fixture
@@ -88,7 +93,10 @@ def subnet(live: Live, owner: LocalAccount) -> int:
 @pytest.fixture
 def scene(live: Live, machine: Machine, owner: LocalAccount, subnet: int, tmp_path: Path) -> Scene:
     """A subnet with two validators, uids 0 and 1, and the machine's provider, uid 2."""
-    validators = {key: new_provider(live, key, STAKE) for key in (test_key(16), test_key(17))}
+    validators = {
+        key: new_provider(live, key, STAKE)
+        for key in (funded(live, index, STAKE + 1_000 * UNIT) for index in (16, 17))
+    }
     scene = Scene(live, owner, subnet, validators, machine.provider, tmp_path / "rows")
     for key, provider in validators.items():
         scene.client(key).register(subnet, provider)

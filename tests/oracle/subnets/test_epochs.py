@@ -71,7 +71,7 @@ def test_the_outcome_is_adopted_once_it_is_active(
     reported: tuple[Scene, int], oracles: list[Oracle], live: Live
 ):
     scene, epoch = reported
-    assert live.read("SubnetRegistry", "outcome_epoch", scene.subnet)[1] is False
+    assert live.read("SubnetRegistry", "outcome_epoch", scene.subnet) == [0, True]
     live.mine(1, ACTIVATION_DELAY)
     step_until(
         oracles, lambda: live.read("SubnetRegistry", "outcome_epoch", scene.subnet) == [epoch, True]
@@ -178,7 +178,7 @@ def test_show(reported: tuple[Scene, int], cli: Callable[..., Any]):
     scene, epoch = reported
     shown = cli("show", str(epoch))
     assert shown.exit_code == 0, shown.output
-    for text in (f"Epoch {epoch}", "market at large", f"subnet {scene.subnet}", "Not paid out"):
+    for text in (f"Epoch {epoch}", "at large", f"subnet {scene.subnet}", "Not paid out"):
         assert text in shown.output
     answer = json.loads(cli("show", str(epoch), "--top", "1", "--json").output)
     assert len(answer["earners"]) == 1
