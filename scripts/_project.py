@@ -35,12 +35,15 @@ CONTRACTS = (
     "OfferBook",
     "JobRegistry",
     "JobEscrow",
+    "SubnetRegistry",
+    "SubnetVotes",
+    "FeeMeter",
     "MatmulVerifier",
     "SlashingCourt",
     "LeafRequests",
 )
-# tested, but in no deployment yet: emission does not follow them
-PREPARED = ("SubnetRegistry", "SubnetVotes")
+# tested, but in no deployment yet
+PREPARED: tuple[str, ...] = ()
 
 
 @cache
