@@ -202,6 +202,8 @@ def build_market(
         epoch_length=p.emissions.epoch_length,
         initial_emission=p.emissions.initial_emission,
         block_seconds=p.emissions.block_seconds,
+        beta_bps=p.emissions.beta_bps,
+        cap_ratio_bps=p.emissions.cap_ratio_bps,
         role_change_delay=role_delay,
     )
     ledger = builder.contract(
@@ -263,6 +265,26 @@ def build_market(
         guardian=p.escrow.guardian,
         fee_change_delay=role_delay,
     )
+    subnets = builder.contract(
+        "SubnetRegistry",
+        staking=staking,
+        ledger=ledger,
+        parameter_epochs=p.subnets.parameter_epochs,
+        subnet_price=p.subnets.subnet_price.as_struct,
+        uid_price=p.subnets.uid_price.as_struct,
+    )
+    votes = builder.contract(
+        "SubnetVotes",
+        staking=staking,
+        subnets=subnets,
+        vote_epochs=p.subnets.vote_epochs,
+        role_change_delay=role_delay,
+    )
+    meter = builder.contract(
+        "FeeMeter",
+        escrow=escrow,
+        role_change_delay=role_delay,
+    )
     verifier = builder.contract("MatmulVerifier")
     court = builder.contract(
         "SlashingCourt",
@@ -323,6 +345,11 @@ def build_market(
         )
     builder.grant(controller, "DISTRIBUTOR", distributor)
     builder.grant(controller, "LEDGER", ledger)
+    builder.grant(controller, "VOTES", votes)
+    builder.grant(controller, "FEES", meter)
+    builder.grant(controller, "SUBNETS", subnets)
+    builder.grant(votes, "CONTROLLER", controller)
+    builder.grant(meter, "CONTROLLER", controller)
 
     # --- what can be traded ---
     for number, device_class in enumerate(p.registry.classes, start=1):
@@ -373,7 +400,8 @@ def build_market(
 
     contracts = (
         timelock, token, committee, providers, staking, registry, controller, ledger, distributor,
-        clusters, bonds, offers, jobs, escrow, verifier, court, leaf_requests,
+        clusters, bonds, offers, jobs, escrow, subnets, votes, meter, verifier, court,
+        leaf_requests,
     )  # fmt: skip
     return {contract.contract_type.name: contract for contract in contracts}
 

@@ -213,9 +213,38 @@ class EmissionParameters(_Section):
     activation_delay: Annotated[Seconds, Field(gt=0, le=30 * DAY)]
     initial_emission: Tokens
     block_seconds: Annotated[Seconds, Field(gt=0, le=HOUR)]
+    # part of each budget that follows fees, and its bound in bps of a subnet's own fees
+    beta_bps: Annotated[Bps, Field(le=5_000)]
+    cap_ratio_bps: Annotated[Bps, Field(le=9_500)]
     guardian: Account
     vesting_period: Annotated[Seconds, Field(gt=0, le=4 * 365 * DAY)]
     immediate_bps: Bps
+
+
+class PriceParameters(_Section):
+    """A price that each sale raises and that falls back to its floor in a straight line."""
+
+    floor: Tokens
+    # by which a sale raises it
+    factor_bps: Annotated[int, Field(ge=BPS, le=100_000)]
+    # from any price to the floor
+    period: Annotated[Seconds, Field(gt=0, le=365 * DAY)]
+
+    @property
+    def as_struct(self) -> tuple[int, int, int]:
+        """As the constructor of SubnetRegistry takes it."""
+        return self.floor, self.factor_bps, self.period
+
+
+class SubnetParameters(_Section):
+    """SubnetRegistry and SubnetVotes."""
+
+    # notice of a change of a subnet's parameters
+    parameter_epochs: Annotated[int, Field(ge=1, le=10_000)]
+    # for which a vote counts
+    vote_epochs: Annotated[int, Field(ge=1, lt=2**64)]
+    subnet_price: PriceParameters
+    uid_price: PriceParameters
 
 
 CasePeriod = Annotated[Seconds, Field(gt=0, le=30 * DAY)]
@@ -280,6 +309,7 @@ class Parameters(_Section):
     registry: RegistryParameters
     escrow: EscrowParameters
     emissions: EmissionParameters
+    subnets: SubnetParameters
     court: CourtParameters
     leaf_requests: LeafRequestParameters
 
@@ -307,6 +337,15 @@ class Parameters(_Section):
             raise ValueError(
                 "staking.unbonding_period must be at least emissions.epoch_length, so that "
                 "the same stake never votes twice in an epoch"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _votes_do_not_outlast_stake(self) -> Self:
+        if self.subnets.vote_epochs * self.emissions.epoch_length > self.staking.unbonding_period:
+            raise ValueError(
+                "subnets.vote_epochs must last no longer than staking.unbonding_period, so that "
+                "stake that has left does not go on voting elsewhere"
             )
         return self
 

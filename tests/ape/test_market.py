@@ -33,6 +33,11 @@ HOLDERS = [
     ("SlashingCourt", "REQUESTS", "LeafRequests"),
     ("EmissionsController", "DISTRIBUTOR", "RewardDistributor"),
     ("EmissionsController", "LEDGER", "EpochLedger"),
+    ("EmissionsController", "VOTES", "SubnetVotes"),
+    ("EmissionsController", "FEES", "FeeMeter"),
+    ("EmissionsController", "SUBNETS", "SubnetRegistry"),
+    ("SubnetVotes", "CONTROLLER", "EmissionsController"),
+    ("FeeMeter", "CONTROLLER", "EmissionsController"),
 ]
 
 

@@ -21,7 +21,7 @@ NOBODY = "0x" + "00" * 20
 
 
 @pytest.fixture
-def policy(small: Any) -> Any:
+def half(small: Any) -> Any:
     """Releases half of what is available."""
     policy = load_odd("half_policy", 5_000)
     small.set_role(role("POLICY"), policy)
@@ -37,11 +37,11 @@ def splits(controller: Any) -> list[tuple[int, int, int]]:
     return [(e.scheduled, e.released, sum(e.shares)) for e in logged(controller, "BudgetSplit")]
 
 
-def test_what_is_not_released_stays_available(small: Any, policy: Any, token_of: Any):
+def test_what_is_not_released_stays_available(small: Any, half: Any, token_of: Any):
     end(small, 3)
     # 35 a minute: 17 of 35, 26 of 53, 31 of 62
     assert splits(small) == [(35, 17, 17), (35, 26, 26), (35, 31, 31)]
-    assert [policy.asked(epoch) for epoch in range(3)] == [35, 53, 62]
+    assert [half.asked(epoch) for epoch in range(3)] == [35, 53, 62]
     assert small.vault() == 31
     assert token_of(small).minted() == small.cumulative_budget(2) == 74
     # the vault counts as issued, so the policy does not slow the schedule
@@ -49,16 +49,16 @@ def test_what_is_not_released_stays_available(small: Any, policy: Any, token_of:
     assert small.cut() == 0
 
 
-def test_more_than_is_available_is_all_of_it(small: Any, policy: Any):
+def test_more_than_is_available_is_all_of_it(small: Any, half: Any):
     end(small)
-    policy.set_share(2**200)
+    half.set_share(2**200)
     end(small)
     assert splits(small) == [(35, 53, 53)]
     assert small.vault() == 0
 
 
-def test_nothing_released_is_an_epoch_without_budget(small: Any, policy: Any, token_of: Any):
-    policy.set_share(0)
+def test_nothing_released_is_an_epoch_without_budget(small: Any, half: Any, token_of: Any):
+    half.set_share(0)
     end(small, 2)
     assert splits(small) == [(35, 0, 0)] * 2
     assert small.cumulative_budget(1) == token_of(small).minted() == 0
@@ -90,7 +90,7 @@ def test_a_policy_that_fails_releases_nothing(
 
 
 def test_the_vault_of_a_policy_that_is_gone_goes_back_to_the_schedule(
-    small: Any, policy: Any, schedule_of: Callable[[Any], Schedule]
+    small: Any, half: Any, schedule_of: Callable[[Any], Schedule]
 ):
     end(small)
     small.set_role(role("POLICY"), NOBODY)
@@ -99,8 +99,8 @@ def test_the_vault_of_a_policy_that_is_gone_goes_back_to_the_schedule(
     small.press(1)
     (event,) = logged(small, "Reclaimed")
     assert (event.to_epoch, event.reason, event.amount) == (1, NO_POLICY, 18)
-    assert (small.vault(), small.cut()) == (0, 18)
     assert splits(small) == [(35, 35, 35)]
+    assert (small.vault(), small.cut()) == (0, 18)
     assert small.issuance() == 17 + 35
     assert schedule_of(small).emission(17, MINUTE, 0) == (35, 0)
     small.press(1)

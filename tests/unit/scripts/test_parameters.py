@@ -29,6 +29,10 @@ UPPER_BOUNDS = [
     ("escrow.job_timeout", "JobRegistry", "MAX_JOB_TIMEOUT"),
     ("escrow.fee_bps", "JobEscrow", "MAX_FEE_BPS"),
     ("emissions.block_seconds", "EmissionsController", "MAX_BLOCK_SECONDS"),
+    ("emissions.beta_bps", "EmissionsController", "MAX_BETA_BPS"),
+    ("emissions.cap_ratio_bps", "EmissionsController", "MAX_CAP_RATIO_BPS"),
+    ("subnets.subnet_price.factor_bps", "SubnetRegistry", "MAX_FACTOR_BPS"),
+    ("subnets.uid_price.period", "SubnetRegistry", "MAX_PRICE_PERIOD"),
     ("emissions.activation_delay", "EpochLedger", "MAX_ACTIVATION_DELAY"),
     ("emissions.vesting_period", "RewardDistributor", "MAX_VESTING_PERIOD"),
     ("court.jail", "SlashingCourt", "MAX_JAIL"),
@@ -48,6 +52,10 @@ POSITIVE = [
     "registry.attestation_period",
     "emissions.epoch_length",
     "emissions.block_seconds",
+    "subnets.parameter_epochs",
+    "subnets.vote_epochs",
+    "subnets.subnet_price.floor",
+    "subnets.uid_price.period",
     "emissions.activation_delay",
     "emissions.vesting_period",
     "court.jail",
@@ -95,8 +103,10 @@ def load(tmp_path: Path) -> Any:
 
 
 def put(content: dict[str, Any], key: str, value: Any) -> None:
-    section, _, name = key.rpartition(".")
-    (content[section] if section else content)[name] = value
+    *sections, name = key.split(".")
+    for section in sections:
+        content = content[section]
+    content[name] = value
 
 
 def test_local_parameters_are_what_they_say() -> None:
@@ -190,6 +200,15 @@ def test_no_penalty_is_over_the_largest(content: dict[str, Any], load: Any) -> N
 def test_stake_stands_in_one_place_per_epoch(content: dict[str, Any], load: Any) -> None:
     put(content, "emissions.epoch_length", "15 days")
     with pytest.raises(BadInput, match="never votes twice"):
+        load(content)
+
+
+def test_votes_do_not_outlast_stake(content: dict[str, Any], load: Any) -> None:
+    put(content, "emissions.epoch_length", DAY)
+    put(content, "leaf_requests.request_epochs", 0)
+    load(content)
+    put(content, "subnets.vote_epochs", 15)
+    with pytest.raises(BadInput, match="does not go on voting elsewhere"):
         load(content)
 
 
