@@ -40,7 +40,7 @@ CONTRACTS = (
     "LeafRequests",
 )
 # tested, but in no deployment yet: emission does not follow them
-PREPARED = ("SubnetRegistry", "SubnetVotes")
+PREPARED = ("SubnetRegistry", "SubnetVotes", "Prices", "GovernorFeed")
 
 
 @cache
