@@ -40,7 +40,7 @@ CONTRACTS = (
     "LeafRequests",
 )
 # tested, but in no deployment yet: emission does not follow them
-PREPARED = ("SubnetRegistry", "SubnetVotes", "Prices", "GovernorFeed")
+PREPARED = ("SubnetRegistry", "SubnetVotes", "Prices", "GovernorFeed", "ComputeCredits")
 
 
 @cache

@@ -403,8 +403,13 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     bonds = deploy("ServiceBonds", staking, registry, clusters, committee, role_delay)
     offers = deploy("OfferBook", providers, role_delay)
     jobs = deploy("JobRegistry", providers, clusters, bonds, offers, 2 * DAY, role_delay)
-    fees = (300, 5_000, treasury, guardian, role_delay)
-    escrow = deploy("JobEscrow", token, providers, clusters, jobs, committee, ledger, 20, *fees)
+    prices = deploy("Prices", token, guardian, role_delay)
+    compute_credits = deploy("ComputeCredits", token, prices, controller, role_delay)
+    escrow = deploy(
+        "JobEscrow",
+        *(token, providers, clusters, jobs, committee, ledger, compute_credits),
+        *(20, 300, 5_000, treasury, guardian, role_delay),
+    )
     verifier = deploy("MatmulVerifier")
     policy = (
         *(5_000, 100, 500, 3_000, 9_000, 7_500, 3, 1_000, 30 * DAY, 100 * UNIT, 200 * UNIT),
@@ -423,6 +428,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         (jobs, "ServiceBonds", "JOBS"),
         (jobs, "OfferBook", "JOBS"),
         (escrow, "JobRegistry", "ESCROW"),
+        (escrow, "ComputeCredits", "ESCROW"),
         (court, "JobRegistry", "COURT"),
         (court, "DeviceRegistry", "COURT"),
         (court, "RewardDistributor", "COURT"),

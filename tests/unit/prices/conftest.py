@@ -1,4 +1,4 @@
-"""Prices of its own per test, with feeds that do as they are told."""
+"""Feeds that do as they are told."""
 
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import boa
 import pytest
 
-from tests.unit.conftest import DAY, HOUR, ROLE_DELAY, UNIT, load
+from tests.unit.conftest import DAY, HOUR, UNIT
 from tests.unit.market import load_odd
 
 NOBODY = "0x" + "00" * 20
@@ -32,11 +32,6 @@ class Feed:
 
 
 NO_FEED = Feed(NOBODY, 0, 0, 0, 0, 0, 0, 0)
-
-
-@pytest.fixture
-def prices(token: Any, guardian: str) -> Any:
-    return load("Prices", token, guardian, ROLE_DELAY)
 
 
 @pytest.fixture
