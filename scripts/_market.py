@@ -256,6 +256,7 @@ def build_market(
         jobs=jobs,
         committee=committee,
         ledger=ledger,
+        credits=ZERO_ADDRESS,
         dispute_window=p.escrow.dispute_window,
         fee_bps=p.escrow.fee_bps,
         burn_bps=p.escrow.burn_bps,
