@@ -4,11 +4,12 @@
 @title Governor feed
 @license Apache-2.0
 @author Clearwork
-@notice A price feed whose answer its owner sets, for chains that have no other: a local one, or a
-        market whose governance agrees on prices. It is read like any Chainlink aggregator.
-@dev Trust: the owner, for every answer. Who reads it bounds age, value and jumps: see Prices.
+@notice A price feed whose answer its owner, a governor, sets. A token that was just created has no
+        other; once it has one, Prices is pointed there. It is read like any Chainlink aggregator.
+@dev Trust: the governor, for every answer. It answers without delay, so it is not the Timelock; who
+     reads the feed bounds age, value and jumps: see Prices.
 @custom:security security@clearwork.example
-@custom:kill The owner stops answering: the answer goes stale.
+@custom:kill The governor stops answering: the answer goes stale.
 """
 
 from snekmate.auth import ownable
@@ -43,12 +44,15 @@ updated_at: uint256
 
 
 @deploy
-def __init__(answer: int256):
+def __init__(governor: address, answer: int256):
     """
+    @param governor owner, who answers
     @param answer first answer, USD with 8 decimals
     """
     ownable.__init__()
     ownable_2step.__init__()
+    assert governor != empty(address), "governor_feed: no governor"
+    ownable_2step._transfer_ownership(governor)
     self._set_answer(answer)
 
 

@@ -17,9 +17,9 @@ CREDIT = 10**6
 
 
 @pytest.fixture(scope="module")
-def feed(prices: Any, token: Any) -> Any:
+def feed(prices: Any, token: Any, deployer: str) -> Any:
     """The work token's: 50 cents."""
-    feed = load("GovernorFeed", 50 * CENT)
+    feed = load("GovernorFeed", deployer, 50 * CENT)
     prices.set_feed(token, astuple(Feed(str(feed.address), upper=10 * USD)))
     return feed
 
