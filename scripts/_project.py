@@ -34,13 +34,16 @@ CONTRACTS = (
     "ServiceBonds",
     "OfferBook",
     "JobRegistry",
+    "Prices",
+    "GovernorFeed",
+    "ComputeCredits",
     "JobEscrow",
     "MatmulVerifier",
     "SlashingCourt",
     "LeafRequests",
 )
 # tested, but in no deployment yet: emission does not follow them
-PREPARED = ("SubnetRegistry", "SubnetVotes", "Prices", "GovernorFeed", "ComputeCredits")
+PREPARED = ("SubnetRegistry", "SubnetVotes")
 
 
 @cache
