@@ -37,6 +37,7 @@ from snekmate.auth import ownable_2step
 from snekmate.utils import eip712_domain_separator
 
 from .interfaces import IClusterRegistry
+from .interfaces import IComputeCredits
 from .interfaces import IEpochLedger
 from .interfaces import IJobEscrow
 from .interfaces import IJobRegistry
@@ -142,6 +143,8 @@ JOBS: public(immutable(IJobRegistry))
 COMMITTEE: public(immutable(IOracleCommittee))
 # the epoch reports of that committee, whose usage roots pay too
 LEDGER: public(immutable(IEpochLedger))
+# credits that are destroyed, not paid out, when they were earned; the zero address for none
+CREDITS: public(immutable(IComputeCredits))
 # seconds that income from the committee waits at least; it waits twice as long at most
 DISPUTE_WINDOW: public(immutable(uint256))
 # seconds before a scheduled fee applies
@@ -196,6 +199,7 @@ def __init__(
     jobs: IJobRegistry,
     committee: IOracleCommittee,
     ledger: IEpochLedger,
+    credits: IComputeCredits,
     dispute_window: uint256,
     fee_bps: uint256,
     burn_bps: uint256,
@@ -210,6 +214,7 @@ def __init__(
     @param jobs contract that knows who agreed on what
     @param committee contract that checks the oracles' signatures
     @param ledger contract that holds the committee's epoch reports
+    @param credits contract of the credits that are destroyed when earned, or the zero address
     @param dispute_window seconds that income from the committee waits at least
     @param fee_bps bps of income, at most `MAX_FEE_BPS`
     @param burn_bps bps of the fees in the work token that are burnt
@@ -236,6 +241,7 @@ def __init__(
     JOBS = jobs
     COMMITTEE = committee
     LEDGER = ledger
+    CREDITS = credits
     DISPUTE_WINDOW = dispute_window
     FEE_CHANGE_DELAY = fee_change_delay
     self._set_fee(fee_bps, burn_bps)
@@ -727,7 +733,8 @@ def _window() -> uint256:
 def withdraw(payee: uint24, asset: IERC20, subnet: uint16 = 0) -> uint256:
     """
     @notice Pay withdrawable income to its payee: a provider's to its payout address, whoever
-            calls; a cluster's to the cluster registry, which calls to share it out.
+            calls; a cluster's to the cluster registry, which calls to share it out. Income in
+            credits is destroyed, and counts as what the payee was paid in this epoch.
     @param payee id of the provider or cluster
     @param asset token to pay
     @param subnet subnet in which it was earned
@@ -744,10 +751,16 @@ def withdraw(payee: uint24, asset: IERC20, subnet: uint16 = 0) -> uint256:
         assert msg.sender == receiver, "job_escrow: not the cluster registry"
     else:
         receiver = staticcall PROVIDERS.payout_of(payee)
+    in_credits: bool = asset.address == CREDITS.address
+    if in_credits:
+        receiver = empty(address)
     log IJobEscrow.IncomeWithdrawn(
         provider=payee, asset=asset.address, receiver=receiver, amount=amount
     )
-    self._push(asset.address, receiver, amount)
+    if in_credits:
+        extcall CREDITS.spend(payee, amount)
+    else:
+        self._push(asset.address, receiver, amount)
     return amount
 
 
@@ -776,8 +789,8 @@ def _try_push(asset: address, receiver: address, amount: uint256) -> bool:
 @external
 def collect_fees(asset: IERC20, subnet: uint16 = 0):
     """
-    @notice Spend the fees of one market: of the work token `burn_bps` are burnt, everything
-            else goes to the treasury, whoever calls.
+    @notice Spend the fees of one market: of the work token `burn_bps` are burnt, of credits
+            all, everything else goes to the treasury, whoever calls.
     @param asset token to collect
     @param subnet subnet that earned them
     """
@@ -787,11 +800,14 @@ def collect_fees(asset: IERC20, subnet: uint16 = 0):
     burnt: uint256 = 0
     if asset.address == WORK_TOKEN.address:
         burnt = collected * self.burn_bps // BPS
+    elif asset.address == CREDITS.address:
+        burnt = collected
     log IJobEscrow.FeesCollected(
         asset=asset.address, subnet=subnet, treasury=collected - burnt, burnt=burnt
     )
     if burnt != 0:
-        extcall WORK_TOKEN.burn(burnt)
+        # credits burn alike
+        extcall IWorkToken(asset.address).burn(burnt)
     if collected != burnt:
         self._push(asset.address, self.treasury, collected - burnt)
 

@@ -15,11 +15,23 @@ from ape.contracts import ContractInstance
 from oracle.domain.hashing import keccak
 from oracle.errors import Misconfigured
 from scripts._deployment import DeployedContract, Progress
-from scripts._parameters import OWN_TOKEN, ZERO_ADDRESS, Parameters
+from scripts._parameters import (
+    ANSWER_UNIT,
+    CREDITS,
+    OWN_TOKEN,
+    UNIT,
+    ZERO_ADDRESS,
+    Parameters,
+)
 from scripts._project import abi_hash, abi_of, container
 
 # base units that listing an asset pulls from the deployer and returns (JobEscrow.PROBE)
 PROBE = 10_000
+# base units of the work token times USD with 18 decimals, per base unit of credits
+# (ComputeCredits.PER_CREDIT_UNIT)
+PER_CREDIT_UNIT = 10**30
+# what is behind the aggregator in IPrices.Feed where credits price themselves: always one USD
+CREDIT_FEED = (6, 1, 0, UNIT * 99 // 100, UNIT * 101 // 100, 1, 1)
 
 Say = Callable[[str], None]
 
@@ -115,6 +127,8 @@ def check_chain(parameters: Parameters, account: AccountAPI) -> None:
     needed = len(committee.members) * committee.min_bond if committee.bond_members else 0
     if OWN_TOKEN in parameters.escrow.assets:
         needed = max(needed, PROBE)
+    if CREDITS in parameters.escrow.assets:
+        needed += work_for_credits(PROBE, parameters.prices.first_answer)
     if allocated < needed:
         raise Misconfigured(
             f"the deployer {account.address} needs {needed} base units of "
@@ -122,7 +136,7 @@ def check_chain(parameters: Parameters, account: AccountAPI) -> None:
             "Raise its amount in token.allocations, or set committee.bond_members to false.",
         )
     for asset in parameters.escrow.assets:
-        if asset == OWN_TOKEN:
+        if asset in (OWN_TOKEN, CREDITS):
             continue
         if not ape.chain.provider.get_code(asset):
             raise Misconfigured(
@@ -133,6 +147,11 @@ def check_chain(parameters: Parameters, account: AccountAPI) -> None:
                 f"listing {asset} borrows {PROBE} base units from the deployer, who has less",
                 f"Send some to {account.address}.",
             )
+
+
+def work_for_credits(amount: int, price: int) -> int:
+    """Base units of the work token that buy an amount of credits, at USD with 18 decimals."""
+    return -(-amount * PER_CREDIT_UNIT // price)
 
 
 def build_market(
@@ -250,6 +269,24 @@ def build_market(
         job_timeout=p.escrow.job_timeout,
         role_change_delay=role_delay,
     )
+    prices = builder.contract(
+        "Prices",
+        work_token=token,
+        guardian=p.prices.guardian,
+        feed_change_delay=role_delay,
+    )
+    feed = builder.contract(
+        "GovernorFeed",
+        governor=p.prices.governor,
+        answer=p.prices.first_answer // ANSWER_UNIT,
+    )
+    compute_credits = builder.contract(
+        "ComputeCredits",
+        token=token,
+        prices=prices,
+        clock=controller,
+        role_change_delay=role_delay,
+    )
     escrow = builder.contract(
         "JobEscrow",
         work_token=token,
@@ -258,6 +295,7 @@ def build_market(
         jobs=jobs,
         committee=committee,
         ledger=ledger,
+        credits=compute_credits,
         dispute_window=p.escrow.dispute_window,
         fee_bps=p.escrow.fee_bps,
         burn_bps=p.escrow.burn_bps,
@@ -331,6 +369,7 @@ def build_market(
     builder.grant(bonds, "JOBS", jobs)
     builder.grant(offers, "JOBS", jobs)
     builder.grant(jobs, "ESCROW", escrow)
+    builder.grant(compute_credits, "ESCROW", escrow)
     builder.grant(jobs, "COURT", court)
     builder.grant(registry, "COURT", court)
     builder.grant(distributor, "COURT", court)
@@ -350,6 +389,24 @@ def build_market(
     builder.grant(controller, "SUBNETS", subnets)
     builder.grant(votes, "CONTROLLER", controller)
     builder.grant(meter, "CONTROLLER", controller)
+    builder.grant(meter, "PRICES", prices)
+
+    # --- what things are worth ---
+    work_feed = (
+        18, p.prices.max_age, p.prices.grace, p.prices.lower, p.prices.upper,
+        p.prices.max_deviation_bps, p.prices.interval,
+    )  # fmt: skip
+    for priced, aggregator, terms in (
+        (token, feed, work_feed),
+        (compute_credits, compute_credits, CREDIT_FEED),
+    ):
+        builder.unless(
+            prices.feed_of(priced).aggregator == aggregator.address,
+            f"price of {priced.symbol()}",
+            prices.set_feed,
+            priced,
+            (aggregator.address, *terms),
+        )
 
     # --- what can be traded ---
     for number, device_class in enumerate(p.registry.classes, start=1):
@@ -372,8 +429,21 @@ def build_market(
             sla.capacity_grace,
         )
     for asset in p.escrow.assets:
-        erc20 = token if asset == OWN_TOKEN else ape.Contract(asset)
+        own = {OWN_TOKEN: token, CREDITS: compute_credits}
+        erc20 = own.get(asset) or ape.Contract(asset)
         listed = escrow.market_of(erc20, 0) != 0
+        if asset == CREDITS:
+            # credits come from nobody but their sale
+            bought = listed or compute_credits.balanceOf(account) >= PROBE
+            cost = work_for_credits(PROBE, p.prices.first_answer)
+            builder.unless(
+                bought or token.allowance(account, compute_credits) >= cost,
+                f"approve {token.symbol()} for credits",
+                token.approve,
+                compute_credits,
+                cost,
+            )
+            builder.unless(bought, "credits for the probe", compute_credits.buy, cost, PROBE)
         builder.unless(
             listed or erc20.allowance(account, escrow) >= PROBE,
             f"approve the probe of {erc20.symbol()}",
@@ -400,7 +470,8 @@ def build_market(
 
     contracts = (
         timelock, token, committee, providers, staking, registry, controller, ledger, distributor,
-        clusters, bonds, offers, jobs, escrow, subnets, votes, meter, verifier, court,
+        clusters, bonds, offers, jobs, prices, feed, compute_credits, escrow, subnets, votes, meter,
+        verifier, court,
         leaf_requests,
     )  # fmt: skip
     return {contract.contract_type.name: contract for contract in contracts}

@@ -30,9 +30,13 @@ BPS = 10_000
 HOUR = 3_600
 DAY = 24 * HOUR
 MAX_AMOUNT = 2**96 - 1
+# a feed answers in USD with 8 decimals
+ANSWER_UNIT = 10**10
 ZERO_ADDRESS = "0x" + 40 * "0"
 # what `deployments/params/*.yaml` calls the token that this deployment creates
 OWN_TOKEN = "WorkToken"
+# and the credits that are bought with it
+CREDITS = "ComputeCredits"
 
 _SECONDS = {"second": 1, "minute": 60, "hour": HOUR, "day": DAY}
 _DURATION = re.compile(r"(\d+) (second|minute|hour|day)s?")
@@ -185,7 +189,9 @@ class SlaParameters(_Section):
 class EscrowParameters(_Section):
     """JobEscrow, JobRegistry and ServiceBonds."""
 
-    assets: list[Literal["WorkToken"] | Account] = Field(min_length=1, max_length=255)
+    assets: list[Literal["WorkToken", "ComputeCredits"] | Account] = Field(
+        min_length=1, max_length=255
+    )
     dispute_window: Annotated[Seconds, Field(ge=5, le=30 * DAY)]
     job_timeout: Annotated[Seconds, Field(le=90 * DAY)]
     fee_bps: Annotated[Bps, Field(le=1_000)]
@@ -200,6 +206,36 @@ class EscrowParameters(_Section):
             raise ValueError("job_timeout is shorter than dispute_window")
         if self.treasury == ZERO_ADDRESS:
             raise ValueError("treasury is the zero address")
+        return self
+
+
+Usd = Annotated[int, BeforeValidator(_base_units), Field(ge=10**6, le=10**27)]
+
+
+class PriceParameters(_Section):
+    """Prices and GovernorFeed: what the work token is worth, in USD with 18 decimals."""
+
+    guardian: Account
+    # answers the work token's feed
+    governor: Account
+    first_answer: Usd
+    max_age: Annotated[Seconds, Field(gt=0, le=7 * DAY)]
+    grace: Annotated[Seconds, Field(le=7 * DAY)]
+    lower: Usd
+    upper: Usd
+    max_deviation_bps: Annotated[Bps, Field(gt=0)]
+    interval: Annotated[Seconds, Field(gt=0, le=7 * DAY)]
+
+    @model_validator(mode="after")
+    def _a_first_price(self) -> Self:
+        if not self.lower < self.upper:
+            raise ValueError("lower is not below upper")
+        if not self.lower <= self.first_answer <= self.upper:
+            raise ValueError("first_answer is not from lower to upper")
+        if self.first_answer % ANSWER_UNIT:
+            raise ValueError("first_answer has more than 8 decimals")
+        if self.governor == ZERO_ADDRESS:
+            raise ValueError("governor is the zero address")
         return self
 
 
@@ -308,6 +344,7 @@ class Parameters(_Section):
     staking: StakingParameters
     registry: RegistryParameters
     escrow: EscrowParameters
+    prices: PriceParameters
     emissions: EmissionParameters
     subnets: SubnetParameters
     court: CourtParameters

@@ -403,10 +403,15 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     bonds = deploy("ServiceBonds", staking, registry, clusters, committee, role_delay)
     offers = deploy("OfferBook", providers, role_delay)
     jobs = deploy("JobRegistry", providers, clusters, bonds, offers, 2 * DAY, role_delay)
-    fees = (300, 5_000, treasury, guardian, role_delay)
-    escrow = deploy("JobEscrow", token, providers, clusters, jobs, committee, ledger, 20, *fees)
-    prices = ((100 * UNIT, 20_000, 14 * DAY), (UNIT, 11_000, DAY))
-    subnets = deploy("SubnetRegistry", staking, ledger, 24, *prices)
+    prices = deploy("Prices", token, guardian, role_delay)
+    compute_credits = deploy("ComputeCredits", token, prices, controller, role_delay)
+    escrow = deploy(
+        "JobEscrow",
+        *(token, providers, clusters, jobs, committee, ledger, compute_credits),
+        *(20, 300, 5_000, treasury, guardian, role_delay),
+    )
+    subnet_prices = ((100 * UNIT, 20_000, 14 * DAY), (UNIT, 11_000, DAY))
+    subnets = deploy("SubnetRegistry", staking, ledger, 24, *subnet_prices)
     votes = deploy("SubnetVotes", staking, subnets, 14 * DAY // EPOCH_LENGTH, role_delay)
     meter = deploy("FeeMeter", escrow, role_delay)
     verifier = deploy("MatmulVerifier")
@@ -427,6 +432,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         (jobs, "ServiceBonds", "JOBS"),
         (jobs, "OfferBook", "JOBS"),
         (escrow, "JobRegistry", "ESCROW"),
+        (escrow, "ComputeCredits", "ESCROW"),
         (court, "JobRegistry", "COURT"),
         (court, "DeviceRegistry", "COURT"),
         (court, "RewardDistributor", "COURT"),
@@ -438,6 +444,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
         (subnets, "EmissionsController", "SUBNETS"),
         (controller, "SubnetVotes", "CONTROLLER"),
         (controller, "FeeMeter", "CONTROLLER"),
+        (prices, "FeeMeter", "PRICES"),
     ]:
         call(contract, "set_role", keccak(role.encode()), holder)
     call("DeviceRegistry", "add_class", 1_000, 256, 100 * UNIT)

@@ -143,6 +143,7 @@ def open_house() -> House:
         jobs,
         referee,
         referee,
+        NOBODY,
         DISPUTE_WINDOW,
         FEE_BPS,
         BURN_BPS,

@@ -215,6 +215,7 @@ def open_market() -> Market:
         jobs,
         committee,
         ledger,
+        "0x" + "00" * 20,
         DISPUTE_WINDOW,
         0,
         0,

@@ -109,6 +109,8 @@ def _contracts_first(
     bonds: Any,
     offers: Any,
     jobs: Any,
+    prices: Any,
+    compute_credits: Any,
     escrow: Any,
     controller: Any,
     ledger: Any,
@@ -322,6 +324,16 @@ def jobs(providers: Any, clusters: Any, bonds: Any, offers: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def prices(token: Any, guardian: str) -> Any:
+    return load("Prices", token, guardian, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
+def compute_credits(token: Any, prices: Any, controller: Any) -> Any:
+    return load("ComputeCredits", token, prices, controller, ROLE_DELAY)
+
+
+@pytest.fixture(scope="session")
 def escrow(
     token: Any,
     providers: Any,
@@ -329,6 +341,7 @@ def escrow(
     jobs: Any,
     committee: Any,
     ledger: Any,
+    compute_credits: Any,
     treasury: str,
     guardian: str,
 ) -> Any:
@@ -340,6 +353,7 @@ def escrow(
         jobs,
         committee,
         ledger,
+        compute_credits,
         DISPUTE_WINDOW,
         300,  # fee, bps
         5_000,  # of it burnt, bps

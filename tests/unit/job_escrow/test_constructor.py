@@ -14,19 +14,22 @@ ZERO = "0x" + "00" * 20
     JOBS,
     COMMITTEE,
     LEDGER,
+    CREDITS,
     WINDOW,
     FEE,
     BURN,
     TREASURY,
     GUARDIAN,
-) = range(11)
+) = range(12)
 
 
 @pytest.fixture
-def arguments(token, providers, clusters, jobs, committee, ledger, treasury, guardian):
+def arguments(
+    token, providers, clusters, jobs, committee, ledger, compute_credits, treasury, guardian
+):
     return [
-        token, providers, clusters, jobs, committee, ledger, DISPUTE_WINDOW, 300, 5_000,
-        treasury, guardian, ROLE_DELAY,
+        token, providers, clusters, jobs, committee, ledger, compute_credits, DISPUTE_WINDOW, 300,
+        5_000, treasury, guardian, ROLE_DELAY,
     ]  # fmt: skip
 
 
@@ -44,6 +47,7 @@ def test_keeps_what_it_was_given(contract, arguments, deployer):
         escrow.JOBS(),
         escrow.COMMITTEE(),
         escrow.LEDGER(),
+        escrow.CREDITS(),
         escrow.DISPUTE_WINDOW(),
         escrow.fee_bps(),
         escrow.burn_bps(),
@@ -71,6 +75,7 @@ def test_signs_in_its_own_domain(escrow):
         (BURN, 0),
         (BURN, 10_000),
         (GUARDIAN, ZERO),
+        (CREDITS, ZERO),
     ],
 )
 def test_bounds_are_inclusive(contract, arguments, position, value):

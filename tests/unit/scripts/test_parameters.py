@@ -28,6 +28,10 @@ UPPER_BOUNDS = [
     ("escrow.dispute_window", "JobEscrow", "MAX_DISPUTE_WINDOW"),
     ("escrow.job_timeout", "JobRegistry", "MAX_JOB_TIMEOUT"),
     ("escrow.fee_bps", "JobEscrow", "MAX_FEE_BPS"),
+    ("prices.max_age", "Prices", "MAX_PERIOD"),
+    ("prices.grace", "Prices", "MAX_PERIOD"),
+    ("prices.interval", "Prices", "MAX_PERIOD"),
+    ("prices.max_deviation_bps", "Prices", "BPS"),
     ("emissions.block_seconds", "EmissionsController", "MAX_BLOCK_SECONDS"),
     ("emissions.beta_bps", "EmissionsController", "MAX_BETA_BPS"),
     ("emissions.cap_ratio_bps", "EmissionsController", "MAX_CAP_RATIO_BPS"),
@@ -50,6 +54,11 @@ POSITIVE = [
     "staking.unbonding_period",
     "staking.lock_period",
     "registry.attestation_period",
+    "prices.first_answer",
+    "prices.lower",
+    "prices.max_age",
+    "prices.max_deviation_bps",
+    "prices.interval",
     "emissions.epoch_length",
     "emissions.block_seconds",
     "subnets.parameter_epochs",
@@ -183,6 +192,26 @@ def test_stake_outlives_a_request_for_a_leaf(content: dict[str, Any], load: Any)
         load(content)
     put(content, "leaf_requests.answer_period", 6 * DAY - 1)
     load(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("upper", "0.01", "lower is not below upper"),
+        ("first_answer", "0.0099", "first_answer is not from lower to upper"),
+        ("first_answer", "100.00000001", "first_answer is not from lower to upper"),
+        ("first_answer", "0.123456789", "more than 8 decimals"),
+        ("governor", "0x" + "00" * 20, "governor is the zero address"),
+        ("lower", "0.0000000000009", "prices.lower"),
+        ("upper", 10**9 + 1, "prices.upper"),
+    ],
+)
+def test_a_first_price_counts(
+    content: dict[str, Any], load: Any, key: str, value: Any, reason: str
+) -> None:
+    put(content, f"prices.{key}", value)
+    with pytest.raises(BadInput, match=reason):
+        load(content)
 
 
 def test_no_case_outlives_its_court(content: dict[str, Any], load: Any) -> None:
