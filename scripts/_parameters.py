@@ -257,7 +257,7 @@ class EmissionParameters(_Section):
     immediate_bps: Bps
 
 
-class PriceParameters(_Section):
+class SalePriceParameters(_Section):
     """A price that each sale raises and that falls back to its floor in a straight line."""
 
     floor: Tokens
@@ -279,8 +279,8 @@ class SubnetParameters(_Section):
     parameter_epochs: Annotated[int, Field(ge=1, le=10_000)]
     # for which a vote counts
     vote_epochs: Annotated[int, Field(ge=1, lt=2**64)]
-    subnet_price: PriceParameters
-    uid_price: PriceParameters
+    subnet_price: SalePriceParameters
+    uid_price: SalePriceParameters
 
 
 CasePeriod = Annotated[Seconds, Field(gt=0, le=30 * DAY)]

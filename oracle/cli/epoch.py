@@ -56,7 +56,7 @@ def show(
 
 
 def tables(view: EpochSummaryView) -> list[Table]:
-    """A summary for people, in whole tokens, at large first; bars are parts of all that was released."""
+    """A summary for people, in whole tokens; bars are parts of all that was released."""
     epochs = str(view.to_epoch)
     if view.from_epoch != view.to_epoch:
         epochs = f"{view.from_epoch} to {view.to_epoch}"
