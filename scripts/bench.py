@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import ape
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from scripts._anvil import anvil
 from scripts._bench import Bench, Measurement, bench_parameters, measure
+from scripts._bench_subnets import emission
 from scripts._deployment import Progress
 from scripts._market import build_market
 from scripts._parameters import Parameters
@@ -89,6 +91,12 @@ ROWS = (
     Row("device_renewal", "renew a device, 5 of 7 signatures", None, "nobody", None),
     Row("claim_140k_repeat", "claim of 140 000, again", 88_558, "EigenLayer", 62_000),
     Row("claim_vesting_repeat", "claim that vests, again", None, "nobody", 78_000),
+    Row("press", "press an epoch's budget, one subnet", None, "nobody", None),
+    Row("subnet_create", "create a subnet", None, "nobody", None),
+    Row("subnet_register", "buy a place in it", None, "nobody", None),
+    Row("weights_commit", "commit to weights, again", None, "nobody", None),
+    Row("weights_reveal_64", "reveal 64 weights, again", None, "nobody", None),
+    Row("gauge_vote", "vote for two subnets, again", None, "nobody", None),
     Row("verify_n16384", "recompute an entry, n = 16 384", None, "nobody", None),
     Row("convict_n16384", "convict it: check, slash, jail", None, "nobody", 250_000),
     Row("court_convict_equivocation", "convict of two ends of a chain", None, "nobody", None),
@@ -124,7 +132,10 @@ def measured() -> dict[str, Measurement]:
     """Figures by key, from a chain and a market of our own."""
     with market() as bench:
         steps = track(
-            measure(bench), "measuring", total=len(ROWS), console=Console(file=sys.stderr)
+            chain(measure(bench), emission(bench)),
+            "measuring",
+            total=len(ROWS),
+            console=Console(file=sys.stderr),
         )
         return {measurement.key: measurement for measurement in steps}
 
