@@ -6,9 +6,9 @@
 @author Clearwork
 @notice Prices in USD for customers, burning for holders. Whoever burns work tokens gets what they are
         worth in credits: one credit is one USD, in 6 decimals. Credits pay jobs like any listed asset
-        of the escrow, and a refund is in credits. What pays for work, or is taken as a fee, is
-        destroyed, and counts as the payee's paid usage of the epoch in which it was paid out: nobody
-        ever gets tokens back for credits.
+        of the escrow, and a refund is in credits. What a payee has earned is destroyed when it is
+        paid out, and counts as its paid usage of that epoch; fees are destroyed as well. Nobody ever
+        gets tokens back for credits.
 
         Credits go from a customer into the escrow and from there back to a customer, nowhere else.
 @dev A purchase needs a usable price, see Prices; everything else goes on without one. Rounding: against

@@ -451,6 +451,15 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     call("DeviceRegistry", "add_class", 10**15, 40_000, 500 * UNIT)
     call("WorkToken", "approve", escrow, 10_000)
     call("JobEscrow", "list_asset", token)
+    # half a USD for a token, and one for a credit, of which the owner needs some for the probe
+    feed = deploy("GovernorFeed", deployer.address, 50_000_000)
+    limits = (7 * DAY, DAY, UNIT // 100, 100 * UNIT, 2_000, HOUR)
+    call("Prices", "set_feed", token, (feed, 18, *limits))
+    call("Prices", "set_feed", compute_credits, (compute_credits, 6, *limits))
+    call("WorkToken", "approve", compute_credits, UNIT)
+    call("ComputeCredits", "buy", UNIT, 0)
+    call("ComputeCredits", "approve", escrow, 10_000)
+    call("JobEscrow", "list_asset", compute_credits)
     call("WorkToken", "approve", committee, 4 * ORACLE_BOND)
     for member in members:
         call("OracleCommittee", "bond", member, ORACLE_BOND)
