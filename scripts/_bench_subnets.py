@@ -1,4 +1,4 @@
-"""Gas of the emission side: a subnet of 65 places, a vote, a row of 64 weights, an epoch's budget."""
+"""Gas of the emission side: a subnet of 65 places, a vote, 64 weights, an epoch's budget."""
 
 from collections.abc import Iterator
 

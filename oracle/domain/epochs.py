@@ -10,8 +10,9 @@ Split of a budget, every division rounded down:
    gets the bounty out of it; the committee's members share the rest by signatures counted.
 2. What is left of a subnet's share goes to its owner, miners and validators
    (oracle.domain.subnets).
-3. What is left of the market at large goes to providers by the operations per second of their
-   live devices. A jailed provider's devices don't count.
+3. What is left of the market at large pays providers for the credits they earned
+   (oracle.domain.credits), then goes to providers by the operations per second of their live
+   devices. A jailed provider's devices don't count.
 4. What nobody takes (no signatures, no devices, dust) is reclaimed by the controller.
 
 Rewards are cumulative: a leaf never falls and never disappears.
@@ -23,6 +24,7 @@ from enum import IntEnum
 from functools import cached_property
 from itertools import pairwise
 
+from oracle.domain.credits import redeem
 from oracle.domain.hashing import keccak
 from oracle.domain.merkle import MerkleTree
 from oracle.domain.messages import EpochReport
@@ -184,7 +186,9 @@ class EpochInput:
     leaves of the last report that was not disabled. `usage`: provider id to cumulative
     GPU-seconds settled. `receipts`: agreed and not settled, one a job. `signatures`: committee
     member to signatures counted in these epochs. `submitter`: sender of the last report, if
-    there is one. `subnets`: with the shares that they have of the budget; the rest is the market's
+    there is one. `credits`: base units of credits owed by provider, those of earlier epochs
+    included; `credits_worth`: base units of the work token that all of them are worth, 0 without
+    a price. `subnets`: with the shares that they have of the budget; the rest is the market's
     at large. `registry`: address of SubnetRegistry. `start_of_next`: chain time at which the epoch
     after `to_epoch` starts; `epoch_length`: seconds. The order of nothing matters.
     """
@@ -203,6 +207,8 @@ class EpochInput:
     signatures: Mapping[str, int] = field(default_factory=dict)
     submitter: str | None = None
     subnets: Iterable[SubnetInput] = ()
+    credits: Mapping[int, int] = field(default_factory=dict)
+    credits_worth: int = 0
     registry: str = NOBODY
     start_of_next: int = 0
     epoch_length: int = 0
@@ -213,7 +219,7 @@ class EpochLeaves:
     """What an epoch report commits to, and what every oracle publishes.
 
     Leaves ascend by kind and key, receipts by job. `reclaimed`: base units of the budget that
-    no leaf took.
+    no leaf took. `owed_credits`: provider and base units of credits that wait for a later report.
     """
 
     chain_id: int
@@ -228,6 +234,7 @@ class EpochLeaves:
     receipts: tuple[AgreedReceipt, ...] = ()
     registry: str = NOBODY
     subnets: tuple[SubnetRecord, ...] = ()
+    owed_credits: tuple[tuple[int, int], ...] = ()
 
     @property
     def cumulative_rewards(self) -> int:
@@ -328,7 +335,9 @@ def close(epoch: EpochInput) -> EpochLeaves:
     _check(epoch, devices, previous, receipts, subnets)
     step = Step(epoch.to_epoch, epoch.start_of_next, epoch.epoch_length)
     results = [run_subnet(source, _net(epoch, source.share), step) for source in subnets]
-    gains = _split(epoch, devices, subnets, results)
+    at_large = epoch.budget - sum(source.share for source in subnets)
+    redeemed = redeem(epoch.credits, epoch.credits_worth, _net(epoch, at_large))
+    gains = _split(epoch, at_large, devices, subnets, results, redeemed.paid)
     totals = {(leaf.kind, leaf.key): leaf.value for leaf in previous}
     for owner, gain in gains.items():
         totals[owner] = totals.get(owner, 0) + gain
@@ -351,6 +360,7 @@ def close(epoch: EpochInput) -> EpochLeaves:
         receipts=receipts,
         registry=epoch.registry.lower(),
         subnets=tuple(result.record for result in results),
+        owed_credits=tuple(sorted(redeemed.owed.items())),
     )
 
 
@@ -361,9 +371,11 @@ def _net(epoch: EpochInput, share: int) -> int:
 
 def _split(
     epoch: EpochInput,
+    at_large: int,
     devices: tuple[LiveDevice, ...],
     subnets: tuple[SubnetInput, ...],
     results: Sequence[SubnetResult],
+    for_credits: Mapping[int, int],
 ) -> dict[tuple[LeafKind, bytes], int]:
     """Base units of the budget per leaf; never more than the budget together."""
     gains: dict[tuple[LeafKind, bytes], int] = {}
@@ -372,9 +384,8 @@ def _split(
         if amount:
             gains[kind, key] = gains.get((kind, key), 0) + amount
 
-    shares = [source.share for source in subnets]
-    at_large = epoch.budget - sum(shares)
-    pool = sum(share - _net(epoch, share) for share in (at_large, *shares))
+    shares = (at_large, *(source.share for source in subnets))
+    pool = sum(share - _net(epoch, share) for share in shares)
     bounty = 0
     if epoch.submitter is not None:
         bounty = min(epoch.rules.submission_bounty, pool)
@@ -384,6 +395,10 @@ def _split(
         if count:
             pay(LeafKind.ACCOUNT, account_key(member), (pool - bounty) * count // signed)
 
+    for provider, amount in for_credits.items():
+        pay(LeafKind.PROVIDER, provider_key(provider), amount)
+    by_speed = _net(epoch, at_large) - sum(for_credits.values())
+
     speeds: dict[int, int] = {}
     for device in devices:
         if not device.jailed:
@@ -391,8 +406,7 @@ def _split(
     total_speed = sum(speeds.values())
     for provider, speed in speeds.items():
         if speed:
-            share = _net(epoch, at_large) * speed // total_speed
-            pay(LeafKind.PROVIDER, provider_key(provider), share)
+            pay(LeafKind.PROVIDER, provider_key(provider), by_speed * speed // total_speed)
 
     for source, result in zip(subnets, results, strict=True):
         pay(LeafKind.ACCOUNT, account_key(source.owner), result.record.paid.owner)
@@ -412,6 +426,7 @@ def _check(
     if epoch.from_epoch > epoch.to_epoch:
         raise BadInput(f"epoch {epoch.from_epoch} is after {epoch.to_epoch}", remedy)
     numbers = [epoch.budget, *epoch.usage.values(), *epoch.signatures.values()]
+    numbers += [epoch.credits_worth, *epoch.credits.values()]
     if min(numbers) < 0 or any(d.ops_per_second < 0 for d in devices):
         raise BadInput("a number in the epoch's snapshot is below 0", remedy)
     if len({d.device for d in devices}) != len(devices):
@@ -434,28 +449,31 @@ def _check(
 #
 #   header       magic 20 bytes, chain id 8, distributor 20, ledger 20, subnet registry 20,
 #                from epoch 8, to epoch 8, reclaimed 16, number of rewards 4, of usage 4, of
-#                attestations 4, of receipts 4, of subnets 4
+#                attestations 4, of receipts 4, of owed credits 4, of subnets 4
 #   reward       kind 1, key 20 (its last bytes; the others are 0), base units 15
 #   usage        provider 3, GPU-seconds 7
 #   attestation  device 32, operations per second 8
 #   receipt      as the escrow reads it 16 (oracle.domain.receipts), payee 3
+#   owed credit  provider 3, base units 16
 #   subnet       number 2, stepped at 5, withheld bps 2, base units of its share 16, of its
 #                owner 16, miners 16 and validators 16, number of leaving uids 1, of permits 2,
 #                of bonds 4; then leaving uids 2 each, permits 2 each, bonds 6 each: validator 2,
 #                miner 2, value 2
 #
-# Records ascend by kind and key, receipts by job, subnets by number, permits and bonds by uid, so
-# there is one file for one set of leaves. The leaves that settle jobs follow from the receipts, the
-# outcomes from the subnets; they take no space of their own.
+# Records ascend by kind and key, receipts by job, credits by provider, subnets by number, permits
+# and bonds by uid, so there is one file for one set of leaves. The leaves that settle jobs follow
+# from the receipts, the outcomes from the subnets; they take no space of their own.
 
 _MAGIC = b"clearwork leaves v3\n"
-_COUNTS = (4, 4, 4, 4, 4)
+_COUNTS = (4, 4, 4, 4, 4, 4)
 _HEADER = (8, 20, 20, 20, 8, 8, 16, *_COUNTS)
 _REWARD = (1, 20, 15)
 _USAGE = (3, 7)
 _ATTESTATION = (32, 8)
 _RECEIPT = (RECEIPT_BYTES, 3)
+_OWED = (3, 16)
 _SUBNET = (2, 5, 2, 16, 16, 16, 16, 1, 2, 4)
+_SECTIONS = (_REWARD, _USAGE, _ATTESTATION, _RECEIPT, _OWED)
 _UID = (2,)
 _BOND = (2, 2, 2)
 
@@ -480,6 +498,7 @@ def encode(leaves: EpochLeaves) -> bytes:
             len(leaves.usage),
             len(leaves.attestations),
             len(leaves.receipts),
+            len(leaves.owed_credits),
             len(leaves.subnets),
         ),
     ]
@@ -489,6 +508,7 @@ def encode(leaves: EpochLeaves) -> bytes:
         _pack(_ATTESTATION, int.from_bytes(a.key, "big"), a.value) for a in leaves.attestations
     ]
     parts += [pack_one(r.receipt) + r.payee.to_bytes(3, "big") for r in leaves.receipts]
+    parts += [_pack(_OWED, *owed) for owed in leaves.owed_credits]
     parts += [_encode_subnet(record) for record in leaves.subnets]
     return b"".join(parts)
 
@@ -521,18 +541,17 @@ def decode(data: bytes) -> EpochLeaves:
     chain_id, distributor, ledger, registry, from_epoch, to_epoch, reclaimed, *counts = header
     reading = _Reading(data, offset)
     sections = [
-        reading.records(fields, count)
-        for fields, count in zip((_REWARD, _USAGE, _ATTESTATION, _RECEIPT), counts, strict=False)
+        reading.records(fields, count) for fields, count in zip(_SECTIONS, counts, strict=False)
     ]
     subnets = tuple(_decode_subnet(reading) for _ in range(counts[-1]))
     if reading.offset != len(data):
         raise _malformed("it goes on after the last leaf")
     if any(left.subnet >= right.subnet for left, right in pairwise(subnets)):
         raise _malformed("its subnets do not ascend")
-    rewards, usage, attestations, packed = sections
+    rewards, usage, attestations, packed, owed = sections
     if any(kind not in REWARD_KINDS for kind, _, _ in rewards):
         raise _malformed("a reward is of no known kind")
-    for section in (rewards, usage, attestations):
+    for section in (rewards, usage, attestations, owed):
         if any(left[:-1] >= right[:-1] for left, right in pairwise(section)):
             raise _malformed("its leaves do not ascend")
     receipts = tuple(
@@ -557,6 +576,7 @@ def decode(data: bytes) -> EpochLeaves:
         ),
         receipts=receipts,
         subnets=subnets,
+        owed_credits=tuple((provider, amount) for provider, amount in owed),
     )
 
 

@@ -98,6 +98,16 @@ class History:
             )
         return live
 
+    def credits_earned(self, from_epoch: int, to_epoch: int, block: Block) -> dict[int, int]:
+        """Base units of credits that were destroyed for each payee in these epochs."""
+        earned: Counter[int] = Counter()
+        for epoch in range(from_epoch, to_epoch + 1):
+            for log in self._chain.logs(
+                "ComputeCredits", "CreditsSpent", last=block.number, epoch=epoch
+            ):
+                earned[log["args"]["payee"]] += log["args"]["amount"]
+        return dict(earned)
+
     def signatures(self, after: Block, until: Block) -> dict[str, int]:
         """Reports signed per committee member in the blocks behind `after` up to `until`.
 

@@ -21,9 +21,12 @@ from oracle.domain.receipts import MAX_CUMULATIVE, MAX_JOB, AgreedReceipt, Recei
 from oracle.domain.subnets import Memory, Outcome, Paid, SubnetRecord
 from oracle.errors import BadInput
 
-HEADER_SIZE = 20 + 8 + 20 + 20 + 20 + 8 + 8 + 16 + 5 * 4
+HEADER_SIZE = 20 + 8 + 20 + 20 + 20 + 8 + 8 + 16 + 6 * 4
+# two owed credits
+OWED_SIZE = 2 * 19
 # two subnets of `example`: heads, two leaving, three permits, two bonds
 SUBNETS_SIZE = 2 * 80 + 2 * 2 + 3 * 2 + 2 * 6
+REST_SIZE = OWED_SIZE + SUBNETS_SIZE
 
 addresses = st.integers(0, 2**160 - 1).map(lambda n: f"0x{n:040x}")
 
@@ -84,6 +87,9 @@ leaf_files = st.builds(
     ).map(receipts_of),
     registry=addresses,
     subnets=subnets,
+    owed_credits=st.dictionaries(st.integers(0, 2**24 - 1), amounts, max_size=4).map(
+        lambda owed: tuple(sorted(owed.items()))
+    ),
 )
 
 
@@ -113,6 +119,7 @@ def example() -> EpochLeaves:
             AgreedReceipt(Receipt(9, 60, 4), 2),
         ),
         registry="0x" + "5e" * 20,
+        owed_credits=((1, 500), (2, 7)),
         subnets=(
             SubnetRecord(1, Outcome(5_000, (4, 2)), Memory(900, (1, 3), ((1, 2, 7), (3, 0, 9)))),
             SubnetRecord(2, Outcome(0, ()), Memory(900, (5,)), Paid(100, 18, 40, 41)),
@@ -141,11 +148,11 @@ def test_a_changed_file_is_refused_or_means_something_else(
 
 def test_a_reward_takes_36_bytes_and_a_job_19():
     file = encode(example())
-    assert len(file) == HEADER_SIZE + 2 * 36 + 2 * 10 + 2 * 40 + 2 * 19 + SUBNETS_SIZE
+    assert len(file) == HEADER_SIZE + 2 * 36 + 2 * 10 + 2 * 40 + 2 * 19 + REST_SIZE
     first = file[HEADER_SIZE : HEADER_SIZE + 36]
     assert first == b"\x01" + (1).to_bytes(20, "big") + (10).to_bytes(15, "big")
     assert (
-        file[-SUBNETS_SIZE - 19 : -SUBNETS_SIZE]
+        file[-REST_SIZE - 19 : -REST_SIZE]
         == (9).to_bytes(8, "big") + (60).to_bytes(7, "big") + b"\4" + b"\0\0\2"
     )
 
@@ -178,7 +185,7 @@ def test_the_data_hash_is_the_hash_of_the_file():
     ],
 )
 def test_another_file_is_refused(change: Any, reason: str):
-    without = replace(example(), subnets=())
+    without = replace(example(), subnets=(), owed_credits=())
     with pytest.raises(BadInput, match=reason):
         decode(change(encode(without)))
 
@@ -204,6 +211,12 @@ def test_subnets_out_of_order_are_refused(change: Any, reason: str):
     leaves = example()
     with pytest.raises(BadInput, match=reason):
         decode(encode(replace(leaves, subnets=change(*leaves.subnets))))
+
+
+@pytest.mark.parametrize("owed", [((2, 7), (1, 500)), ((1, 500), (1, 500))])
+def test_owed_credits_out_of_order_are_refused(owed: Any):
+    with pytest.raises(BadInput, match="do not ascend"):
+        decode(encode(replace(example(), owed_credits=owed)))
 
 
 def test_an_outcome_has_a_leaf_beside_the_rewards():

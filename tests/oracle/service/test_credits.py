@@ -70,6 +70,15 @@ def test_a_whole_job_in_credits(live: Live, oracles: list[Oracle], machine: Mach
     burnt = sum(live.read("ComputeCredits", "burnt_in", epoch) for epoch in epochs)
     assert burnt == 21 * UNIT
 
+    # the next report pays what they were worth: half a USD for a token
+    now = live.read("EpochLedger", "current_epoch")
+    live.enter_epoch(now + 1)
+    step_until(oracles, lambda: live.read("EpochLedger", "last_epoch")[0] >= now)
+    (at_large, *_) = oracles[0].node.close_epoch.summary(now, 10)[1].subnets
+    worth = live.read("Prices", "in_work", credit, earned)
+    assert worth == 2 * earned * UNIT // 10**6
+    assert at_large.miners >= worth > 0
+
 
 def _burnt(live: Live) -> int:
     """Base units of WORK that are gone: minted, emission included, and in nobody's hands."""
