@@ -98,6 +98,8 @@ class CloseEpoch:
         self._outbox = outbox
         self._files = files
         self._built: dict[tuple[int, int, bytes, frozenset[Receipt]], EpochReport] = {}
+        # reward root of the report whose outcomes are all with the registry
+        self._adopted = NO_REPORT
         # leaves by report, the last used at the end
         self._read: dict[bytes, EpochLeaves] = {}
 
@@ -164,13 +166,17 @@ class CloseEpoch:
 
     def unadopted(self) -> list[int]:
         """Subnets whose registry does not know the outcome in the active report."""
+        root, _ = self._market.chain.read(LEDGER, "active_rewards")
+        if bytes(root) == self._adopted:
+            return []
         posted = self._history.active()
         if posted is None:
             return []
-        subnets = (record.subnet for record in self.leaves(posted).subnets)
-        return [
-            subnet for subnet in subnets if not self._market.has_outcome(subnet, posted.to_epoch)
-        ]
+        subnets = [record.subnet for record in self.leaves(posted).subnets]
+        left = [one for one in subnets if not self._market.has_outcome(one, posted.to_epoch)]
+        if not left:
+            self._adopted = posted.reward_root
+        return left
 
     def adopt(self, subnet: int) -> None:
         """Have the registry take over who leaves a subnet, and what its owner kept."""
