@@ -30,6 +30,25 @@ def test_promises_devices_and_locks_collateral(
     assert staking.free_self_bond(provider) == SELF_BOND - 3 * COLLATERAL_PER_GPU
 
 
+def test_a_job_that_nobody_accepted_has_no_collateral(jobs, open_job):
+    info = jobs.job_info(open_job(gpus=3))
+    assert (info.accepted_at, info.collateral) == (0, 0)
+
+
+def test_the_first_cluster_is_one_and_the_last_provider_is_none(
+    jobs, clusters, providers, register, open_job, provider, device_class, owner, stranger
+):
+    """Payees are told apart by their number: 2^23 is the first cluster's."""
+    cluster = clusters.form([(provider, 1)], device_class, 2**127, 0, sender=owner)
+    assert cluster == 2**23
+    jobs.accept(open_job(of=cluster), sender=owner)
+    slot = providers.compiler_data.storage_layout["storage_layout"]["provider_count"]["slot"]
+    boa.env.set_storage(providers.address, slot, 2**23 - 2)
+    last = register(stranger, stranger, stranger, devices=1)
+    assert last == 2**23 - 1
+    jobs.accept(open_job(of=last), sender=stranger)
+
+
 def test_the_owner_may_accept(jobs, open_job, owner):
     job = open_job()
     jobs.accept(job, sender=owner)

@@ -18,6 +18,12 @@ def test_a_new_court_waits_for_the_delay(jobs, job, provider, court, stranger):
     jobs.fail_job(job, provider, sender=stranger)
 
 
+def test_nothing_is_applied_that_was_not_scheduled(jobs, court):
+    with boa.reverts("roles: nothing scheduled"):
+        jobs.apply_role(role("COURT"))
+    assert jobs.role_holder(role("COURT")) == court.address
+
+
 def test_only_the_owner_fills_roles(jobs, stranger, refused):
     for name in ("ESCROW", "COURT"):
         with refused("ownable: caller is not the owner"):
