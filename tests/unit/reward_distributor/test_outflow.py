@@ -141,6 +141,19 @@ def test_a_newer_report_lets_out_what_has_come_free(
     assert capped.distributor.held() == 600 * UNIT
 
 
+def test_what_a_newer_report_opens_does_not_hide_what_was_taken(
+    capped: RewardMarket, declare: Any, oracles: list[LocalAccount]
+):
+    first, other = account_leaf(oracles[0], 3_000 * UNIT), account_leaf(oracles[1], 5_000 * UNIT)
+    declare(first, account_leaf(oracles[1], 500 * UNIT))
+    capped.claim(first)
+    declare(first, other)
+    capped.distributor.adopt()
+    assert capped.distributor.open_to_claims() == 600 * UNIT
+    assert capped.distributor.held() == 4_400 * UNIT
+    assert capped.claim(other) == 600 * UNIT
+
+
 def test_a_lying_root_ends_at_the_declared_total_all_the_same(
     capped: RewardMarket, declare: Any, oracles: list[LocalAccount]
 ):
