@@ -62,8 +62,8 @@ PRICES: public(constant(bytes32)) = keccak256("PRICES")
 MAX_MARKETS: constant(uint256) = 255
 # subnets, and the market at large
 MAX_GAUGES: constant(uint256) = 65
-# gas that a price may take
-PRICE_GAS: constant(uint256) = 200_000
+# gas that a price may take: Prices reads four feeds, and wants 200 000 at hand for each
+PRICE_GAS: constant(uint256) = 1_000_000
 # a worth above this many base units is no usable price
 MAX_AMOUNT: constant(uint256) = 2**96 - 1
 

@@ -30,7 +30,7 @@ def take(meter: Any, taker: str) -> Callable[..., list[int]]:
 
 
 @pytest.fixture
-def prices(meter: Any) -> Source:
+def told_prices(meter: Any) -> Source:
     """Says what an amount is worth; nothing yet."""
     source = Source()
     source.number(IN_WORK, 0)

@@ -6,8 +6,8 @@ import boa
 import pytest
 
 from oracle.domain.hashing import keccak
-from tests.unit.conftest import role
-from tests.unit.market import logs
+from tests.unit.conftest import HOUR, UNIT, role
+from tests.unit.market import load_odd, logs
 from tests.unit.told_source import Source
 
 from .conftest import IN_WORK
@@ -60,14 +60,31 @@ def test_without_prices_other_assets_count_nothing(
 
 
 def test_other_assets_count_at_their_price(
-    meter: Any, markets: None, earn: Any, odd_token: Any, take: Any, prices: Source
+    meter: Any, markets: None, earn: Any, odd_token: Any, take: Any, told_prices: Source
 ):
-    prices.number(IN_WORK, 7_000)
+    told_prices.number(IN_WORK, 7_000)
     earn(1_000, paid_in=odd_token, subnet=SUBNET)
     earn(100, subnet=SUBNET)
     earn(100, paid_in=odd_token)
     assert take() == [7_000, 0, 0, 7_006]
     assert (meter.counted(2), meter.counted(4)) == (6, 60)
+    assert take() == []
+
+
+def test_at_the_price_of_real_feeds(
+    meter: Any, markets: None, earn: Any, odd_token: Any, token: Any, take: Any, prices: Any
+):
+    """Two USD for a work token, and half of one for the other, which has 6 decimals."""
+    meter.set_role(role("PRICES"), prices)
+    for asset, answer, decimals in ((token, 2 * 10**8, 18), (odd_token, 10**8 // 2, 6)):
+        feed = load_odd("odd_feed", answer, 8)
+        terms = (decimals, HOUR, HOUR, UNIT // 100, 100 * UNIT, 1_000, HOUR)
+        prices.set_feed(asset, (feed.address, *terms))
+    earn(1_000, paid_in=odd_token, subnet=SUBNET)
+    # 60 millionths of a token that is worth a quarter of a work token
+    assert take(gas=10_000_000) == [0, 0, 0, 60 * 10**12 // 4]
+    boa.env.time_travel(seconds=HOUR + 1)
+    earn(1_000, paid_in=odd_token)
     assert take() == []
 
 
@@ -77,38 +94,44 @@ def test_other_assets_count_at_their_price(
     ids=["none", "too much", "nothing", "too short"],
 )
 def test_fees_wait_for_a_usable_price(
-    meter: Any, markets: None, earn: Any, odd_token: Any, take: Any, prices: Source, answer: bytes
+    meter: Any,
+    markets: None,
+    earn: Any,
+    odd_token: Any,
+    take: Any,
+    told_prices: Source,
+    answer: bytes,
 ):
-    prices.tell(IN_WORK, answer)
+    told_prices.tell(IN_WORK, answer)
     earn(1_000, paid_in=odd_token, subnet=SUBNET)
     earn(100)
     assert take() == [6]
     assert meter.counted(4) == 0
-    prices.number(IN_WORK, 2**96 - 1)
+    told_prices.number(IN_WORK, 2**96 - 1)
     assert take() == [0, 0, 0, 2**96 - 1]
     assert meter.counted(4) == 60
 
 
 @pytest.mark.parametrize("burns", [False, True])
 def test_prices_that_fail_stop_nothing(
-    markets: None, earn: Any, odd_token: Any, take: Any, prices: Source, burns: bool
+    markets: None, earn: Any, odd_token: Any, take: Any, told_prices: Source, burns: bool
 ):
     earn(1_000, paid_in=odd_token)
     earn(100)
-    prices.contract.misbehave(not burns, burns)
+    told_prices.contract.misbehave(not burns, burns)
     assert take() == [6]
-    prices.contract.misbehave(False, False)
-    prices.number(IN_WORK, 5)
+    told_prices.contract.misbehave(False, False)
+    told_prices.number(IN_WORK, 5)
     assert take() == [5]
 
 
 def test_a_caller_cannot_starve_prices(
-    meter: Any, markets: None, earn: Any, odd_token: Any, take: Any, prices: Source
+    meter: Any, markets: None, earn: Any, odd_token: Any, take: Any, told_prices: Source
 ):
     earn(1_000, paid_in=odd_token)
-    prices.contract.misbehave(False, True)
+    told_prices.contract.misbehave(False, True)
     with boa.reverts("isolated: too little gas"):
-        take(gas=200_000)
+        take(gas=1_000_000)
     assert meter.counted(2) == 0
 
 
