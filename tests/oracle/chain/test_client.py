@@ -77,8 +77,8 @@ def test_malformed_deployment_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_missing_contract_is_named(live: Live) -> None:
-    with pytest.raises(Misconfigured, match="has no SubnetRegistry"):
-        live.deployment.address("SubnetRegistry")
+    with pytest.raises(Misconfigured, match="has no Nothing"):
+        live.deployment.address("Nothing")
 
 
 def test_missing_abi_names_the_command() -> None:

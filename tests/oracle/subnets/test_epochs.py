@@ -71,7 +71,7 @@ def test_the_outcome_is_adopted_once_it_is_active(
     reported: tuple[Scene, int], oracles: list[Oracle], live: Live
 ):
     scene, epoch = reported
-    assert live.read("SubnetRegistry", "outcome_epoch", scene.subnet) == [0, True]
+    assert live.read("SubnetRegistry", "outcome_epoch", scene.subnet) != [epoch, True]
     live.mine(1, ACTIVATION_DELAY)
     step_until(
         oracles, lambda: live.read("SubnetRegistry", "outcome_epoch", scene.subnet) == [epoch, True]
