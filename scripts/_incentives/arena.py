@@ -71,7 +71,9 @@ class Arena:
         self.issued = world.issued
         self.places_price = RisingPrice(world.uid_floor, world.uid_factor_bps, world.uid_period)
 
-    def enter(self, owner: str, stake: int = 0, quality: int = 0, judge: Judge | None = None) -> int:
+    def enter(
+        self, owner: str, stake: int = 0, quality: int = 0, judge: Judge | None = None
+    ) -> int:
         """A place held since long ago; returns its uid."""
         uid = len(self.places)
         self.places.append(Place(self._provider(), owner, LONG_AGO, -10_000, stake))
@@ -175,9 +177,7 @@ class Arena:
         record = result.record
         self.memory, self.withheld_bps = record.memory, record.outcome.withheld_bps
         self.leaving = list(record.outcome.leaving)
-        for place, mined, judged in zip(
-            self.places, result.miners, result.validators, strict=True
-        ):
+        for place, mined, judged in zip(self.places, result.miners, result.validators, strict=True):
             self._earn(place.owner, mined + judged)
         self._earn(self.owner, record.paid.owner)
 
@@ -262,8 +262,7 @@ def populate(
     for _ in range(world.validators):
         arena.enter("others", world.others_stake, judge=Judge(truth))
     mine = [
-        arena.enter(ACTOR, stake, judge=judge)
-        for stake, judge in zip(stakes, judges, strict=True)
+        arena.enter(ACTOR, stake, judge=judge) for stake, judge in zip(stakes, judges, strict=True)
     ]
     dice = random.Random(f"{world.seed}/miners")
     strangers = world.miners - (1 if quality else 0)

@@ -8,6 +8,10 @@ from oracle.domain.subnets import Terms
 from scripts._parameters import DAY, HOUR, UNIT
 
 
+def _schedule() -> Schedule:
+    return Schedule(cap=21_000_000 * UNIT, initial=UNIT // 2, block_seconds=12)
+
+
 def _consensus() -> Terms:
     return Terms(
         immunity_epochs=72,
@@ -40,7 +44,7 @@ class World:
     epochs: int = 720
     epoch_length: int = HOUR
     seed: int = 1
-    schedule: Schedule = Schedule(21_000_000 * UNIT, UNIT // 2, 12)
+    schedule: Schedule = field(default_factory=_schedule)
     issued: int = 1_000_000 * UNIT
     beta_bps: int = 3_000
     cap_ratio_bps: int = 9_000
