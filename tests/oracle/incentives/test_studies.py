@@ -14,9 +14,9 @@ from scripts._incentives.terms import World
 SHORT = World(epochs=96)
 
 
-def signs(study: studies.Study) -> dict[str, int]:
+def signs(study: studies.Study, world: World = SHORT) -> dict[str, int]:
     """1 where a case gains, -1 where it loses, 0 where it changes nothing."""
-    return {each.case: (each.gain > 0) - (each.gain < 0) for each in study(SHORT)}
+    return {each.case: (each.gain > 0) - (each.gain < 0) for each in study(world)}
 
 
 def test_a_seed_gives_the_same_figures_again_and_another_others() -> None:
@@ -106,7 +106,8 @@ def test_late_rows_and_none_lose() -> None:
 
 
 def test_the_price_of_places_decides_who_can_empty_a_subnet() -> None:
-    found = signs(studies.snipers)
+    # some days beyond immunity, under which halves of a machine gain a little
+    found = signs(studies.snipers, replace(SHORT, epochs=240))
     assert found.pop("two places, judges see two machines") == 1
     assert found.pop("ten of 14 places, a tenth each, price from 10 WORK, x 2") == -1
     crowds = {case for case in found if case.startswith("ten of")}
