@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.domain.consensus import Inputs, Outputs, Params, Rows, pay, run_epoch, split
+from oracle.domain.consensus import (
+    Inputs,
+    Mode,
+    Outputs,
+    Params,
+    Rows,
+    pay,
+    run_epoch,
+    split,
+)
 from oracle.domain.hashing import keccak
 from oracle.errors import BadInput
 
@@ -155,18 +164,21 @@ class Step:
     epoch_length: int
 
 
-def run_subnet(source: SubnetInput, share: int, step: Step) -> SubnetResult:
+def run_subnet(
+    source: SubnetInput, share: int, step: Step, mode: Mode = Mode.STRICT
+) -> SubnetResult:
     """One step of a subnet.
 
-    `share`: base units for its owner, miners and validators together. Raises `BadInput` for
-    numbers that no contract could hold.
+    `share`: base units for its owner, miners and validators together. `mode`: strict in every
+    report; the other is for comparisons. Raises `BadInput` for numbers that no contract could
+    hold.
     """
     _check(source, share, step)
     places = source.places
     if not places:
         empty = SubnetRecord(source.subnet, Outcome(0, ()), Memory(step.end), Paid(source.share))
         return SubnetResult(empty)
-    outputs = run_epoch(_inputs(source, _known(source), step))
+    outputs = run_epoch(_inputs(source, _known(source), step), mode)
     parts = split(share, source.terms.owner_cut_bps * MAX_U16 // BPS)
     by_stake = outputs.active_stake if outputs.active_stake.any() else outputs.stake
     earned = pay(outputs.incentive, outputs.dividends, by_stake, parts.servers + parts.validators)
