@@ -31,7 +31,7 @@ class Conduct:
     name: ClassVar[str] = "honest"
     what: ClassVar[str] = "computes, answers, shows its leaves"
     ids: ClassVar[int] = 1
-    # whether the protocol is meant to stop it; otherwise it is a known limit
+    # whether oracles refuse it; otherwise it is for the epochs' pay to stop it
     stoppable: ClassVar[bool] = True
     # whether it can serve the jobs it takes
     serves: ClassVar[bool] = True

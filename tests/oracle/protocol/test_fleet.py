@@ -108,20 +108,39 @@ def test_what_the_registry_says_already_is_not_said_again(
             oracle.node.record.endorse(proposal)
 
 
-@pytest.mark.parametrize("rate", [RATE * 7 // 10, RATE * 2])
-def test_a_device_that_has_changed_is_recorded_at_once(
-    live: Live, timed: Timed, watch: Stopwatch, machine: Machine, rate: int
+@pytest.mark.parametrize("change", [(1, 2), (3, 2)], ids=["less", "more"])
+def test_a_device_that_claims_something_else_is_recorded_at_once(
+    live: Live, timed: Timed, watch: Stopwatch, machine: Machine, change: tuple[int, int]
 ) -> None:
-    oracles = timed()
+    unset = dict.fromkeys(("attestation_m", "attestation_n", "attestation_k", "attestation_rounds"))
+    oracles = timed(**unset)
+    # four rounds of the smallest chain
+    claimed = machine.ops_per_second = RATE + 1
     begin(live, oracles)
-    attest_on(Card(watch), machine, oracles)
+    attest_on(Card(watch, 2 * RATE), machine, oracles)
     enter(live, oracles, machine, 1)
     before = entry(live, machine).ops_per_second
 
     begin(live, oracles, 2)
-    attest_on(Card(watch, rate), machine, oracles)
+    share, whole = change
+    machine.ops_per_second = claimed * share // whole
+    attest_on(Card(watch, 2 * RATE), machine, oracles)
     enter(live, oracles, machine, 2)
-    assert abs(entry(live, machine).ops_per_second * RATE / (before * rate) - 1) < 0.01
+    assert abs(entry(live, machine).ops_per_second * whole / (before * share) - 1) < 0.01
+
+
+def test_how_fast_a_device_answers_within_the_window_says_nothing_new(
+    live: Live, timed: Timed, watch: Stopwatch, machine: Machine
+) -> None:
+    oracles = timed(renewal_epochs=3)
+    begin(live, oracles)
+    attest_on(Card(watch), machine, oracles)
+    enter(live, oracles, machine, 1)
+
+    begin(live, oracles, 2)
+    attest_on(Card(watch, RATE * 7 // 10), machine, oracles)
+    step(oracles, 4)
+    assert live.read("DeviceRegistry", "attestation_epoch", machine.device) == 1
 
 
 def test_an_entry_is_renewed_before_it_ends(
