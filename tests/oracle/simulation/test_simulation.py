@@ -4,17 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from oracle.domain.attestation.plan import RUN_EIGHTHS
 from scripts._parameters import HOUR
 from scripts._simulation.conduct import (
     KINDS,
     LIMITS,
     Conduct,
+    Ladder,
     LowRank,
     Replays,
     Skips,
     TwoIds,
     Withholds,
-)  # fmt: skip
+)
 from scripts._simulation.figures import Figures, Kind, figures
 from scripts._simulation.fleet import Plan
 from scripts._simulation.simulation import Defences, Simulation
@@ -93,10 +95,16 @@ def test_money_is_whole_and_adds_up(run: Simulation, result: Figures) -> None:
         assert kind.reporter <= kind.slashed
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *LIMITS])
+@pytest.mark.parametrize("kind", [kind for kind in (*KINDS, *LIMITS) if kind is not Ladder])
 def test_no_cheat_brings_more_than_honest_work(result: Figures, kind: type[Conduct]) -> None:
     (found,) = (each for each in result.kinds if each.kind == kind.name)
     assert found.loses or found.is_even, found
+
+
+def test_a_ladder_is_paid_for_no_more_than_its_window(result: Figures) -> None:
+    (found,) = (each for each in result.kinds if each.kind == Ladder.name)
+    # an honest claim fills five eighths of it
+    assert found.net * RUN_EIGHTHS <= found.honest * 8
 
 
 def test_a_day_of_attestation_pays_for_epochs_without_an_answer() -> None:
