@@ -116,7 +116,11 @@ class Settings(WorkerSettings):
     )
     attestation_queries: int = Field(128, ge=1, le=1_024, description="entries to open per commit")
     attestation_deadline_ms: int = Field(
-        60_000, ge=1, lt=2**32, description="milliseconds from the beacon to the commit"
+        30_000,
+        ge=1,
+        lt=2**32,
+        description="the window: milliseconds from the beacon to the commit. Rates are what was "
+        "shown in the whole of it",
     )
     slice_classes: Annotated[list[int], NoDecode] = Field(
         [],

@@ -1,8 +1,8 @@
 """A day of an attested fleet on a virtual clock: `make simulate-fleet`.
 
 Devices of mixed cards compute small chains, oracles check them with the product's code, a watcher
-convicts, epochs pay; eight kinds of cheats are among them, and three that the protocol does not
-stop. The same seed gives the same figures on every machine. Writes
+convicts, epochs pay; eight kinds of cheats are among them, and three that pass as long as
+they compute what is asked. The same seed gives the same figures on every machine. Writes
 build/bench/fleet_attestation.json; with --docs the tables go into docs/attestation-fleet.md and the
 chart into docs/charts. docs/attestation-fleet.md says what is real and what is modelled.
 """
@@ -59,7 +59,7 @@ def main(
             found["seeds"] = list(studies.seeds(plan, advance))
             found["sweep"] = list(studies.sweep(plan, advance))
             found["periods"] = list(studies.periods(plan, advance))
-            found["deadlines"] = list(studies.deadlines(plan, advance))
+            found["windows"] = list(studies.windows(plan, advance))
     seconds = time.process_time() - started
     document = {name: [each.document() for each in runs] for name, runs in found.items()}
     OUT.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def written(found: dict[str, list[Figures]]) -> dict[str, str]:
         shown["sweep"] = tables.honest(found["sweep"])
     if "periods" in found:
         shown["periods"] = tables.periods(found["periods"])
-        shown["deadlines"] = tables.deadlines(found["deadlines"])
+        shown["windows"] = tables.windows(found["windows"])
     return shown
 
 

@@ -13,7 +13,9 @@ from oracle.cli.options import AsJson, parse_size
 from oracle.domain.attestation import (
     Dims,
     WalkDims,
+    bytes_per_second,
     memory_needed,
+    operations_per_second,
     plan_bandwidth,
     plan_walk,
 )
@@ -25,9 +27,11 @@ from oracle.domain.attestation.plan import (
     OPERATIONS_PER_HASH,
 )
 from oracle.errors import BadInput
+from oracle.settings import Settings
 
 # what an oracle opens unless it is set otherwise
 CHAIN_QUERIES, WALK_QUERIES = 128, 64
+WINDOW_MS: int = Settings.model_fields["attestation_deadline_ms"].default
 
 
 def plan(
@@ -43,9 +47,15 @@ def plan(
             help="Claimed keccak hashes a second, in 10^6. If absent, one per 262144 operations."
         ),
     ] = None,
+    window: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Milliseconds from the beacon to the deadline, as the oracles have it."
+        ),
+    ] = WINDOW_MS,
     as_json: AsJson = False,
 ) -> None:
-    """Say which challenges suit a device, and what they cost its verifier.
+    """Say which challenges suit a device, what it is certified for, and what verifying costs.
 
     Every oracle chooses the same for the same claim. Example: clearwork attest plan
     --tops 400 --memory 24GB
@@ -55,22 +65,30 @@ def plan(
     read = parse_size(bandwidth) if bandwidth else max(1, operations // OPERATIONS_PER_BYTE)
     hashed = _millions("--hashes", hashes) if hashes else operations // OPERATIONS_PER_HASH
     plans = [
-        _planned_chain("throughput", plan_chain(operations, memory_mb), operations),
-        _planned_chain("bandwidth", plan_bandwidth(read, memory_mb), read),
-        _planned_walk(plan_walk(max(1, hashed), memory_mb), max(1, hashed)),
+        _planned_chain("throughput", plan_chain(operations, memory_mb, window), operations, window),
+        _planned_chain("bandwidth", plan_bandwidth(read, memory_mb, window), read, window),
+        _planned_walk(plan_walk(max(1, hashed), memory_mb, window), max(1, hashed)),
     ]
     if as_json:
         print(json.dumps([asdict(each) for each in plans], indent=2))
         return
     table = Table()
-    columns = ("mode", "shape", "work", "memory MB", "run s", "verifier hashes")
+    columns = (
+        "mode",
+        "shape",
+        "work",
+        "memory MB",
+        "run s",
+        "certified",
+        "verifier hashes",
+    )
     for column in columns:
         table.add_column(column, justify="left" if column in columns[:2] else "right")
     for each in plans:
         shape = ", ".join(f"{name} {value:,}" for name, value in each.dims.items())
         table.add_row(
             each.mode, shape, f"{each.work:.3g}", f"{each.memory_mb:,}", f"{each.run_ms / 1e3:.1f}",
-            f"{each.verifier_hashes:,}",
+            "-" if each.certified is None else f"{each.certified:.3g}", f"{each.verifier_hashes:,}",
         )  # fmt: skip
     Console().print(table)
 
@@ -80,7 +98,8 @@ class Planned:
     """One planned challenge: what it asks for, and of whom how much.
 
     `work`: int8 operations, bytes read or hashes. `run_ms`: at the claimed rate; a bandwidth
-    chain takes the time to generate B on top. `verifier_hashes`: for `queries` openings.
+    chain takes the time to generate B on top. `certified`: operations or bytes a second that its
+    commit proves, if it comes in time; None for a walk. `verifier_hashes`: for `queries` openings.
     """
 
     mode: str
@@ -88,22 +107,29 @@ class Planned:
     work: int
     memory_mb: int
     run_ms: int
+    certified: int | None
     queries: int
     verifier_hashes: int
 
 
-def _planned_chain(mode: str, dims: Dims, rate: int) -> Planned:
-    work = dims.operations if mode == "throughput" else dims.rounds * dims.n * dims.k
+def _planned_chain(mode: str, dims: Dims, rate: int, window_ms: int) -> Planned:
+    if mode == "throughput":
+        work, bound = dims.operations, operations_per_second(dims, CHAIN_QUERIES, window_ms)
+    else:
+        work = dims.rounds * dims.n * dims.k
+        bound = bytes_per_second(dims, CHAIN_QUERIES, window_ms)
     hashes = CHAIN_QUERIES * (2 * dims.k // 32 + dims.depth + 3)
     memory_mb = memory_needed(dims) // MEGABYTE
-    return Planned(mode, asdict(dims), work, memory_mb, work * 1_000 // rate, CHAIN_QUERIES, hashes)
+    return Planned(
+        mode, asdict(dims), work, memory_mb, work * 1_000 // rate, bound, CHAIN_QUERIES, hashes
+    )
 
 
 def _planned_walk(dims: WalkDims, rate: int) -> Planned:
     memory_mb = (dims.table_bytes + LANE_BYTES * dims.lanes) // MEGABYTE
     hashes = WALK_QUERIES * (dims.steps * (dims.depth + 1) + dims.tree_depth + 2)
     run_ms = dims.hashes * 1_000 // rate
-    return Planned("walk", asdict(dims), dims.hashes, memory_mb, run_ms, WALK_QUERIES, hashes)
+    return Planned("walk", asdict(dims), dims.hashes, memory_mb, run_ms, None, WALK_QUERIES, hashes)
 
 
 def _millions(option: str, text: str) -> int:

@@ -1,7 +1,8 @@
 """Attest: challenge devices, time their commits, check their openings, say what they can do.
 
 Protocol: specs/attestation.md, decisions 0004 and 0025. The clock is this oracle's own and
-starts when it first sees the epoch's beacon on chain; network time is never subtracted.
+starts when it first sees the epoch's beacon on chain; network time is never subtracted. It says
+who is late. What a commit in time proves is its work by the whole window (decision 0035).
 """
 
 import asyncio
@@ -68,7 +69,7 @@ class AttestationRules:
     fixed: Dims | None
     # entries or lanes to open
     queries: int
-    # from the beacon to the commit
+    # the window: from the beacon to the commit
     deadline_ms: int
     # what is measured, an epoch each in turn; throughput is among them
     modes: tuple[Mode, ...] = (Mode.THROUGHPUT,)
@@ -408,7 +409,11 @@ class Attest:
             )
         mode = mode_at(epoch, self.rules.modes)
         shape = challenge_shape(
-            mode, device.claimed_ops_per_second, device.memory_mb, self.rules.fixed
+            mode,
+            device.claimed_ops_per_second,
+            device.memory_mb,
+            self.rules.deadline_ms,
+            self.rules.fixed,
         )
         secret = secrets.token_bytes(_SECRET_BYTES)
         message = messages.Challenge(
@@ -473,13 +478,13 @@ def _judge(
     verdict: Verdict,
 ) -> StoredCommit:
     """The commit with the verdict on it, and what it proves."""
-    shape, queries = challenge.shape, challenge.message.queries
+    asked, shape = challenge.message, challenge.shape
     ops = bandwidth = 0
     if verdict.accepted and isinstance(shape, Dims):
         if challenge.mode is Mode.THROUGHPUT:
-            ops = operations_per_second(shape, queries, stored.elapsed_ms)
+            ops = operations_per_second(shape, asked.queries, asked.deadline_ms)
         else:
-            bandwidth = bytes_per_second(shape, queries, stored.elapsed_ms)
+            bandwidth = bytes_per_second(shape, asked.queries, asked.deadline_ms)
     return replace(
         stored,
         accepted=verdict.accepted,

@@ -138,7 +138,7 @@ class Oracle:
         if self.opens:
             verdict = check_answer(HONEST, asked.challenge, stored.roots, answer)
             accepted, reason = verdict.accepted, verdict.reason
-        ops = operations_per_second(asked.planned, self.queries, stored.elapsed_ms)
+        ops = operations_per_second(asked.planned, self.queries, self.deadline_ms)
         judged = replace(
             stored,
             accepted=accepted,

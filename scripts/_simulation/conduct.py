@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from oracle.domain.attestation import Dims, chain_seeds
+from oracle.domain.attestation.plan import RUN_EIGHTHS
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Commit
 from oracle.services.prove import Proof, prove
@@ -16,8 +17,8 @@ from scripts._simulation.terms import Card
 Prove = Callable[[bytes, Dims], Proof]
 
 BPS = 10_000
-# what `Ladder` reckons with: a planned run, the network, and its card on its worst day
-RUN_MS, NETWORK_MS, SLOWEST_BPS = 4_250, 1_000, 7_000
+# what `Ladder` leaves of the window for the network
+NETWORK_MS = 2_000
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class Conduct:
     name: ClassVar[str] = "honest"
     what: ClassVar[str] = "computes, answers, shows its leaves"
     ids: ClassVar[int] = 1
-    # whether the protocol is meant to stop it; otherwise it is a known limit
+    # whether oracles refuse it; otherwise it is for the epochs' pay to stop it
     stoppable: ClassVar[bool] = True
     # whether it can serve the jobs it takes
     serves: ClassVar[bool] = True
@@ -210,20 +211,20 @@ class TakesTurns(Conduct):
 
 
 class Ladder(Conduct):
-    """One card, two devices in each epoch: the second claims as much as the deadline leaves, so
-    that the work of the first is a small part of its time."""
+    """One card, two devices in each epoch: the second claims as much as the first leaves of the
+    window on an ordinary day."""
 
     name = "ladder"
-    what = "one card answers for two devices; the second claims what fits the deadline"
+    what = "one card answers for two devices; the second claims what the first leaves of the window"
     ids = 2
     stoppable = False
 
     def claims(self, sustained: int, deadline_ms: int) -> int:
-        """See `Conduct.claims`; a challenge of a true claim runs for about `RUN_MS`."""
+        """See `Conduct.claims`."""
         if self.rank == 0:
             return sustained
-        left = (deadline_ms - NETWORK_MS) * SLOWEST_BPS // BPS - RUN_MS
-        return max(1, sustained * left // RUN_MS)
+        run = deadline_ms * RUN_EIGHTHS // 8
+        return max(1, sustained * (deadline_ms - NETWORK_MS - run) // run)
 
     def waits(self) -> int:
         """See `Conduct.waits`."""

@@ -163,9 +163,10 @@ class Simulation:
             for one in self.devices:
                 asks = seen + one.dice.randrange(AGENT_POLL) + one.link.delay(one.dice)
                 self._agenda.at(asks, partial(self._ask, epoch, one, oracle))
-        end = mined + (self.terms.deadline_ms + 60_000) * MILLISECOND
+        deadline = mined + self.terms.deadline_ms * MILLISECOND
         for one in self.devices:
-            self._agenda.at(end, partial(self._conclude, epoch, one))
+            conclude = partial(self._conclude, epoch, one, deadline)
+            self._agenda.at(deadline + 60 * SECOND, conclude)
 
     def _ask(self, epoch: _Epoch, one: Device, oracle: Oracle) -> None:
         """A device asks an oracle what it has to do."""
@@ -184,7 +185,7 @@ class Simulation:
             one.device, epoch.number,
         )  # fmt: skip
         card, claim = self._claim(one, cheats)
-        shape = challenge_shape(Mode.THROUGHPUT, claim, card.memory_mb)
+        shape = challenge_shape(Mode.THROUGHPUT, claim, card.memory_mb, self.terms.deadline_ms)
         try:
             asked = oracle.challenge(seed, one.provider, one.device, epoch.number, shape)
         except ClearworkError:
@@ -320,15 +321,15 @@ class Simulation:
         elif type(one.conduct) is Conduct:
             self.tally.below_class += 1
 
-    def _conclude(self, epoch: _Epoch, one: Device) -> None:
+    def _conclude(self, epoch: _Epoch, one: Device, deadline: int) -> None:
         """After the deadline: whoever has no quorum by now has none in this epoch."""
         self._record(epoch, one)
         if one.device in epoch.judged or one.device not in epoch.began:
             return
         if one.cheats(epoch.number):
-            refused = epoch.refused.get(one.device)
-            if refused is not None:
-                self.tally.catch(one.device, Catch.REFUSED, refused)
+            # a commit that is still being computed is refused when it comes
+            refused = epoch.refused.get(one.device, deadline)
+            self.tally.catch(one.device, Catch.REFUSED, refused)
         elif type(one.conduct) is Conduct:
             self.tally.missed += 1
 

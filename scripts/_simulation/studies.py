@@ -15,11 +15,11 @@ Progress = Callable[[], None]
 SEEDS, SEED_DEVICES = range(2, 6), 100
 # in these only time counts, so that no chains are computed
 JITTERS_BPS, LOSSES_BPS, SWEEP_DEVICES = (0, 1_000, 3_000, 5_000), (0, 100, 500), 200
-PERIODS, PERIOD_DEVICES = (24, 12, 6, 3, 2, 1), 200
-DEADLINES_MS, DEADLINE_DEVICES = (60_000, 20_000, 12_000, 9_000), 200
+PERIODS, PERIOD_DEVICES = (24 * HOUR, 6 * HOUR, 2 * HOUR, ATTESTATION_PERIOD), 200
+WINDOWS_MS, WINDOW_DEVICES = (60_000, 30_000, 20_000, 12_000), 200
 # convicted by nobody: what they sign is true, or refused before it counts
 UNCONVICTED = (Replays, ClaimsMore, TwoIds, Oversells, Late)
-STUDIES = len(SEEDS) + len(JITTERS_BPS) * len(LOSSES_BPS) + len(PERIODS) + len(DEADLINES_MS)
+STUDIES = len(SEEDS) + len(JITTERS_BPS) * len(LOSSES_BPS) + len(PERIODS) + len(WINDOWS_MS)
 
 
 def play(
@@ -53,15 +53,15 @@ def periods(plan: Plan, progress: Progress) -> Iterator[Figures]:
     smaller = replace(
         plan, devices=PERIOD_DEVICES, cheats_bps=1_500, limits=6, kinds=UNCONVICTED, computes=False
     )
-    for hours in PERIODS:
-        yield play(smaller, progress, hours * HOUR)
+    for period in PERIODS:
+        yield play(smaller, progress, period)
 
 
-def deadlines(plan: Plan, progress: Progress) -> Iterator[Figures]:
-    """Honest devices and ladders, where oracles wait for a shorter time."""
+def windows(plan: Plan, progress: Progress) -> Iterator[Figures]:
+    """Honest devices and ladders, where the window is longer or shorter."""
     smaller = replace(
-        plan, devices=DEADLINE_DEVICES, cheats_bps=0, limits=20, limit_kinds=(Ladder,),
+        plan, devices=WINDOW_DEVICES, cheats_bps=0, limits=20, limit_kinds=(Ladder,),
         computes=False,
     )  # fmt: skip
-    for milliseconds in DEADLINES_MS:
+    for milliseconds in WINDOWS_MS:
         yield play(smaller, progress, deadline_ms=milliseconds)

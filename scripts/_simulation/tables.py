@@ -119,7 +119,7 @@ def periods(runs: Sequence[Figures]) -> str:
         found = {kind.kind: kind for kind in run.kinds}
         rows.append(
             (
-                f"{run.attestation_period // 3_600} h",
+                duration(run.attestation_period),
                 *(work(found[name].net - found[name].honest, found[name].cards) for name in names),
                 percent(run.honest.without_entry_ppm),
                 f"{run.records * 24 / run.hours / run.devices:.1f}",
@@ -129,8 +129,8 @@ def periods(runs: Sequence[Figures]) -> str:
     return markdown(head, rows)
 
 
-def deadlines(runs: Sequence[Figures]) -> str:
-    """What a card under two ids in one epoch brings, by the time that oracles wait."""
+def windows(runs: Sequence[Figures]) -> str:
+    """What a card under two ids in one epoch brings, by the window."""
     rows = []
     for run in runs:
         (ladder,) = run.kinds
@@ -143,6 +143,6 @@ def deadlines(runs: Sequence[Figures]) -> str:
                 str(sum(run.honest.refused.values())),
             )
         )
-    head = ("deadline", "ladder, WORK a card", "paid hours a card", "honest: no quorum",
+    head = ("window", "ladder, WORK a card", "paid hours a card", "honest: no quorum",
             "honest: too late, per oracle")  # fmt: skip
     return markdown(head, rows)

@@ -9,7 +9,7 @@ from oracle.domain.attestation import Dims
 from oracle.domain.market import DeviceClass
 from oracle.domain.renewal import RenewalRules
 from oracle.settings import Settings
-from scripts._parameters import DAY, HOUR, UNIT, Parameters
+from scripts._parameters import HOUR, UNIT, Parameters
 from scripts._project import ROOT
 
 LOCAL = ROOT / "deployments" / "params" / "local.yaml"
@@ -31,7 +31,8 @@ PRICE_BPS = 20
 # provider's own promise to who proves a lie, bps: the court's share is the lower bound
 REPORTER_BPS = 5_000
 # of a local market's 20-second windows, for epochs of an hour
-EPOCH, ATTESTATION_PERIOD, ANSWER_PERIOD = HOUR, DAY, 6 * HOUR
+# An attestation ends in the epoch after its own: only epochs in which a device answered are paid
+EPOCH, ATTESTATION_PERIOD, ANSWER_PERIOD = HOUR, HOUR + HOUR // 6, 6 * HOUR
 
 
 @dataclass(frozen=True, slots=True)

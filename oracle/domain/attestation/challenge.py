@@ -48,23 +48,24 @@ def last_turn(epoch: int, mode: Mode, modes: Sequence[Mode]) -> int:
 
 
 def challenge_shape(
-    mode: Mode, ops_per_second: int, memory_mb: int, fixed: Dims | None = None
+    mode: Mode, ops_per_second: int, memory_mb: int, window_ms: int, fixed: Dims | None = None
 ) -> Shape:
     """The shape for a device that claims so many int8 operations a second and so many MB.
 
-    A pure function of the claim, so all oracles of a committee choose alike; `fixed` takes the
-    place of the planned throughput chain, and the other modes follow its B. Raises `BadInput`
-    for a claim that no challenge fits.
+    A pure function of the claim and the window, so all oracles of a committee choose alike;
+    `fixed` takes the place of the planned throughput chain, and the other modes follow its B.
+    Raises `BadInput` for a claim that no challenge fits.
     """
     if mode is Mode.THROUGHPUT:
-        return fixed or plan(ops_per_second, memory_mb)
+        return fixed or plan(ops_per_second, memory_mb, window_ms)
     if mode is Mode.BANDWIDTH:
         if fixed:
             return Dims(BANDWIDTH_ROWS, fixed.n, fixed.k, fixed.rounds)
-        return plan_bandwidth(max(1, ops_per_second // OPERATIONS_PER_BYTE), memory_mb)
+        reads = max(1, ops_per_second // OPERATIONS_PER_BYTE)
+        return plan_bandwidth(reads, memory_mb, window_ms)
     if fixed:
-        return plan_walk(1, -(-fixed.n * fixed.k // MEGABYTE))
-    return plan_walk(max(1, ops_per_second // OPERATIONS_PER_HASH), memory_mb)
+        return plan_walk(1, -(-fixed.n * fixed.k // MEGABYTE), window_ms)
+    return plan_walk(max(1, ops_per_second // OPERATIONS_PER_HASH), memory_mb, window_ms)
 
 
 def shape_numbers(shape: Shape) -> tuple[int, int, int, int]:

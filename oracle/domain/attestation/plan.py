@@ -1,8 +1,8 @@
 """Which shape to challenge a device with, from what it claims.
 
-A challenge should run for about `RUN_SECONDS` on a device that is as fast as it says: long
-enough that network time does not decide, short enough for every epoch. Integers only, and no
-measurement: all oracles of a committee choose the same shape for the same claim.
+A challenge runs for `RUN_EIGHTHS` of the window on a device that is as fast as it says. The rest
+is for bad days: hot cards, and a network that takes its time. Integers only, and no measurement:
+all oracles of a committee choose the same shape for the same claim and window.
 """
 
 from oracle.domain.attestation.chain import MAX_ROUNDS, WORD_BYTES, Dims
@@ -16,7 +16,7 @@ from oracle.domain.attestation.walk import (
 )
 from oracle.errors import BadInput
 
-RUN_SECONDS = 4
+RUN_EIGHTHS = 5
 # fewer rounds than this, and one could be skipped by a prover that is a little lucky
 MIN_ROUNDS = 8
 # a wider product hashes less per operation; a deeper one costs verifiers and the court more
@@ -39,17 +39,18 @@ MEGABYTE = 1_000_000
 FILLED_EIGHTHS = 7
 
 
-def plan(ops_per_second: int, memory_mb: int) -> Dims:
+def plan(ops_per_second: int, memory_mb: int, window_ms: int) -> Dims:
     """A throughput chain for a device that claims so many int8 operations a second.
 
-    The largest cube of which `MIN_ROUNDS` fit the time and that the memory holds; more rows
-    where `MAX_ROUNDS` cubes are over too soon. At the claimed rate it runs for 4 to 4.5 s: a
-    device of half or four thirds of its claim is still within 3 to 9 s.
+    The largest cube of which `MIN_ROUNDS` fit the time and that the memory holds, a little longer
+    in k so that whole rounds fill the time; more rows where `MAX_ROUNDS` cubes are over too soon.
+    At the claimed rate it runs for `RUN_EIGHTHS` of `window_ms`, the time from the beacon to the
+    deadline: a device that comes to 7/10 of its claim still has a tenth of the window to spare.
 
-    `memory_mb` counts 10^6 bytes. Raises `BadInput` for a claim of nothing, or of less memory
-    than the smallest chain needs.
+    `memory_mb` counts 10^6 bytes. Raises `BadInput` for a claim of nothing, of a window below a
+    millisecond, or of less memory than the smallest chain needs.
     """
-    work = RUN_SECONDS * _positive(ops_per_second, "operations per second")
+    work = _work(ops_per_second, "operations per second", window_ms)
     memory = _filled(memory_mb)
     side = LARGEST_SIDE
     while side > LEAST_SIDE and not _cube_suits(side, work, memory):
@@ -67,14 +68,14 @@ def plan(ops_per_second: int, memory_mb: int) -> Dims:
     return dims
 
 
-def plan_bandwidth(bytes_per_second: int, memory_mb: int) -> Dims:
+def plan_bandwidth(bytes_per_second: int, memory_mb: int, window_ms: int) -> Dims:
     """A bandwidth chain: a short A, and a B that fills the memory and is read in every round.
 
     n is the power of two for which k lies between 16 384 and 32 768, so that B fills what the
     claimed memory leaves beside the product; small memories get a smaller k. Raises `BadInput`
     as `plan` does.
     """
-    work = RUN_SECONDS * _positive(bytes_per_second, "bytes per second")
+    work = _work(bytes_per_second, "bytes per second", window_ms)
     memory = _filled(memory_mb)
     n = LEAST_SIDE
     while n * LARGEST_SIDE < memory:
@@ -90,15 +91,15 @@ def plan_bandwidth(bytes_per_second: int, memory_mb: int) -> Dims:
     )
 
 
-def plan_walk(hashes_per_second: int, memory_mb: int) -> WalkDims:
+def plan_walk(hashes_per_second: int, memory_mb: int, window_ms: int) -> WalkDims:
     """A residency walk whose table fills the memory.
 
     Its lanes read as often as the time leaves when the table is there, at least
     `LEAST_READS` times an entry: fewer, and a prover would save more by not computing the table
-    than it pays for missing it. A large memory takes longer than `RUN_SECONDS`. Raises `BadInput`
-    for a claim of nothing.
+    than it pays for missing it. A large memory takes longer than a slow device has in a short
+    window. Raises `BadInput` for a claim of nothing.
     """
-    budget = RUN_SECONDS * _positive(hashes_per_second, "hashes per second")
+    budget = _work(hashes_per_second, "hashes per second", window_ms)
     memory = _filled(memory_mb)
     entries = memory // ENTRY_BYTES
     spare = budget - entries * WALK_DEPTH
@@ -115,8 +116,19 @@ def _cube_suits(side: int, work: int, memory: int) -> bool:
     return MIN_ROUNDS * 2 * side**3 <= work and memory_needed(dims) <= memory
 
 
-def _chain(m: int, n: int, k: int, work: int) -> Dims:
-    return Dims(m, n, k, _rounds(work, 2 * m * n * k))
+def _chain(m: int, n: int, side: int, work: int) -> Dims:
+    """As many rounds as the work has room for, and k longer by what is left of it."""
+    rounds = min(MAX_ROUNDS, max(1, work // (2 * m * n * side)))
+    if rounds < MIN_ROUNDS:
+        return Dims(m, n, side, rounds)
+    words = -(-work // (2 * m * n * rounds * WORD_BYTES))
+    return Dims(m, n, min(words * WORD_BYTES, side + max(WORD_BYTES, side // MIN_ROUNDS)), rounds)
+
+
+def _work(rate: int, what: str, window_ms: int) -> int:
+    """What a device of this rate does in its share of the window, rounded up."""
+    done = _positive(rate, what) * _positive(window_ms, "milliseconds") * RUN_EIGHTHS
+    return -(-done // (8 * 1_000))
 
 
 def _rounds(work: int, work_of_a_round: int) -> int:

@@ -12,39 +12,42 @@ MAX_QUERIES = 1_024
 RISK_DENOMINATOR = 1_000
 
 
-def operations_per_second(dims: Dims, queries: int, elapsed_ms: int) -> int:
+def operations_per_second(dims: Dims, queries: int, window_ms: int) -> int:
     """Lower bound of int8 operations per second behind a chain whose openings all held.
 
-    floor(phi * operations / elapsed) with phi = 0.001^(1 / queries): whoever computed a smaller
-    share of the entries would have been caught with probability 99.9 %. `elapsed_ms` is the
-    verifier's own time from release to receipt, rounded up, network time included. Rounds
-    down twice (phi, quotient), never up; capped at the uint64 it travels in.
+    floor(phi * operations / window) with phi = 0.001^(1 / queries): whoever computed a smaller
+    share of the entries would have been caught with probability 99.9 %. `window_ms` is the time
+    that all devices have, from the beacon to the deadline, however early a commit came: so the
+    bounds of all devices on a card, whoever owns them, add up to no more than the card does in it.
+    Rounds down twice (phi, quotient), never up; capped at the uint64 it travels in. Raises
+    `BadInput` for a window below 1 ms.
     """
-    return _lower_bound(dims.operations, queries, elapsed_ms)
+    return _lower_bound(dims.operations, queries, window_ms)
 
 
-def bytes_per_second(dims: Dims, queries: int, elapsed_ms: int) -> int:
+def bytes_per_second(dims: Dims, queries: int, window_ms: int) -> int:
     """Lower bound of memory bandwidth behind a bandwidth chain whose openings all held.
 
     Every round reads the n * k bytes of B, which does not fit a cache; they count once per
     round, however many rows A has. Rounded as `operations_per_second`.
     """
-    return _lower_bound(dims.rounds * dims.n * dims.k, queries, elapsed_ms)
+    return _lower_bound(dims.rounds * dims.n * dims.k, queries, window_ms)
 
 
 def steps_per_second(dims: WalkDims, queries: int, elapsed_ms: int) -> int:
     """Lower bound of dependent table reads a second behind a walk whose `queries` lanes all held.
 
-    The time to compute the table counts as well. Rounded as `operations_per_second`.
+    `elapsed_ms` is the time of the whole walk, with that for the table. Rounded as
+    `operations_per_second`.
     """
     return _lower_bound(dims.lanes * dims.steps, queries, elapsed_ms)
 
 
-def _lower_bound(work: int, queries: int, elapsed_ms: int) -> int:
-    if elapsed_ms < 1:
-        raise BadInput(f"elapsed time {elapsed_ms} ms", "round the elapsed time up to 1 ms")
+def _lower_bound(work: int, queries: int, time_ms: int) -> int:
+    if time_ms < 1:
+        raise BadInput(f"work within {time_ms} ms", "give a time of 1 ms or more")
     numerator = phi_fixed_point(queries) * work * 1_000
-    return min(numerator // (elapsed_ms << PHI_BITS), 2**64 - 1)
+    return min(numerator // (time_ms << PHI_BITS), 2**64 - 1)
 
 
 @cache

@@ -27,6 +27,7 @@ from oracle.errors import BadInput
 
 ALL = tuple(Mode)
 FIXED = Dims(128, 128, 256, 2)
+WINDOW_MS = 30_000
 
 
 def test_modes_take_turns() -> None:
@@ -46,18 +47,22 @@ def test_the_last_turn_is_the_newest(epoch: int, order: list[Mode], count: int) 
 
 def test_shapes_follow_the_claim() -> None:
     ops, memory = 10**13, 24_000
-    assert challenge_shape(Mode.THROUGHPUT, ops, memory) == plan(ops, memory)
-    assert challenge_shape(Mode.BANDWIDTH, ops, memory) == plan_bandwidth(ops // 512, memory)
-    assert challenge_shape(Mode.RESIDENCY, ops, memory) == plan_walk(ops // 262_144, memory)
+    assert challenge_shape(Mode.THROUGHPUT, ops, memory, WINDOW_MS) == plan(ops, memory, WINDOW_MS)
+    assert challenge_shape(Mode.BANDWIDTH, ops, memory, WINDOW_MS) == plan_bandwidth(
+        ops // 512, memory, WINDOW_MS
+    )
+    assert challenge_shape(Mode.RESIDENCY, ops, memory, WINDOW_MS) == plan_walk(
+        ops // 262_144, memory, WINDOW_MS
+    )
 
 
 @given(st.integers(1, 2**63 - 1), st.integers(1, 2**32 - 1), st.sampled_from(Mode))
 def test_every_claim_has_one_shape_or_a_reason(ops: int, memory: int, mode: Mode) -> None:
     try:
-        shape = challenge_shape(mode, ops, memory)
+        shape = challenge_shape(mode, ops, memory, WINDOW_MS)
     except BadInput:
         return
-    assert challenge_shape(mode, ops, memory) == shape
+    assert challenge_shape(mode, ops, memory, WINDOW_MS) == shape
     numbers = shape_numbers(shape)
     assert shape_of(mode, numbers) == shape
     # what the message can carry
@@ -65,9 +70,9 @@ def test_every_claim_has_one_shape_or_a_reason(ops: int, memory: int, mode: Mode
 
 
 def test_fixed_dimensions_win_over_the_claim() -> None:
-    assert challenge_shape(Mode.THROUGHPUT, 10**15, 80_000, FIXED) == FIXED
-    assert challenge_shape(Mode.BANDWIDTH, 10**15, 80_000, FIXED) == replace(FIXED, m=16)
-    walk = challenge_shape(Mode.RESIDENCY, 10**15, 80_000, FIXED)
+    assert challenge_shape(Mode.THROUGHPUT, 10**15, 80_000, WINDOW_MS, FIXED) == FIXED
+    assert challenge_shape(Mode.BANDWIDTH, 10**15, 80_000, WINDOW_MS, FIXED) == replace(FIXED, m=16)
+    walk = challenge_shape(Mode.RESIDENCY, 10**15, 80_000, WINDOW_MS, FIXED)
     assert isinstance(walk, WalkDims)
     assert walk.table_bytes <= 10**6
 
@@ -75,7 +80,7 @@ def test_fixed_dimensions_win_over_the_claim() -> None:
 @pytest.mark.parametrize(("ops", "memory"), [(0, 1), (1, 0)])
 def test_a_claim_of_nothing_is_refused(ops: int, memory: int) -> None:
     with pytest.raises(BadInput):
-        challenge_shape(Mode.THROUGHPUT, ops, memory)
+        challenge_shape(Mode.THROUGHPUT, ops, memory, WINDOW_MS)
 
 
 OPENING = Opening(Query(1, 2, 3), bytes(128), (b"\1" * 32, b"\2" * 32))

@@ -31,18 +31,18 @@ def test_known_rates() -> None:
 
 
 @given(st.integers(1, 2**32 - 1), st.integers(1, 1_023))
-def test_slower_or_less_checked_never_counts_more(elapsed_ms: int, queries: int) -> None:
-    rate = operations_per_second(DIMS, queries, elapsed_ms)
+def test_a_longer_window_or_fewer_queries_never_count_more(window_ms: int, queries: int) -> None:
+    rate = operations_per_second(DIMS, queries, window_ms)
 
-    assert operations_per_second(DIMS, queries, elapsed_ms + 1) <= rate
-    assert rate <= operations_per_second(DIMS, queries + 1, elapsed_ms)
-    assert rate * elapsed_ms <= DIMS.operations * 1_000
+    assert operations_per_second(DIMS, queries, window_ms + 1) <= rate
+    assert rate <= operations_per_second(DIMS, queries + 1, window_ms)
+    assert rate * window_ms <= DIMS.operations * 1_000
 
 
-@pytest.mark.parametrize(("queries", "elapsed_ms"), [(0, 1), (-1, 1), (1_025, 1), (1, 0), (1, -5)])
-def test_no_rate_without_queries_or_time(queries: int, elapsed_ms: int) -> None:
+@pytest.mark.parametrize(("queries", "window_ms"), [(0, 1), (-1, 1), (1_025, 1), (1, 0), (1, -5)])
+def test_no_rate_without_queries_or_window(queries: int, window_ms: int) -> None:
     with pytest.raises(BadInput):
-        operations_per_second(DIMS, queries, elapsed_ms)
+        operations_per_second(DIMS, queries, window_ms)
 
 
 def test_bandwidth_counts_b_once_a_round() -> None:

@@ -189,13 +189,13 @@ def test_a_walk_is_no_chain(honest: WalkProof) -> None:
 
 def test_plans_of_known_devices() -> None:
     """Frozen: every oracle of a committee has to choose these."""
-    assert plan_walk(10**7, 256) == WalkDims(6_868_928, 65_536, 428, 8)
-    assert plan_walk(2 * 10**9, 24_000) == WalkDims(639_472_784, 8_388_608, 328, 8)
+    assert plan_walk(10**7, 256, 6_400) == WalkDims(6_868_928, 65_536, 428, 8)
+    assert plan_walk(2 * 10**9, 24_000, 6_400) == WalkDims(639_472_784, 8_388_608, 328, 8)
 
 
 @given(st.integers(10**6, 10**10), st.integers(16, 300_000))
 def test_a_walk_fills_the_memory_and_reads_all_of_it(hashes: int, memory_mb: int) -> None:
-    dims = plan_walk(hashes, memory_mb)
+    dims = plan_walk(hashes, memory_mb, 6_400)
     memory = memory_mb * 10**6
 
     assert memory * 3 // 4 <= dims.table_bytes + 64 * dims.lanes <= memory
@@ -210,4 +210,4 @@ def test_a_rate_of_steps() -> None:
     assert steps_per_second(DIMS, 1, 1_000) == 64 * 20 // 1_000
     assert steps_per_second(DIMS, 64, 10) < 64 * 20 * 100
     with pytest.raises(BadInput):
-        plan_walk(0, 100)
+        plan_walk(0, 100, 6_400)

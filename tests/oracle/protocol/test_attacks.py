@@ -23,7 +23,6 @@ from .conftest import (
     SECONDS,
     Card,
     Stopwatch,
-    answer,
     attest_on,
     begin,
     challenge,
@@ -34,6 +33,10 @@ from .conftest import (
 
 Timed = Callable[..., list[Oracle]]
 CHAIN_PATHS = ("/v1/commits", "/v1/walks")
+
+
+# the stopwatch is everybody's: devices that work side by side in truth do so in turn on it
+WINDOW_FOR_MANY_MS = 6 * SECONDS * 1_000
 
 
 @pytest.fixture
@@ -194,42 +197,77 @@ def test_a_chains_commit_is_no_walk_and_a_walk_no_chain(
 # --- one card under two ids -----------------------------------------------------------------
 
 
+def two_ids_on_one_card(
+    machine: Machine, oracles: list[Oracle], card: Card, order: str
+) -> tuple[Machine, Machine]:
+    """Both compute, on the same card; the first hands in, the second is about to."""
+    first, second = machine, Machine(machine.live, machine.provider, "the same card")
+    if order == "side by side":
+        # each has half of the card, so that both are done when all of the work is
+        proofs = [one.prove_on(card, challenge(oracles[0], one)) for one in (first, second)]
+        for one, (proof, body) in zip((first, second), proofs, strict=True):
+            hand_in(oracles, one, proof, body)
+    else:
+        for one in (first, second):
+            hand_in(oracles, one, *one.prove_on(card, challenge(oracles[0], one)))
+    return first, second
+
+
+def hand_in(oracles: list[Oracle], one: Machine, proof: Any, body: dict[str, Any]) -> None:
+    """Commit and open, or be told that it is too late."""
+    for oracle in oracles:
+        state = (
+            oracle.post("/v1/devices", one.registration())
+            and oracle.get(f"/v1/devices/{hexed(one.device)}/challenge")["state"]
+        )
+        if state == "open":
+            ack = oracle.post("/v1/commits", body)
+            assert oracle.post("/v1/openings", one.openings(proof, ack))["accepted"]
+        else:
+            refused(oracle, "/v1/commits", body, 409, "the challenge expired")
+
+
 @pytest.mark.parametrize("order", ["one after the other", "side by side"])
-def test_one_card_under_two_ids_loses_its_class(
+def test_one_card_under_two_ids_misses_the_window(
     live: Live, timed: Timed, watch: Stopwatch, machine: Machine, order: str
 ) -> None:
-    # a class that the whole card makes with a tenth to spare
-    live.send(live.deployer, "DeviceRegistry", "add_class", RATE * 6 // 10, 256, 100 * UNIT)
+    # a class that the whole card makes, with two hundredths to spare
+    live.send(live.deployer, "DeviceRegistry", "add_class", RATE * 4 // 10, 256, 100 * UNIT)
     fast = live.read("DeviceRegistry", "class_count")
     oracles = timed()
     begin(live, oracles)
-    card = Card(watch)
-    first, second = machine, Machine(live, machine.provider, "the same card")
-    proofs = []
-    for one in (first, second):
-        proofs.append(one.prove_on(card, challenge(oracles[0], one)))
-        if order == "one after the other":
-            answer(oracles, one, *proofs[-1])
-    if order == "side by side":
-        for one, (proof, body) in zip((first, second), proofs, strict=True):
-            answer(oracles, one, proof, body)
-    for one in (first, second):
+    first, second = two_ids_on_one_card(machine, oracles, Card(watch), order)
+    if order == "one after the other":
+        step_until(oracles, lambda: entry(live, first).provider != 0)
+        assert entry(live, first).device_class == fast
+    step(oracles, 4)
+    late = (second,) if order == "one after the other" else (first, second)
+    assert [entry(live, one).provider for one in late] == [0] * len(late)
+
+
+@pytest.mark.parametrize("order", ["one after the other", "side by side"])
+def test_two_ids_share_what_their_card_does_in_a_window(
+    live: Live, timed: Timed, watch: Stopwatch, machine: Machine, order: str
+) -> None:
+    live.send(live.deployer, "DeviceRegistry", "add_class", RATE * 4 // 10, 256, 100 * UNIT)
+    # a window with room for both
+    oracles = timed(attestation_deadline_ms=SECONDS * 2_200)
+    begin(live, oracles)
+    both = two_ids_on_one_card(machine, oracles, Card(watch), order)
+    for one in both:
         step_until(oracles, lambda one=one: entry(live, one).provider != 0)
 
-    found = [entry(live, one) for one in (first, second)]
-    whole = found[0].ops_per_second if order == "one after the other" else None
-    if whole is not None:
-        assert abs(2 * found[1].ops_per_second / whole - 1) < 0.01
-        assert [one.device_class for one in found] == [fast, 1]
-    else:
-        assert found[0].ops_per_second == found[1].ops_per_second
-        assert [one.device_class for one in found] == [1, 1]
+    found = [entry(live, one) for one in both]
+    # whoever came first: neither makes the class, and together they are no faster than the card
+    assert [one.device_class for one in found] == [1, 1]
+    assert found[0].ops_per_second == found[1].ops_per_second
+    assert sum(one.ops_per_second for one in found) <= RATE
 
 
 def test_a_card_under_one_id_makes_that_class(
     live: Live, timed: Timed, watch: Stopwatch, machine: Machine
 ) -> None:
-    live.send(live.deployer, "DeviceRegistry", "add_class", RATE * 6 // 10, 256, 100 * UNIT)
+    live.send(live.deployer, "DeviceRegistry", "add_class", RATE * 4 // 10, 256, 100 * UNIT)
     oracles = timed()
     begin(live, oracles)
     attest_on(Card(watch), machine, oracles)
@@ -250,7 +288,7 @@ def test_there_is_nothing_to_lie_about_time_with(
     answer = oracle.http.post("/v1/commits?elapsed_ms=1", json=body, headers=headers)
     assert answer.status_code == 200
     assert answer.json()["elapsed_ms"] >= SECONDS * 1_000
-    # the first arrival stands, and is what the bound is worked out from
+    # the first arrival stands; the bound is worked out from the window, whenever it came
     watch.advance(500)
     assert oracle.post("/v1/commits", body) == answer.json()
     verdict = oracle.post("/v1/openings", machine.openings(proof, answer.json()))
@@ -487,9 +525,9 @@ def test_a_slice_is_no_whole_card(
 def test_a_slice_enters_the_classes_that_are_for_slices(
     live: Live, timed: Timed, watch: Stopwatch, machine: Machine
 ) -> None:
-    live.send(live.deployer, "DeviceRegistry", "add_class", 2_000, 256, 100 * UNIT)
+    live.send(live.deployer, "DeviceRegistry", "add_class", 1_500, 256, 100 * UNIT)
     best = live.read("DeviceRegistry", "class_count")
-    oracles = timed(slice_classes=[1])
+    oracles = timed(slice_classes=[1], attestation_deadline_ms=WINDOW_FOR_MANY_MS)
     begin(live, oracles)
     sliced = Machine(live, machine.provider, "slice", hardware=MIG)
     card = Card(watch)
@@ -531,7 +569,7 @@ def test_a_walk_without_a_table_is_refused(live: Live, timed: Timed, machine: Ma
 def test_one_device_below_every_class_holds_up_no_other(
     live: Live, timed: Timed, watch: Stopwatch, machine: Machine
 ) -> None:
-    oracles = timed()
+    oracles = timed(attestation_deadline_ms=WINDOW_FOR_MANY_MS)
     begin(live, oracles)
     weak = [Machine(live, machine.provider, f"weak {i}", memory_mb=1) for i in range(4)]
     for one in (*weak, machine):

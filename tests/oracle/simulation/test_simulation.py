@@ -4,11 +4,23 @@ from dataclasses import replace
 
 import pytest
 
-from scripts._simulation.conduct import KINDS, LIMITS, Conduct, LowRank, Skips, TwoIds, Withholds
+from oracle.domain.attestation.plan import RUN_EIGHTHS
+from scripts._parameters import HOUR
+from scripts._simulation.conduct import (
+    KINDS,
+    LIMITS,
+    Conduct,
+    Ladder,
+    LowRank,
+    Replays,
+    Skips,
+    TwoIds,
+    Withholds,
+)
 from scripts._simulation.figures import Figures, Kind, figures
 from scripts._simulation.fleet import Plan
 from scripts._simulation.simulation import Defences, Simulation
-from scripts._simulation.terms import terms
+from scripts._simulation.terms import ATTESTATION_PERIOD, terms
 
 # a fifth cheats; the longest catch, a withheld leaf, takes six hours
 FLEET = Plan(devices=60, hours=10, seed=7, cheats_bps=2_000, limits=2)
@@ -83,6 +95,27 @@ def test_money_is_whole_and_adds_up(run: Simulation, result: Figures) -> None:
         assert kind.reporter <= kind.slashed
 
 
+@pytest.mark.parametrize("kind", [kind for kind in (*KINDS, *LIMITS) if kind is not Ladder])
+def test_no_cheat_brings_more_than_honest_work(result: Figures, kind: type[Conduct]) -> None:
+    (found,) = (each for each in result.kinds if each.kind == kind.name)
+    assert found.loses or found.is_even, found
+
+
+def test_a_ladder_is_paid_for_no_more_than_its_window(result: Figures) -> None:
+    (found,) = (each for each in result.kinds if each.kind == Ladder.name)
+    # an honest claim fills five eighths of it
+    assert found.net * RUN_EIGHTHS <= found.honest * 8
+
+
+def test_a_day_of_attestation_pays_for_epochs_without_an_answer() -> None:
+    plan = replace(FEW, kinds=(Replays,), computes=False)
+    short, long = (Simulation(plan, terms(period)) for period in (ATTESTATION_PERIOD, 24 * HOUR))
+    for one in (short, long):
+        one.run()
+    (lost,), (kept,) = figures(short).kinds, figures(long).kinds
+    assert lost.gained < kept.gained
+
+
 # --- what is caught is caught by a defence ----------------------------------------------------
 
 
@@ -105,20 +138,20 @@ def test_without_leaf_requests_silence_convicts_nobody() -> None:
     assert only(plan, Withholds, Defences(leaf_requests=False)).convicted == 0
 
 
-def test_a_card_with_two_ids_is_seen_at_its_second() -> None:
+def test_the_second_id_of_a_card_is_late() -> None:
     kind = only(FEW, TwoIds)
-    assert kind.first == {"class refused": kind.cards}
+    assert kind.first == {"refused by oracles": kind.cards}
     assert kind.devices == 2 * kind.cards
 
 
 # --- worse worlds -----------------------------------------------------------------------------
 
 
-def test_a_bad_network_costs_class_but_never_stake() -> None:
+def test_a_bad_network_costs_epochs_but_never_stake() -> None:
     calm, bad = (
         figures(play(replace(FEW, devices=40, cheats_bps=0, jitter_bps=jitter, loss_bps=loss)))
         for jitter, loss in ((0, 0), (5_000, 500))
     )
-    assert (calm.honest.below_class_ppm, calm.honest.without_entry_ppm) == (0, 0)
-    assert bad.honest.below_class_ppm > 0
+    assert (calm.honest.missed_ppm, calm.honest.without_entry_ppm) == (0, 0)
+    assert bad.honest.missed_ppm > 0
     assert calm.honest.convicted == bad.honest.convicted == 0
