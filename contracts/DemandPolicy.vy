@@ -27,10 +27,9 @@
              granted whole, and `hand_over` moves the fee vault.
 """
 
+from ethereum.ercs import IERC20
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
-
-from ethereum.ercs import IERC20
 
 from .interfaces import IDemandPolicy
 from .interfaces import IEmissionPolicy
@@ -221,9 +220,7 @@ def _owed_usd(classes: DynArray[IDemandPolicy.ClassTime, MAX_CLASSES]) -> uint25
 
 @internal
 @pure
-def _report_hash(
-    epoch: uint64, classes: DynArray[IDemandPolicy.ClassTime, MAX_CLASSES]
-) -> bytes32:
+def _report_hash(epoch: uint64, classes: DynArray[IDemandPolicy.ClassTime, MAX_CLASSES]) -> bytes32:
     return keccak256(abi_encode(DEVICE_TIME_TYPEHASH, epoch, keccak256(abi_encode(classes))))
 
 
@@ -256,9 +253,7 @@ def release(epoch: uint64, available: uint256) -> uint256:
     fees: uint256 = staticcall TOKEN.balanceOf(self) - due
     payment: demand.Payment = empty(demand.Payment)
     after: demand.State = empty(demand.State)
-    after, payment = demand._pay(
-        RULE, state, usd, price, available, fees, fees - self.counted
-    )
+    after, payment = demand._pay(RULE, state, usd, price, available, fees, fees - self.counted)
     self.state = after
     self.due = due + payment.from_fees
     self.counted = fees - payment.from_fees - payment.burnt
@@ -396,9 +391,7 @@ def fee_vault() -> uint256:
 
 @external
 @pure
-def report_hash(
-    epoch: uint64, classes: DynArray[IDemandPolicy.ClassTime, MAX_CLASSES]
-) -> bytes32:
+def report_hash(epoch: uint64, classes: DynArray[IDemandPolicy.ClassTime, MAX_CLASSES]) -> bytes32:
     """
     @notice The EIP-712 struct hash of an epoch's figures, which the committee signs.
     @param epoch epoch
