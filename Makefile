@@ -165,6 +165,10 @@ bench-attest: setup ## time provers and verifiers of attestation, gas of a convi
 simulate-fleet: $(DONE)/python ## a day of 1 000 attested devices with cheats, on a virtual clock
 	@python -m scripts.simulate_fleet
 
+.PHONY: simulate-demand
+simulate-demand: $(DONE)/python ## demand and price fall at once, under both supply policies
+	@python -m scripts.simulate_demand
+
 .PHONY: bench-evidence
 bench-evidence: setup ## time the check of a GPU's evidence, beside its budget
 	@python -m scripts.bench_evidence

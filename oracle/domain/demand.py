@@ -48,9 +48,7 @@ def hash_classes(classes: Sequence[ClassTime]) -> bytes:
     return keccak(b"".join(word.to_bytes(32, "big") for word in words))
 
 
-def owed_usd(
-    classes: Sequence[ClassTime], targets: Mapping[int, Target], epoch_length: int
-) -> int:
+def owed_usd(classes: Sequence[ClassTime], targets: Mapping[int, Target], epoch_length: int) -> int:
     """USD that an epoch's devices are owed at full targets, rounded down once.
 
     Time of more devices than a target allows counts as that of so many, a class without a target

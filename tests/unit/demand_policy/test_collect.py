@@ -44,10 +44,3 @@ def test_only_the_controller(demand, due, stranger, deployer, refused):
     for sender in (stranger, deployer):
         with refused("demand_policy: caller is not the controller"):
             demand.collect(sender=sender)
-
-
-def test_a_refused_transfer_changes_nothing(demand, due, collect, token, refused, monkeypatch):
-    # more is due than there is: only a bug could do that
-    demand.eval(f"self.due = {10**6 * UNIT}")
-    with refused("erc20: subtraction underflow"):
-        collect()

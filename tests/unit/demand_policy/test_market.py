@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from oracle.domain.demand import ClassTime, Payment, State
-from scripts._demand.market import AVAILABILITY_BPS, RULE, TARGETS, Scenario, fleet, play
+from oracle.domain.demand import Payment, State
+from scripts._demand.market import RULE, TARGETS, Scenario, fleet, play
 from tests.unit.conftest import HOUR, UNIT, role
 from tests.unit.market import load_module, load_odd
 from tests.unit.prices.conftest import Feed
 
-from .conftest import CENT, WHOLE, WHOLE_OWED, logged, pass_epochs, state_of
+from .conftest import CENT, WHOLE_OWED, logged, pass_epochs, state_of
 
 
 @pytest.fixture
@@ -47,22 +47,21 @@ def test_a_press_grants_what_is_owed(
     assert token.balanceOf(distributor) == 2 * WHOLE_OWED
     assert controller.vault() == 300 * UNIT - 2 * WHOLE_OWED
     # the feed falls silent: the last good price, then a part of the allowance
-    for epoch in range(2, 6):
+    for epoch in range(2, 8):
         pass_epochs()
         policy.post_device_time(*signed(policy, epoch))
         controller.press(1)
         assert split(controller) == (150 * UNIT, WHOLE_OWED)
     pass_epochs()
-    policy.post_device_time(*signed(policy, 6))
+    policy.post_device_time(*signed(policy, 8))
     available = controller.vault() + 150 * UNIT
     controller.press(1)
     assert split(controller) == (150 * UNIT, available * 20 // 10_000)
 
 
-def test_all_is_logged_by_the_real_controller_where_figures_are_wrong(
+def test_a_press_goes_on_without_a_policy_whose_time_is_to_come(
     market, controller, new_policy, prices, feed
 ):
-    """A policy whose first epoch is to come fails, and the press goes on without it."""
     policy = new_policy(prices=prices.address, first_epoch=1)
     controller.set_role(role("POLICY"), policy)
     pass_epochs(2)
@@ -117,13 +116,3 @@ def test_a_short_life_of_the_simulation_is_the_contracts(
             assert released == each.payment.from_allowance
             assert logged(policy, "Paid")[0][4:] == astuple(each.payment)
             assert state_of(policy) == each.after
-
-
-def test_the_fleet_of_the_simulation_grows_to_its_whole():
-    scenario = Scenario(growth_days=10)
-    assert fleet(scenario, 0) == [
-        ClassTime(2, 60 * HOUR, AVAILABILITY_BPS),
-        ClassTime(3, 15 * HOUR, AVAILABILITY_BPS),
-    ]
-    assert fleet(scenario, 9) == fleet(scenario, 99)
-    assert WHOLE != fleet(scenario, 9)

@@ -59,7 +59,9 @@ def test_is_rounded_down(told_prices, post, release, price):
     assert release(0, 2**256 - 1) == owed
 
 
-@pytest.mark.parametrize("available", [0, 1, WHOLE_OWED - 1, WHOLE_OWED, WHOLE_OWED + 1, 2**256 - 1])
+@pytest.mark.parametrize(
+    "available", [0, 1, WHOLE_OWED - 1, WHOLE_OWED, WHOLE_OWED + 1, 2**256 - 1]
+)
 def test_never_more_than_is_available(demand, post, release, available):
     pass_epochs()
     post(0)
@@ -241,7 +243,9 @@ def test_a_good_price_is_remembered_at_every_payment(post, release, told_prices)
     assert told_prices.pokes() == 1
 
 
-@pytest.mark.parametrize("told", [(0, False, 0, False), (USD, False, USD, False), (0, True, 0, True)])
+@pytest.mark.parametrize(
+    "told", [(0, False, 0, False), (USD, False, USD, False), (0, True, 0, True)]
+)
 def test_without_a_price_a_part_of_the_allowance(
     demand, post, release, told_prices, pay_fees, state, told
 ):
@@ -269,7 +273,9 @@ def test_never_a_price_pays_nothing(post, release, told_prices):
     assert release(0) == 0
 
 
-def test_fees_of_a_time_without_price_count_afterwards(demand, post, release, told_prices, pay_fees):
+def test_fees_of_a_time_without_price_count_afterwards(
+    demand, post, release, told_prices, pay_fees
+):
     pass_epochs(2)
     told_prices.tell(0, False, 0, False)
     post(0)
@@ -315,7 +321,9 @@ def test_not_before_the_first_epoch(new_policy, controller):
 PRICES = st.sampled_from([0, 1, CENT, 50 * CENT, 3 * USD, 10**27])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
         st.tuples(
@@ -328,9 +336,7 @@ PRICES = st.sampled_from([0, 1, CENT, 50 * CENT, 3 * USD, 10**27])
         max_size=8,
     )
 )
-def test_a_life_is_the_twins(
-    demand, post, release, collect, told_prices, pay_fees, token, epochs
-):
+def test_a_life_is_the_twins(demand, post, release, collect, told_prices, pay_fees, token, epochs):
     with boa.env.anchor():
         pass_epochs(len(epochs))
         twin, vault, counted, due = State(), 0, 0, 0
