@@ -10,7 +10,6 @@ chart into docs/charts. docs/attestation-fleet.md says what is real and what is 
 import json
 import sys
 import time
-from pathlib import Path
 
 import click
 from rich.console import Console

@@ -181,7 +181,7 @@ class EpochReport(Message):
 
 @dataclass(frozen=True, slots=True)
 class DeviceTime(Message):
-    """Payload of a report about an epoch's live devices; see IDemandPolicy.vyi. Not signed on its own.
+    """Payload of a report about live devices; see IDemandPolicy.vyi. Not signed on its own.
 
     `classes` hashes the list (`oracle.domain.demand.hash_classes`).
     """

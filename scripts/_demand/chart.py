@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from scripts._demand.market import UNIT, Day, Scenario
+from oracle.domain.demand import UNIT
+from scripts._demand.market import Day, Scenario
 from scripts._demand.tables import BAND, WATCHED, income
 
 WIDTH, LEFT, RIGHT = 960, 70, 930

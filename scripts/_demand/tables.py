@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from scripts._demand.market import HOURS, SCHEDULE, UNIT, Day, Scenario
+from oracle.domain.demand import UNIT
+from scripts._demand.market import HOURS, SCHEDULE, Day, Scenario
 from scripts._simulation.tables import markdown
 
 # of the spec's stress test: suppliers' income within so many percent of target, for so many days

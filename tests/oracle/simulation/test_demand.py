@@ -2,19 +2,19 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from oracle.domain.demand import FULL, ClassTime
+from oracle.domain.demand import FULL, UNIT, ClassTime
 from scripts import simulate_demand
 from scripts._demand.chart import chart
 from scripts._demand.market import (
     AVAILABILITY_BPS,
     RULE,
     SCHEDULE,
-    UNIT,
     Day,
     Feed,
     Scenario,
@@ -81,7 +81,7 @@ def test_half_of_the_excess_is_burnt_and_the_reserve_stays(days: list[Day]) -> N
 
 def test_targets_move_by_a_step_at_most(days: list[Day]) -> None:
     scales = [each.after.scale for day in days for each in day.epochs]
-    for before, after in zip(scales, scales[1:], strict=False):
+    for before, after in pairwise(scales):
         assert abs(after - before) * 10_000 <= before * RULE.step_bps + 10_000
 
 

@@ -95,8 +95,8 @@ def test_sampled_epochs_of_the_simulation_are_the_contracts():
 def test_a_short_life_of_the_simulation_is_the_contracts(
     new_policy, told_prices, controller, signed, token
 ):
-    """Three days, hour by hour, through signed figures and releases: a fleet that the schedule can't
-    pay for, the shock after a day."""
+    """Three days, hour by hour, through signed figures and releases: the shock comes after a day,
+    and there is no allowance to speak of."""
     rule = replace(RULE, reserve_epochs=1, average_epochs=6, step_bps=300)
     policy = new_policy(rule=astuple(rule))
     for number, target in TARGETS.items():

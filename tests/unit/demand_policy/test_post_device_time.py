@@ -4,6 +4,9 @@ from dataclasses import astuple, replace
 
 import boa
 import pytest
+from eth.exceptions import Revert
+from eth_abi import encode
+from eth_utils import function_signature_to_4byte_selector as selector
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -173,13 +176,23 @@ def test_more_than_always_available(demand, signed, refused):
 
 
 def test_too_many_classes(demand, signed, state):
+    """The ABI decoder refuses the list before the contract sees it."""
     pass_epochs()
+    call = "post_device_time(uint64,(uint16,uint64,uint16)[],bytes)"
+
+    def post_many(count: int) -> None:
+        classes = [ClassTime(number, HOUR, 10_000) for number in range(1, count + 1)]
+        arguments = encode(
+            ["uint64", "(uint16,uint64,uint16)[]", "bytes"], signed(demand, 0, classes)
+        )
+        boa.env.raw_call(demand.address, data=selector(call) + arguments)
+
     before = state()
-    classes = [ClassTime(number, HOUR, 10_000) for number in range(1, 66)]
-    # the ABI coder refuses it
-    with pytest.raises(Exception):  # noqa: B017
-        demand.post_device_time(*signed(demand, 0, classes))
+    with pytest.raises(Revert):
+        post_many(65)
     assert state() == before
+    post_many(64)
+    assert demand.owed_usd(0) == 135 * CENT
 
 
 # --- signatures ---------------------------------------------------------------------------

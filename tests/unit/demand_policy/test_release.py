@@ -7,14 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oracle.domain.demand import (
-    FULL,
-    ClassTime,
-    Payment,
-    State,
-    pay,
-    pay_without_price,
-)
+from oracle.domain.demand import FULL, ClassTime, State, pay, pay_without_price
 from tests.unit.conftest import UNIT
 
 from .conftest import (
@@ -24,7 +17,6 @@ from .conftest import (
     RULE,
     USD,
     WAIT,
-    WHOLE,
     WHOLE_OWED,
     WHOLE_USD,
     fresh,
@@ -32,7 +24,6 @@ from .conftest import (
     pass_epochs,
     state_of,
 )
-
 
 # --- out of the allowance -----------------------------------------------------------------
 
@@ -351,7 +342,6 @@ def test_a_life_is_the_twins(demand, post, release, collect, told_prices, pay_fe
                 vault -= paid.from_fees + paid.burnt
                 due, counted = due + paid.from_fees, vault
                 assert logged(demand, "Paid")[0][4:] == astuple(paid)
-                assert isinstance(paid, Payment)
                 assert released == paid.from_allowance
             else:
                 assert released == (pay_without_price(RULE, twin, available) if usd else 0)
