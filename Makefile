@@ -169,6 +169,10 @@ simulate-fleet: $(DONE)/python ## a day of 1 000 attested devices with cheats, o
 simulate-incentives: $(DONE)/python ## a month of a subnet in which somebody does not play fair
 	@python -m scripts.simulate_incentives
 
+.PHONY: simulate-demand
+simulate-demand: $(DONE)/python ## demand and price fall at once, under both supply policies
+	@python -m scripts.simulate_demand
+
 .PHONY: bench-evidence
 bench-evidence: setup ## time the check of a GPU's evidence, beside its budget
 	@python -m scripts.bench_evidence

@@ -46,7 +46,7 @@ CONTRACTS = (
     "LeafRequests",
 )
 # tested, but in no deployment yet
-PREPARED: tuple[str, ...] = ()
+PREPARED: tuple[str, ...] = ("DemandPolicy",)
 
 
 @cache

@@ -10,12 +10,12 @@ chart into docs/charts. docs/attestation-fleet.md says what is real and what is 
 import json
 import sys
 import time
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
+from scripts._pages import update_docs
 from scripts._project import ROOT
 from scripts._simulation import studies, tables
 from scripts._simulation.chart import chart
@@ -83,16 +83,6 @@ def written(found: dict[str, list[Figures]]) -> dict[str, str]:
         shown["periods"] = tables.periods(found["periods"])
         shown["windows"] = tables.windows(found["windows"])
     return shown
-
-
-def update_docs(page: Path, shown: dict[str, str]) -> None:
-    """Replace the tables between their marks; others stay."""
-    text = page.read_text()
-    for name, table in shown.items():
-        before, rest = text.split(mark := f"<!-- table: {name} -->\n")
-        after = rest.split(end := f"<!-- end of {name} -->\n")[1]
-        text = before + mark + table + end + after
-    page.write_text(text)
 
 
 if __name__ == "__main__":

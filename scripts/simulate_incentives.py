@@ -17,8 +17,8 @@ from rich.progress import Progress
 from scripts._incentives import studies, tables
 from scripts._incentives.chart import chart
 from scripts._incentives.terms import World
+from scripts._pages import update_docs
 from scripts._project import ROOT
-from scripts.simulate_fleet import update_docs
 
 OUT = ROOT / "build" / "bench" / "incentives.json"
 DOCS = ROOT / "docs" / "incentives.md"

@@ -180,6 +180,18 @@ class EpochReport(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceTime(Message):
+    """Payload of a report about live devices; see IDemandPolicy.vyi. Not signed on its own.
+
+    `classes` hashes the list (`oracle.domain.demand.hash_classes`).
+    """
+
+    TYPE = "DeviceTime(uint64 epoch,bytes32 classes)"
+    epoch: int
+    classes: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict(Message):
     """Payload of a report about an accusation; see ISlashingCourt.vyi. Not signed on its own."""
 

@@ -11,7 +11,7 @@ import yaml
 from web3 import Web3
 
 from scripts._anvil import test_key as key_at
-from scripts._project import CONTRACTS, ROOT, abi_hash, abi_of
+from scripts._project import CONTRACTS, PREPARED, ROOT, abi_hash, abi_of
 
 from .conftest import APE, Run
 
@@ -185,4 +185,4 @@ def test_export_abi_writes_every_contract(environment: dict[str, str], tmp_path:
         text=True,
     )
     assert exported.returncode == 0, exported.stderr
-    assert {path.stem for path in (tmp_path / "abi").iterdir()} == set(CONTRACTS)
+    assert {path.stem for path in (tmp_path / "abi").iterdir()} == {*CONTRACTS, *PREPARED}

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from click.testing import CliRunner
 
 from scripts import simulate_fleet
+from scripts._pages import update_docs
 from scripts._simulation.chart import chart
 from scripts._simulation.fleet import Plan
 from scripts._simulation.network import TIMEOUT, Link
@@ -32,7 +33,7 @@ def test_nonsense_is_refused() -> None:
 def test_only_the_tables_of_a_run_are_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(simulate_fleet.DOCS.read_text())
-    simulate_fleet.update_docs(page, {"caught": "new\n"})
+    update_docs(page, {"caught": "new\n"})
     new, old = page.read_text(), simulate_fleet.DOCS.read_text()
     assert "<!-- table: caught -->\nnew\n<!-- end of caught -->" in new
     assert new.split("<!-- table: money -->")[1] == old.split("<!-- table: money -->")[1]
