@@ -197,9 +197,8 @@ def press(max_epochs: uint256) -> uint256:
     count: uint256 = min(min(max_epochs, MAX_EPOCHS), ended)
     assert count != 0, "emissions_controller: nothing to press"
 
-    reserve: uint256 = self.reserve
     vault: uint256 = self._open_vault(first)
-    issuance: uint256 = staticcall TOKEN.minted() - reserve + vault
+    issuance: uint256 = staticcall TOKEN.minted() - self.reserve + vault
     carry: uint256 = self.carry
     cumulative: uint256 = 0
     if first != 0:
@@ -241,6 +240,7 @@ def press(max_epochs: uint256) -> uint256:
     self.carry = carry
     self.vault = vault
 
+    reserve: uint256 = self.reserve
     from_reserve: uint256 = min(reserve, granted)
     if from_reserve != 0:
         self.reserve = reserve - from_reserve
@@ -366,7 +366,8 @@ def _release(epoch: uint64, scheduled: uint256, vault: uint256) -> (uint256, uin
     @param epoch the epoch that is pressed
     @param scheduled base units that the schedule emits for it
     @param vault base units that earlier epochs left
-    @return released base units that are granted, if the split cuts nothing
+    @return released base units that are granted, if the split cuts nothing; fees that the policy
+            pays included
     @return vault base units that are left
     """
     policy: address = delayed_roles.role_holder[POLICY]
@@ -384,7 +385,27 @@ def _release(epoch: uint64, scheduled: uint256, vault: uint256) -> (uint256, uin
         log IEmissionsController.SourceFailed(epoch=epoch, role=POLICY, source=policy)
         return 0, available
     released: uint256 = min(extract32(answer, 0, output_type=uint256), available)
-    return released, available - released
+    return released + self._collect(epoch, policy), available - released
+
+
+@internal
+def _collect(epoch: uint64, policy: address) -> uint256:
+    """
+    @return collected base units that the policy has sent: they are in the reserve, out of which
+            budgets are paid first
+    """
+    balance: uint256 = staticcall IERC20(TOKEN.address).balanceOf(self)
+    success: bool = False
+    answer: Bytes[isolated.MAX_ANSWER] = b""
+    success, answer = isolated._call(
+        policy, method_id("collect()", output_type=Bytes[4]), SOURCE_GAS
+    )
+    if not success:
+        log IEmissionsController.SourceFailed(epoch=epoch, role=POLICY, source=policy)
+    collected: uint256 = staticcall IERC20(TOKEN.address).balanceOf(self) - balance
+    if collected != 0:
+        self.reserve += collected
+    return collected
 
 
 @internal

@@ -4,8 +4,10 @@
 @license Apache-2.0
 @author Clearwork
 @notice For tests: an emission policy that releases a share of what is available, and remembers
-        what it was asked.
+        what it was asked; what it is given of a token it pays out as fees.
 """
+
+from ethereum.ercs import IERC20
 
 from contracts.interfaces import IEmissionPolicy
 
@@ -16,6 +18,8 @@ BPS: constant(uint256) = 10_000
 share_bps: public(uint256)
 # epoch => base units that were available
 asked: public(HashMap[uint64, uint256])
+# what fees are paid in
+token: public(IERC20)
 
 
 @deploy
@@ -32,3 +36,19 @@ def set_share(share_bps: uint256):
 def release(epoch: uint64, available: uint256) -> uint256:
     self.asked[epoch] = available
     return available * self.share_bps // BPS
+
+
+@external
+def set_token(token: IERC20):
+    self.token = token
+
+
+@external
+def collect() -> uint256:
+    if self.token.address == empty(address):
+        return 0
+    amount: uint256 = staticcall self.token.balanceOf(self)
+    if amount != 0:
+        extcall self.token.transfer(msg.sender, amount)
+    # only what arrives counts
+    return 2 * amount
