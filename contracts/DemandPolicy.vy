@@ -331,9 +331,7 @@ def collect() -> uint256:
 
 @internal
 def _send(receiver: address, amount: uint256):
-    assert extcall TOKEN.transfer(
-        receiver, amount, default_return_value=True
-    ), "demand_policy: transfer failed"
+    assert extcall TOKEN.transfer(receiver, amount), "demand_policy: transfer failed"
 
 
 # --- owner --------------------------------------------------------------------------------
