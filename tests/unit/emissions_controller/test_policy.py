@@ -57,6 +57,24 @@ def test_more_than_is_available_is_all_of_it(small: Any, half: Any):
     assert small.vault() == 0
 
 
+def test_fees_that_a_policy_pays_are_granted_with_the_budget(small: Any, half: Any, token_of: Any):
+    token = token_of(small)
+    half.set_token(token)
+    end(small)
+    with boa.env.prank(small.role_holder(role("DISTRIBUTOR"))):
+        token.transfer(half, 8)
+    end(small)
+    # half of 18 and 35, and what arrives: it says twice as much
+    assert splits(small) == [(35, 26 + 8, 26 + 8)]
+    assert (small.vault(), small.reserve()) == (27, 0)
+    # eight are not new
+    assert small.cumulative_budget(1) == 17 + 26 + 8
+    assert token.minted() == 17 + 26
+    assert token.balanceOf(half) == token.balanceOf(small) == 0
+    # as without them: what comes in and goes out was issued before
+    assert small.issuance() == 70
+
+
 def test_nothing_released_is_an_epoch_without_budget(small: Any, half: Any, token_of: Any):
     half.set_share(0)
     end(small, 2)
