@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -83,7 +83,9 @@ def plan(
         "verifier hashes",
     )
     for column in columns:
-        table.add_column(column, justify="left" if column in columns[:2] else "right")
+        justify: Literal["left", "right"] = "left" if column in columns[:2] else "right"
+        # a narrow terminal breaks the shape, and the heads
+        table.add_column(column, justify=justify, no_wrap=column == "mode")
     for each in plans:
         shape = ", ".join(f"{name} {value:,}" for name, value in each.dims.items())
         table.add_row(
