@@ -124,7 +124,7 @@ next_epoch: public(uint64)
 carry: public(uint256)
 # reclaimed base units held here; they pay the next budgets
 reserve: public(uint256)
-# base units ever reclaimed
+# base units that came back out of granted budgets
 reclaimed: public(uint256)
 # base units that splits have cut; never minted
 cut: public(uint256)

@@ -17,6 +17,10 @@
      Whatever a root says, all claims together never pass the total that the report
      declared and that the ledger held against the budgets: a budget is reserved when it
      comes in, and only what the adopted report declared is taken out of the reserve.
+     Claims together take at most `outflow_cap` at once, and as much more per day. What is open
+     beyond that is held back: a claim above it is paid in part, and the rest when it is called
+     again. The owner can set no cap below a day of the schedule's highest emission, so the queue
+     ends.
      Trust: the ledger for roots and totals, the controller for what it takes back, the
      staking contract to pass rewards on (it may pull tokens from here), all immutable;
      the COURT role may take unvested rewards to pay a victim or burn them, nothing else.
@@ -36,6 +40,7 @@ from .interfaces import IRewardDistributor
 from .interfaces import IWorkToken
 from .modules import claim_head
 from .modules import delayed_roles
+from .modules import outflow_word
 from .modules import vesting
 
 implements: IRewardDistributor
@@ -60,6 +65,12 @@ exports: (
 )
 
 
+# of the emissions controller
+interface Schedule:
+    def INITIAL_EMISSION() -> uint256: view
+    def BLOCK_SECONDS() -> uint256: view
+
+
 # role that may take unvested rewards
 COURT: public(constant(bytes32)) = keccak256("COURT")
 # leaf kinds: the key is a provider id, or an account's address, as a number
@@ -68,6 +79,7 @@ ACCOUNT: public(constant(uint8)) = 2
 # depth of the deepest tree: four billion leaves
 MAX_PROOF: constant(uint256) = 32
 BPS: constant(uint256) = 10_000
+DAY: constant(uint256) = 86_400
 MAX_VESTING_PERIOD: constant(uint256) = 4 * 365 * 86_400
 # amounts are packed in 96 bits
 MAX_AMOUNT: constant(uint256) = 2**96 - 1
@@ -86,8 +98,14 @@ VESTING_PERIOD: public(immutable(uint256))
 IMMEDIATE_BPS: public(immutable(uint256))
 
 # adopted root and base units here that no claim may touch, packed by `claim_head`: budgets
-# whose report is not active yet, and what still vests
+# whose report is not active yet, what still vests, and what is held back
 head: uint256
+# base units that active reports declared and the cap holds back for now
+held: public(uint256)
+# base units that claims take at once at most, and as much more per day; 0 is no cap
+outflow_cap: public(uint256)
+# what they took lately, packed by `outflow_word`
+outflow: uint256
 # cumulative rewards that the adopted report declared, base units
 adopted_total: public(uint256)
 # account => base units claimed over all time
@@ -105,6 +123,7 @@ def __init__(
     staking: IProviderStaking,
     vesting_period: uint256,
     immediate_bps: uint256,
+    outflow_cap: uint256,
     role_change_delay: uint256,
 ):
     """
@@ -114,6 +133,7 @@ def __init__(
     @param staking providers' rewards go through it
     @param vesting_period seconds over which a provider's vesting part vests, 1 to 4 years
     @param immediate_bps bps of a provider's reward that are paid at once
+    @param outflow_cap base units that claims take per day, 0 for any; see `set_outflow_cap`
     @param role_change_delay seconds between scheduling and applying a change of a role
     """
     ownable.__init__()
@@ -131,6 +151,7 @@ def __init__(
     STAKING = staking
     VESTING_PERIOD = vesting_period
     IMMEDIATE_BPS = immediate_bps
+    self._set_outflow_cap(outflow_cap)
     # the token treats the maximum as unlimited, so that no claim has to approve again
     assert extcall token.approve(
         staking.address, max_value(uint256), default_return_value=True
@@ -147,7 +168,7 @@ def claim(
     """
     @notice Pay whom the leaf names what is new in it since the last claim. Anyone may call.
     @dev A jailed provider's claim waits until its term is over; nothing is lost, the next
-         claim pays all of it.
+         claim pays all of it. A claim of more than the cap lets out now is paid in part.
     @param kind `PROVIDER` or `ACCOUNT`
     @param key provider id or account address, as a number
     @param cumulative base units the leaf grants over all time
@@ -167,14 +188,15 @@ def claim(
 
     paid: uint256 = 0
     vests: uint256 = 0
+    claimed: uint256 = 0
     if kind == ACCOUNT:
-        paid = self._claim_account(convert(convert(key, uint160), address), cumulative, head)
+        account: address = convert(convert(key, uint160), address)
+        paid, claimed = self._claim_account(account, cumulative, head)
     else:
         assert kind == PROVIDER, "reward_distributor: unknown kind"
-        paid, vests = self._claim_provider(convert(convert(key, uint256), uint24), cumulative, head)
-    log IRewardDistributor.Claimed(
-        kind=kind, key=key, paid=paid, vesting=vests, cumulative=cumulative
-    )
+        provider: uint24 = convert(convert(key, uint256), uint24)
+        paid, vests, claimed = self._claim_provider(provider, cumulative, head)
+    log IRewardDistributor.Claimed(kind=kind, key=key, paid=paid, vesting=vests, cumulative=claimed)
     return paid
 
 
@@ -188,8 +210,9 @@ def _adopt(head: uint256) -> uint256:
     root: bytes32 = empty(bytes32)
     total: uint256 = 0
     root, total = staticcall LEDGER.active_rewards()
-    adopted: uint256 = claim_head._free(
-        claim_head._with_root(head, root), total - self.adopted_total
+    opened: uint256 = total - self.adopted_total
+    adopted: uint256 = self._hold(
+        claim_head._free(claim_head._with_root(head, root), opened), opened
     )
     self.head = adopted
     self.adopted_total = total
@@ -198,25 +221,73 @@ def _adopt(head: uint256) -> uint256:
 
 
 @internal
-def _claim_account(account: address, cumulative: uint256, head: uint256) -> uint256:
-    due: uint256 = self._due(cumulative, self.claimed_by_account[account], head)
-    self.claimed_by_account[account] = cumulative
-    self._send(account, due)
-    return due
+def _hold(head: uint256, opened: uint256) -> uint256:
+    """
+    @dev Hold back what is open to claims beyond the cap, from now on.
+    @param head with `opened` taken out of the reserve
+    @param opened base units that were not open before
+    @return head the head from now on; storing it is left to the caller
+    """
+    cap: uint256 = self.outflow_cap
+    held: uint256 = self.held
+    if cap == 0 and held == 0:
+        return head
+    open: uint256 = self._open(head)
+    total: uint256 = open + held
+    let_out: uint256 = total
+    if cap != 0:
+        # what was opened just now was not there to be taken
+        level: uint256 = outflow_word._level(self.outflow, open - min(open, opened), cap)
+        let_out = min(total, cap - min(cap, level))
+        self.outflow = outflow_word._pack(level, let_out)
+    if total - let_out != held:
+        self.held = total - let_out
+    return claim_head._reserve(claim_head._free(head, held), total - let_out)
 
 
 @internal
-@view
-def _due(cumulative: uint256, claimed: uint256, head: uint256) -> uint256:
+def _claim_account(account: address, cumulative: uint256, head: uint256) -> (uint256, uint256):
+    """
+    @return paid base units that went out now
+    @return claimed base units over all time
+    """
+    claimed: uint256 = self.claimed_by_account[account]
+    due: uint256 = 0
+    after: uint256 = 0
+    due, after = self._due(cumulative, claimed, head)
+    claimed = unsafe_add(claimed, due)
+    self.claimed_by_account[account] = claimed
+    if after != head:
+        self.head = after
+    self._send(account, due)
+    return due, claimed
+
+
+@internal
+def _due(cumulative: uint256, claimed: uint256, head: uint256) -> (uint256, uint256):
     """
     @dev Claims are paid out of what is here and not reserved, so they end at the totals
          that active reports declared. (A gift to this contract would raise that; it would
-         be the giver's.)
+         be the giver's.) Only a claim that takes all that is open looks at the cap again, so
+         that others pay no gas for it.
+    @return due base units to pay now
+    @return head the head from now on; storing it is left to the caller
     """
     assert cumulative > claimed, "reward_distributor: nothing to claim"
     due: uint256 = unsafe_sub(cumulative, claimed)
-    assert due <= self._open(head), "reward_distributor: over the declared total"
-    return due
+    if due < self._open(head):
+        return due, head
+    after: uint256 = self._hold(head, 0)
+    open: uint256 = self._open(after)
+    if due > open:
+        assert self.held != 0, "reward_distributor: over the declared total"
+        assert open != 0, "reward_distributor: outflow of the day is used up"
+        due = open
+    if self.outflow_cap != 0:
+        # counted at once: what shows only at the next look would not fall until then
+        level: uint256 = outflow_word._level(self.outflow, open, 0)
+        self.outflow = outflow_word._pack(level + due, open - due)
+    return due, after
 
 
 @internal
@@ -231,15 +302,22 @@ def _send(receiver: address, amount: uint256):
 
 
 @internal
-def _claim_provider(provider: uint24, cumulative: uint256, head: uint256) -> (uint256, uint256):
+def _claim_provider(
+    provider: uint24, cumulative: uint256, head: uint256
+) -> (uint256, uint256, uint256):
     """
     @dev The share paid at once is rounded down, the rest of what is due vests.
     @return paid base units passed on to the provider's stake, what had vested included
     @return vests base units that vest from now on
+    @return claimed base units over all time
     """
     assert not staticcall STAKING.is_jailed(provider), "reward_distributor: provider is jailed"
     word: uint256 = self.rewards[provider]
-    due: uint256 = self._due(cumulative, vesting._claimed(word), head)
+    claimed: uint256 = vesting._claimed(word)
+    due: uint256 = 0
+    after: uint256 = 0
+    due, after = self._due(cumulative, claimed, head)
+    claimed = unsafe_add(claimed, due)
     # `due` is below 2^96 and the share at most 1
     immediate: uint256 = unsafe_div(unsafe_mul(due, IMMEDIATE_BPS), BPS)
     vests: uint256 = unsafe_sub(due, immediate)
@@ -247,11 +325,11 @@ def _claim_provider(provider: uint24, cumulative: uint256, head: uint256) -> (ui
     unvested: uint256 = 0
     left: uint256 = 0
     vested, unvested, left = vesting._split(word)
-    self.rewards[provider] = vesting._add(cumulative, unvested, left, vests, VESTING_PERIOD)
-    self.head = claim_head._free(claim_head._reserve(head, vests), vested)
+    self.rewards[provider] = vesting._add(claimed, unvested, left, vests, VESTING_PERIOD)
+    self.head = claim_head._free(claim_head._reserve(after, vests), vested)
     paid: uint256 = unsafe_add(immediate, vested)
     self._add_rewards(provider, paid)
-    return paid, vests
+    return paid, vests, claimed
 
 
 @internal
@@ -374,6 +452,40 @@ def seize_vesting(
     return seized
 
 
+# --- owner --------------------------------------------------------------------------------
+
+
+@external
+def set_outflow_cap(outflow_cap: uint256):
+    """
+    @notice Owner: change how much claims take at once, and per day.
+    @param outflow_cap base units, at least what the schedule emits in a day before the first
+           halving; 0 for no cap
+    """
+    ownable._check_owner()
+    # what was taken until now falls at the old rate
+    head: uint256 = self._hold(self.head, 0)
+    self._set_outflow_cap(outflow_cap)
+    self.head = self._hold(head, 0)
+
+
+@internal
+def _set_outflow_cap(outflow_cap: uint256):
+    assert outflow_cap <= MAX_AMOUNT, "reward_distributor: outflow cap out of bounds"
+    if outflow_cap != 0:
+        schedule: Schedule = Schedule(CONTROLLER)
+        assert (
+            outflow_cap * staticcall schedule.BLOCK_SECONDS()
+            >= staticcall schedule.INITIAL_EMISSION() * DAY
+        ), "reward_distributor: outflow cap below a day of emission"
+    previous: uint256 = self.outflow_cap
+    if previous == 0:
+        # nothing was counted without a cap
+        self.outflow = 0
+    log IRewardDistributor.OutflowCapChanged(previous=previous, current=outflow_cap)
+    self.outflow_cap = outflow_cap
+
+
 # --- views --------------------------------------------------------------------------------
 
 
@@ -429,17 +541,19 @@ def vesting_end(provider: uint24) -> uint256:
 def reserved() -> uint256:
     """
     @notice Base units here that no claim may touch: budgets whose report is not active
-            yet, and what vests or waits for `release`.
+            yet, and what vests or waits for `release`. What the cap holds back is not among
+            them.
     """
-    return claim_head._reserved(self.head)
+    return claim_head._reserved(self.head) - self.held
 
 
 @external
 @view
 def open_to_claims() -> uint256:
     """
-    @notice Base units that all claims together may still take. The first claim against a
-            newer active report adds what that report declared.
+    @notice Base units that all claims together may take before one looks at the cap again,
+            which may let out some of what is `held`. The first claim against a newer active
+            report adds what that report declared.
     """
     return self._open(self.head)
 

@@ -240,6 +240,7 @@ def build_market(
         staking=staking,
         vesting_period=p.emissions.vesting_period,
         immediate_bps=p.emissions.immediate_bps,
+        outflow_cap=p.emissions.outflow_cap,
         role_change_delay=role_delay,
     )
     clusters = builder.contract(

@@ -255,6 +255,17 @@ class EmissionParameters(_Section):
     guardian: Account
     vesting_period: Annotated[Seconds, Field(gt=0, le=4 * 365 * DAY)]
     immediate_bps: Bps
+    # that claims take at once, and as much more per day; 0 for any
+    outflow_cap: Annotated[int, BeforeValidator(_base_units), Field(ge=0, le=MAX_AMOUNT)]
+
+    @model_validator(mode="after")
+    def _claims_drain(self) -> Self:
+        if 0 < self.outflow_cap * self.block_seconds < self.initial_emission * DAY:
+            raise ValueError(
+                "outflow_cap must be at least a day of the initial emission, or 0 for none, so "
+                "that claims never wait for ever"
+            )
+        return self
 
 
 class SalePriceParameters(_Section):

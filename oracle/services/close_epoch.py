@@ -43,8 +43,9 @@ log = structlog.get_logger()
 CONTROLLER = "EmissionsController"
 ESCROW = "JobEscrow"
 NO_REPORT = bytes(32)
-# epochs pressed in one transaction
-MAX_PRESSED = 64
+# epochs pressed in one transaction, which has at most 2^24 gas (EIP-7825): with as many subnets as
+# there can be, each takes some 430 000
+MAX_PRESSED = 32
 # reports whose leaves stay in memory
 KEPT_REPORTS = 2
 

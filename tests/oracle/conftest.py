@@ -397,7 +397,7 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
     )
     ledger = deploy("EpochLedger", committee, controller, ACTIVATION_DELAY, guardian)
     distributor = deploy(
-        "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, role_delay
+        "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, 0, role_delay
     )
     clusters = deploy("ClusterRegistry", providers, role_delay)
     bonds = deploy("ServiceBonds", staking, registry, clusters, committee, role_delay)

@@ -232,6 +232,7 @@ def open_market() -> Market:
         world.staking,
         VESTING_PERIOD,
         IMMEDIATE_BPS,
+        0,
         ROLE_DELAY,
     )
     court = deploy(

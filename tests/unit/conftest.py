@@ -366,7 +366,7 @@ def escrow(
 @pytest.fixture(scope="session")
 def distributor(token: Any, ledger: Any, controller: Any, staking: Any) -> Any:
     return load(
-        "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, ROLE_DELAY
+        "RewardDistributor", token, ledger, controller, staking, 180 * DAY, 2_500, 0, ROLE_DELAY
     )
 
 

@@ -40,7 +40,7 @@ def deploy_controller(deployer: str, ledger: Any, staking: Any) -> Callable[...,
         )
         token.set_role(role("MINTER"), controller)
         distributor = compiled("RewardDistributor").deploy(
-            token, ledger, controller, staking, DAY, 0, ROLE_DELAY
+            token, ledger, controller, staking, DAY, 0, 0, ROLE_DELAY
         )
         if wired:
             controller.set_role(role("DISTRIBUTOR"), distributor)

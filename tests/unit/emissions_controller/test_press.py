@@ -104,7 +104,7 @@ def test_without_a_distributor_grants_wait(
         controller.press(1)
     assert controller.next_epoch() == 0
     token = token_of(controller)
-    distributor = load("RewardDistributor", token, ledger, controller, staking, 1, 0, 0)
+    distributor = load("RewardDistributor", token, ledger, controller, staking, 1, 0, 0, 0)
     controller.set_role(role("DISTRIBUTOR"), distributor)
     assert controller.press(1) == 1
     assert token.balanceOf(distributor) == 35

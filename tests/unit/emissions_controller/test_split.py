@@ -170,6 +170,23 @@ def test_what_is_cut_is_not_issued_and_emitted_later(
     assert token.minted() == schedule.emission(0, 2**40)[0]
 
 
+def test_what_is_cut_is_not_issued_in_the_epochs_of_one_press_either(
+    deploy_controller: Callable[..., Any], source: Source, schedule_of: Any
+):
+    controller = deploy_controller(1_000, 400, 60, epoch_length=MINUTE)
+    controller.set_role(role("VOTES"), source.contract)
+    schedule = schedule_of(controller)
+    issued = carry = 0
+    expected = []
+    for _ in range(12):
+        scheduled, carry = schedule.emission(issued, MINUTE, carry)
+        expected.append([scheduled - scheduled * BETA_BPS // 10_000])
+        issued += expected[-1][0]
+    end(controller, 12)
+    assert shares(controller) == expected
+    assert controller.issuance() == issued
+
+
 def test_the_fee_part_of_a_subnet_is_capped_by_what_it_paid(splitting: Any, source: Source):
     source.amounts(TAKE_VOTES, [1])
     source.amounts(TAKE_FEES, [0, 10])

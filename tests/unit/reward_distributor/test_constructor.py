@@ -33,7 +33,7 @@ def test_constants(
 def test_bounds_are_inclusive(token: Any, ledger: Any, controller: Any, staking: Any):
     for period, share in ((1, 0), (FOUR_YEARS, 10_000)):
         distributor = load(
-            "RewardDistributor", token, ledger, controller, staking, period, share, 0
+            "RewardDistributor", token, ledger, controller, staking, period, share, 0, 0
         )
         assert distributor.VESTING_PERIOD() == period
         assert distributor.IMMEDIATE_BPS() == share
@@ -57,13 +57,13 @@ def test_out_of_bounds(
     reason: str,
 ):
     with boa.reverts(reason):
-        load("RewardDistributor", token, ledger, controller, staking, period, share, 0)
+        load("RewardDistributor", token, ledger, controller, staking, period, share, 0, 0)
 
 
 def test_a_token_that_could_outgrow_the_packing(ledger: Any, controller: Any, staking: Any):
     vast = load("WorkToken", "Vast", "VAST", 2**96, [], 0)
     with boa.reverts("reward_distributor: supply out of bounds"):
-        load("RewardDistributor", vast, ledger, controller, staking, DAY, 0, 0)
+        load("RewardDistributor", vast, ledger, controller, staking, DAY, 0, 0, 0)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def deploy_on(controller: Any, committee: Any, staking: Any, guardian: str) -> C
             "EmissionsController", token, boa.env.timestamp, DAY, min(supply, 2**96 - 1), 1, 0, 0, 0
         )
         ledger = load("EpochLedger", committee, schedule, DAY, guardian)
-        distributor = load("RewardDistributor", token, ledger, schedule, staking, DAY, 2_500, 0)
+        distributor = load("RewardDistributor", token, ledger, schedule, staking, DAY, 2_500, 0, 0)
         token.set_role(role("MINTER"), schedule)
         schedule.set_role(role("DISTRIBUTOR"), distributor)
         schedule.set_role(role("LEDGER"), ledger)
@@ -95,4 +95,4 @@ def test_reserves_the_largest_supply(deploy_on: Callable[..., Any]):
 def test_refuses_a_larger_supply(ledger: Any, controller: Any, staking: Any):
     token = load("WorkToken", "Larger", "L", 2**96, [], 0)
     with boa.reverts("reward_distributor: supply out of bounds"):
-        load("RewardDistributor", token, ledger, controller, staking, DAY, 2_500, 0)
+        load("RewardDistributor", token, ledger, controller, staking, DAY, 2_500, 0, 0)

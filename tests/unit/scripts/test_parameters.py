@@ -232,6 +232,15 @@ def test_stake_stands_in_one_place_per_epoch(content: dict[str, Any], load: Any)
         load(content)
 
 
+def test_claims_drain_as_fast_as_the_schedule_emits(content: dict[str, Any], load: Any) -> None:
+    put(content, "emissions.outflow_cap", "3599.9")
+    with pytest.raises(BadInput, match="never wait for ever"):
+        load(content)
+    for enough in (3_600, 0):
+        put(content, "emissions.outflow_cap", enough)
+        load(content)
+
+
 def test_votes_do_not_outlast_stake(content: dict[str, Any], load: Any) -> None:
     put(content, "emissions.epoch_length", DAY)
     put(content, "leaf_requests.request_epochs", 0)
