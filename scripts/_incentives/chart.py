@@ -35,7 +35,7 @@ def chart(results: Sequence[Result]) -> str:
     for number, (each, root) in enumerate(zip(results, roots, strict=True)):
         y = TOP + ROW * number + ROW // 2
         style = "small" if each.stoppable else "small limit"
-        name = escape(f"{each.strategy}: {each.case}".replace("*", ""))
+        name = escape(f"{each.strategy}: {each.case}")
         parts.append(
             f'<text class="{style}" x="{NAMES}" y="{y + 4}" text-anchor="end">{name}</text>'
         )

@@ -221,7 +221,7 @@ def hoppers(world: World) -> Iterator[Result]:
     for case, away, judges, stoppable in (
         ("the stake judges as long as it stays", thaws, True, True),
         ("the stake only votes", thaws, False, True),
-        ("the stake only votes, *if it thawed in a day*", 24, False, False),
+        ("the stake only votes, and would thaw in a day", 24, False, False),
     ):
         fair, played = (_hop(world, each, judges) for each in (None, away))
         yield Result("stake hopping", case, fair, played, stoppable)

@@ -36,7 +36,8 @@ def strategies(results: Sequence[Result]) -> str:
         )
         for each in results
     ]  # fmt: skip
-    return markdown(HEAD, rows)
+    # cases are text as well
+    return markdown(HEAD, rows).replace("|---|---:|", "|---|---|", 1)
 
 
 def parameters(world: World) -> str:

@@ -1,0 +1,3 @@
+"""The fixtures of tests/unit/subnets.py."""
+
+from tests.unit.subnets import *  # noqa: F403 - fixtures
