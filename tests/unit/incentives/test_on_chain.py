@@ -9,6 +9,7 @@ import boa
 import pytest
 
 from scripts._incentives.arena import ACTOR, Arena, Judge, copying, populate, pushing, truth
+from scripts._incentives.contracts import BPS
 from scripts._incentives.terms import World
 from tests.unit.conftest import ROLE_DELAY, ROOT, load
 from tests.unit.incentives.on_chain import SUBNET, OnChain
@@ -29,8 +30,8 @@ def open_arena(
     source = boa.load_partial(str(FEE_SOURCE)).deploy(token)
     split(load("FeeMeter", source, ROLE_DELAY))
 
-    def _open(**changes: Any) -> OnChain:
-        return OnChain(world=WORLD, contracts=contracts, rewards=rewards, fees=source, **changes)
+    def _open(world: World = WORLD, **changes: Any) -> OnChain:
+        return OnChain(world=world, contracts=contracts, rewards=rewards, fees=source, **changes)
 
     return _open
 
@@ -54,16 +55,29 @@ def test_a_copier(open_arena: Callable[..., OnChain], stranger: str) -> None:
     rehearse(arena, stranger)
 
 
-@pytest.mark.parametrize("share_bps", [4_000, 5_000])
-def test_colluders(open_arena: Callable[..., OnChain], stranger: str, share_bps: int) -> None:
-    arena = open_arena()
+def collude(arena: OnChain, share_bps: int) -> None:
+    """Two validators of the actor, with so much of the stake, push its miner."""
     others = arena.world.validators * arena.world.others_stake
-    each = others * share_bps // (10_000 - share_bps) // 2
+    each = others * share_bps // (BPS - share_bps) // 2
     judges = [Judge(truth), Judge(truth)]
     _, favourite = populate(arena, judges, [each, each], quality=QUALITY)
     assert favourite is not None
     for judge in judges:
         judge.row = pushing(favourite)
+
+
+@pytest.mark.parametrize("share_bps", [4_000, 5_000])
+def test_colluders(open_arena: Callable[..., OnChain], stranger: str, share_bps: int) -> None:
+    arena = open_arena()
+    collude(arena, share_bps)
+    rehearse(arena, stranger)
+
+
+@pytest.mark.slow
+def test_thirty_days(open_arena: Callable[..., OnChain], stranger: str) -> None:
+    """The simulation's own length and parameters, newcomers and renewed votes included."""
+    arena = open_arena(World())
+    collude(arena, 5_000)
     rehearse(arena, stranger)
 
 
