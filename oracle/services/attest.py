@@ -203,7 +203,8 @@ class Attest:
     ) -> Acknowledged:
         """Take a commit that arrived at `arrived_ns` on this oracle's clock.
 
-        The same commit again gets the same answer. Raises `NotFound` for an unknown device,
+        The same commit again gets the same answer, also after the deadline: whose answer was
+        lost on the way is not late. Raises `NotFound` for an unknown device,
         `Conflict` for a stale epoch, a device at rest, a deadline missed, another commit for the
         same challenge, `Unauthorized` for a wrong signer, `BadInput` for an answer to another
         challenge, `Misconfigured` where this oracle has no key of a member. Nothing is written
@@ -237,7 +238,7 @@ class Attest:
                 "Compute what this oracle's own challenge for this device and epoch asks for.",
             )
         deadline = challenge.message.deadline_ms
-        if elapsed > deadline:
+        if elapsed > deadline and not self._was_in_time(message):
             raise Conflict(
                 f"the challenge expired: {elapsed} ms, the deadline is {deadline} ms",
                 "Wait for the next epoch's challenge; a faster or idle device will make it.",
@@ -390,6 +391,11 @@ class Attest:
                 "Register it with POST /v1/devices; `clearwork agent run` does.",
             )
         return known
+
+    def _was_in_time(self, message: messages.Commit | messages.WalkCommit) -> bool:
+        """Whether this very commit was taken before."""
+        known = self._store.commit_for(message.device, message.epoch)
+        return known is not None and known.message == message
 
     def _resumes(self, device: bytes, epoch: int) -> int:
         """The epoch in which a device that keeps failing is asked again; 0 for any other."""

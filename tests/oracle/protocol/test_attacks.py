@@ -21,6 +21,7 @@ from tests.oracle.conftest import DIMS, QUERIES, UNIT, Lazy, Live, Machine, Orac
 from .conftest import (
     RATE,
     SECONDS,
+    WINDOW_MS,
     Card,
     Stopwatch,
     attest_on,
@@ -293,6 +294,20 @@ def test_there_is_nothing_to_lie_about_time_with(
     assert oracle.post("/v1/commits", body) == answer.json()
     verdict = oracle.post("/v1/openings", machine.openings(proof, answer.json()))
     assert verdict["elapsed_ms"] == answer.json()["elapsed_ms"]
+
+
+def test_a_lost_answer_makes_nobody_late(
+    oracle: Oracle, machine: Machine, watch: Stopwatch
+) -> None:
+    view = challenge(oracle, machine)
+    proof, body = machine.prove_on(Card(watch), view)
+    _, other = machine.prove_on(Lazy(), view)
+    ack = oracle.post("/v1/commits", body)
+    watch.advance(WINDOW_MS // 1_000)
+    # the commit that was in time, and no other
+    assert oracle.post("/v1/commits", body) == ack
+    refused(oracle, "/v1/commits", other, 409, "the challenge expired")
+    assert oracle.post("/v1/openings", machine.openings(proof, ack))["accepted"]
 
 
 def test_a_late_commit_with_a_forged_acknowledgement(
