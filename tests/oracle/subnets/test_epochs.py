@@ -107,31 +107,22 @@ def fetching(oracle: Oracle) -> Callable[[Posted], bytes | None]:
     return lambda posted: oracle.node.close_epoch.leaf_file(posted.report_hash)
 
 
-def test_all_reports_are_right(reported: tuple[Scene, int], oracles: list[Oracle], live: Live):
-    found = list(Replay(live.chain, fetching(oracles[0])).run())
+def test_reports_that_are_right(reported: tuple[Scene, int], oracles: list[Oracle], live: Live):
+    from_files = fetching(oracles[0])
+    found = list(Replay(live.chain, from_files).run())
     assert [one.posted.to_epoch for one in found][-1] == reported[1]
     assert all(one.wrong == one.unchecked == () for one in found)
-
-
-def test_without_leaf_files_rewards_are_checked(reported: tuple[Scene, int], live: Live):
-    found = list(Replay(live.chain, lambda _: None).run())
-    assert all(one.wrong == () and one.unchecked == FROM_FILE for one in found)
-
-
-def test_from_a_block_on(reported: tuple[Scene, int], oracles: list[Oracle], live: Live):
-    every = list(Replay(live.chain, fetching(oracles[0])).run())
-    last = every[-1].posted
-    (found,) = Replay(live.chain, fetching(oracles[0])).run(last.block)
-    assert (found.posted, found.wrong) == (last, ())
+    # without leaf files what the chain alone decides is checked
+    alone = list(Replay(live.chain, lambda _: None).run())
+    assert all(one.wrong == () and one.unchecked == FROM_FILE for one in alone)
+    # from a block on, it needs what the report before carries
+    last = found[-1].posted
+    (again,) = Replay(live.chain, from_files).run(last.block)
+    assert (again.posted, again.wrong) == (last, ())
     with pytest.raises(NotFound, match="no leaf file"):
         list(Replay(live.chain, lambda _: None).run(last.block))
-
-
-def test_a_false_leaf_file_is_refused(
-    reported: tuple[Scene, int], oracles: list[Oracle], live: Live
-):
     with pytest.raises(BadInput, match="not the posted one"):
-        list(Replay(live.chain, lambda posted: fetching(oracles[0])(posted)[:-1]).run())  # type: ignore[index]
+        list(Replay(live.chain, lambda posted: from_files(posted)[:-1]).run())  # type: ignore[index]
 
 
 def test_a_false_report_is_found(reported: tuple[Scene, int], oracles: list[Oracle], live: Live):
@@ -174,7 +165,7 @@ def cli(
     return run
 
 
-def test_show(reported: tuple[Scene, int], cli: Callable[..., Any]):
+def test_show_and_replay(reported: tuple[Scene, int], cli: Callable[..., Any]):
     scene, epoch = reported
     shown = cli("show", str(epoch))
     assert shown.exit_code == 0, shown.output
@@ -184,11 +175,9 @@ def test_show(reported: tuple[Scene, int], cli: Callable[..., Any]):
     assert len(answer["earners"]) == 1
     assert isinstance(cli("show", "99").exception, NotFound)
 
-
-def test_replay(reported: tuple[Scene, int], cli: Callable[..., Any]):
-    shown = cli("replay")
-    assert shown.exit_code == 0, shown.output
-    assert "right" in shown.output
+    replayed = cli("replay")
+    assert replayed.exit_code == 0, replayed.output
+    assert "right" in replayed.output
     answer = json.loads(cli("replay", "--json").stdout)
     assert all(one["right"] for one in answer)
-    assert answer[-1]["to_epoch"] == reported[1]
+    assert answer[-1]["to_epoch"] == epoch

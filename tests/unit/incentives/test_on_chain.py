@@ -49,6 +49,7 @@ def rehearse(arena: OnChain, stranger: str) -> None:
         assert distributor.claimed(int(leaf.kind), leaf.key) == leaf.value
 
 
+@pytest.mark.slow
 def test_a_copier(open_arena: Callable[..., OnChain], stranger: str) -> None:
     arena = open_arena()
     populate(arena, [Judge(copying)], [arena.world.actor_stake])
@@ -66,7 +67,7 @@ def collude(arena: OnChain, share_bps: int) -> None:
         judge.row = pushing(favourite)
 
 
-@pytest.mark.parametrize("share_bps", [4_000, 5_000])
+@pytest.mark.parametrize("share_bps", [pytest.param(4_000, marks=pytest.mark.slow), 5_000])
 def test_colluders(open_arena: Callable[..., OnChain], stranger: str, share_bps: int) -> None:
     arena = open_arena()
     collude(arena, share_bps)
@@ -81,7 +82,7 @@ def test_thirty_days(open_arena: Callable[..., OnChain], stranger: str) -> None:
     rehearse(arena, stranger)
 
 
-@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("hidden", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_owner_that_keeps_emission(
     open_arena: Callable[..., OnChain], subnets: Any, stranger: str, hidden: bool
 ) -> None:
@@ -97,6 +98,7 @@ def test_an_owner_that_keeps_emission(
     assert (subnets.withheld_bps(SUBNET) > 9_000) == (not hidden)
 
 
+@pytest.mark.slow
 def test_laggards(open_arena: Callable[..., OnChain], stranger: str) -> None:
     """One shows its rows in the window's last epoch, one when it is over."""
     arena = open_arena()
@@ -105,6 +107,7 @@ def test_laggards(open_arena: Callable[..., OnChain], stranger: str) -> None:
     rehearse(arena, stranger)
 
 
+@pytest.mark.slow
 def test_snipers(open_arena: Callable[..., OnChain], stranger: str) -> None:
     """Two places in the last minute of every second epoch."""
     arena = open_arena()
