@@ -195,7 +195,7 @@ lint: $(DONE)/python $(DONE)/mamushi ## ruff, mypy --strict, mamushi, natrix
 	@ruff format --check $(SOURCES)
 	@mypy
 	@"$(MAMUSHI)" --check --line-length 100 contracts
-	@printf '%s\n' $(CONTRACTS) | xargs -P 2 -n 10 natrix lint
+	@printf '%s\n' $(filter %.vy,$(CONTRACTS)) | xargs -P 2 -n 10 natrix lint
 
 .PHONY: format
 format: $(DONE)/python $(DONE)/mamushi ## rewrite the sources as the linters want them
