@@ -23,11 +23,12 @@ app = typer.Typer(
 
 UNIT = 10**18
 BAR = 12
-WHY = {
+WHY: dict[int, str] = {
     Reason.NO_TAKER: "nobody took it",
     Reason.WITHHELD: "kept by a subnet's owner",
     Reason.FEE_CAP: "over what fees allow",
     Reason.NO_FEES: "nobody paid fees",
+    Reason.NO_POLICY: "kept by a supply policy that is gone",
 }
 
 Oracle = Annotated[
@@ -82,8 +83,9 @@ def tables(view: EpochSummaryView) -> list[Table]:
     for column in ("why", "WORK", ""):
         returned.add_column(column, justify="right" if column == "WORK" else "left")
     for reason, amount in view.reclaimed.items():
-        why = WHY.get(Reason(reason), str(reason)) if reason in list(Reason) else str(reason)
-        returned.add_row(why, _tokens(int(amount)), _bar(int(amount), released))
+        returned.add_row(
+            WHY.get(reason, f"reason {reason}"), _tokens(int(amount)), _bar(int(amount), released)
+        )
     return [budget, earners, returned]
 
 

@@ -18,6 +18,12 @@ class Reason(IntEnum):
     WITHHELD = 2
     FEE_CAP = 3
     NO_FEES = 4
+    NO_POLICY = 5
+
+
+# what a split leaves of what was released; nobody took what was granted, and what a policy that is
+# gone had kept is of earlier epochs
+CUTS = (Reason.WITHHELD, Reason.FEE_CAP, Reason.NO_FEES)
 
 
 @dataclass(frozen=True, slots=True)

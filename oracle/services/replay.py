@@ -23,7 +23,6 @@ Fetch = Callable[[Posted], bytes | None]
 # of EpochReport: what the chain alone decides, and what the receipts in the file do
 ROOTS = ("reward_root", "attestation_root", "cumulative_rewards")
 FROM_FILE = ("usage_root", "data_hash")
-EMPTY = EpochLeaves(0, "", "", 0, 0, 0, (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +51,14 @@ class Replay:
         The first continues the leaf file of the one before it, which has to be there. Raises
         `NotFound` where it is not, `BadInput` for a leaf file that is not the posted one.
         """
+        before: Posted | None = None
         last: Last | None = None
         for posted in self._history.standing():
             if posted.block < from_block:
-                last = Last(posted, EMPTY)
+                before = posted
                 continue
-            if last is not None and last.leaves is EMPTY:
-                last = Last(last.posted, self._needed(last.posted))
+            if last is None and before is not None:
+                last = Last(before, self._needed(before))
             report = self._history.report(posted.report_hash)
             leaves, unchecked = self._rebuild(posted, report, last)
             again = leaves.report(report.previous, report.rules_version)

@@ -12,7 +12,7 @@ from oracle.domain.execution import Case, Ending
 from oracle.domain.market import Job
 from oracle.domain.messages import EpochReport
 from oracle.domain.receipts import JobStatus
-from oracle.domain.summary import Granted, Reason
+from oracle.domain.summary import CUTS, Granted
 from oracle.errors import NotFound, Transient
 
 
@@ -63,21 +63,32 @@ class History:
 
         Raises `Transient` where one of them has not been pressed.
         """
-        scheduled = released = 0
+        first = self._first_block_of(from_epoch)
+        epochs = range(from_epoch, to_epoch + 1)
+        splits = {
+            log["args"]["epoch"]: log["args"]
+            for log in self._chain.logs("EmissionsController", "BudgetSplit", first)
+        }
+        missing = [epoch for epoch in epochs if epoch not in splits]
+        if missing:
+            raise Transient(f"epoch {missing[0]} has no budget yet", "Wait until it is pressed.")
         shares: Counter[int] = Counter()
+        for epoch in epochs:
+            shares.update(dict(enumerate(splits[epoch]["shares"])))
         cut: Counter[int] = Counter()
-        for epoch in range(from_epoch, to_epoch + 1):
-            pressed = list(self._chain.logs("EmissionsController", "BudgetSplit", epoch=epoch))
-            if not pressed:
-                raise Transient(f"epoch {epoch} has no budget yet", "Wait until it is pressed.")
-            split = pressed[-1]["args"]
-            scheduled += split["scheduled"]
-            released += split["released"]
-            shares.update(dict(enumerate(split["shares"])))
-            for log in self._chain.logs("EmissionsController", "Reclaimed", to_epoch=epoch):
-                if log["args"]["reason"] != Reason.NO_TAKER:
-                    cut[log["args"]["reason"]] += log["args"]["amount"]
-        return Granted(scheduled, released, dict(shares), dict(cut))
+        for log in self._chain.logs("EmissionsController", "Reclaimed", first):
+            if log["args"]["to_epoch"] in epochs and log["args"]["reason"] in CUTS:
+                cut[log["args"]["reason"]] += log["args"]["amount"]
+        return Granted(
+            scheduled=sum(splits[epoch]["scheduled"] for epoch in epochs),
+            released=sum(splits[epoch]["released"] for epoch in epochs),
+            shares=dict(shares),
+            cut=dict(cut),
+        )
+
+    def _first_block_of(self, epoch: int) -> int:
+        """Where to begin to look for what happened in an epoch or after it."""
+        return self.last_block_before(self._market.start_of(epoch)).number
 
     def live_devices(self, block: Block, until: int) -> list[LiveDevice]:
         """Devices whose attestation at `block` lasts at least until chain time `until`."""
@@ -101,10 +112,9 @@ class History:
     def credits_earned(self, from_epoch: int, to_epoch: int, block: Block) -> dict[int, int]:
         """Base units of credits that were destroyed for each payee in these epochs."""
         earned: Counter[int] = Counter()
-        for epoch in range(from_epoch, to_epoch + 1):
-            for log in self._chain.logs(
-                "ComputeCredits", "CreditsSpent", last=block.number, epoch=epoch
-            ):
+        first = self._first_block_of(from_epoch)
+        for log in self._chain.logs("ComputeCredits", "CreditsSpent", first, block.number):
+            if from_epoch <= log["args"]["epoch"] <= to_epoch:
                 earned[log["args"]["payee"]] += log["args"]["amount"]
         return dict(earned)
 
