@@ -79,7 +79,7 @@ MAX_LEAVING: constant(uint256) = 64
 BPS: constant(uint256) = 10_000
 MAX_FACTOR_BPS: constant(uint256) = 100_000
 MAX_PRICE_PERIOD: constant(uint256) = 365 * 86_400
-# leaf of the epoch report about a subnet; the next number after those of oracle/domain/epochs.py
+# leaf of the epoch report about a subnet; the next number after those of oracle/domain/leaves.py
 OUTCOME_LEAF: constant(uint8) = 7
 
 TOKEN: public(immutable(Token))

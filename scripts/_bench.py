@@ -18,8 +18,8 @@ from web3.types import RPCEndpoint
 
 from oracle.domain.attestation.chain import Dims, Matrix, chain_seeds, row_elements, row_key
 from oracle.domain.attestation.commitment import fold, root_of
-from oracle.domain.epochs import Leaf, LeafKind, account_key, provider_key
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind, account_key, provider_key
 from oracle.domain.merkle import MerkleTree
 from oracle.domain.messages import (
     Commit,

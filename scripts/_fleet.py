@@ -15,8 +15,9 @@ from pathlib import Path
 
 from oracle.adapters.store.database import Database
 from oracle.adapters.store.store import Store
-from oracle.domain.epochs import RULES, EpochInput, Leaf, LeafKind, LiveDevice, close
+from oracle.domain.epochs import RULES, EpochInput, LiveDevice, close
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind
 from oracle.domain.market import Job
 from oracle.domain.merkle import LARGE, MerkleTree
 from oracle.domain.messages import EpochReport

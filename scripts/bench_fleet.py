@@ -18,8 +18,8 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from oracle.domain.epochs import LeafKind, job_key, payee_key
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import LeafKind, job_key, payee_key
 from oracle.domain.merkle import MerkleTree
 from oracle.domain.receipts import MAX_RECEIPTS, unpack
 from scripts._anvil import test_key

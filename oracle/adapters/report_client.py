@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from oracle.adapters.problem import error_of
 from oracle.api.schemas import EpochSummaryView, ProofView
-from oracle.domain.epochs import LeafKind
+from oracle.domain.leaves import LeafKind
 from oracle.errors import Transient
 
 # seconds without a byte; the first proof of a report builds its trees

@@ -17,8 +17,8 @@ from oracle.api.node import Node
 from oracle.api.problems import BodyLimit, explain_errors
 from oracle.domain import messages
 from oracle.domain.canonical import canonical_hash
-from oracle.domain.epochs import LeafKind
 from oracle.domain.evidence import write_evidence
+from oracle.domain.leaves import LeafKind
 from oracle.domain.offers import ListedOffer
 from oracle.domain.records import (
     NO_EVIDENCE,

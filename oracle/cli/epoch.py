@@ -11,7 +11,7 @@ from oracle.adapters.chain.history import Posted
 from oracle.adapters.report_client import ReportClient
 from oracle.api.schemas import EpochSummaryView
 from oracle.cli.options import AsJson, DeploymentFile, RpcUrls, open_chain
-from oracle.domain.epochs import LeafKind
+from oracle.domain.leaves import LeafKind
 from oracle.domain.summary import AT_LARGE, Reason
 from oracle.errors import Conflict, NotFound
 from oracle.services.replay import Replay, Replayed

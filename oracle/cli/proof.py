@@ -8,7 +8,7 @@ from rich.console import Console
 from oracle.adapters.report_client import ReportClient
 from oracle.api.schemas import CallView, ProofView
 from oracle.cli.options import AsJson
-from oracle.domain.epochs import LeafKind, account_key, job_key, payee_key, provider_key
+from oracle.domain.leaves import LeafKind, account_key, job_key, payee_key, provider_key
 
 app = typer.Typer(
     help="Proofs against the active epoch report, as calldata that anyone may send: the "

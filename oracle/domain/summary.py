@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from oracle.domain.epochs import EpochLeaves, Leaf, LeafKind
+from oracle.domain.leaves import EpochLeaves, Leaf, LeafKind
 from oracle.errors import BadInput
 
 # the market at large, which is no subnet

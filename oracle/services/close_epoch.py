@@ -13,18 +13,17 @@ from oracle.adapters.chain.subnets import REGISTRY
 from oracle.adapters.peers import Peer
 from oracle.adapters.store.leaf_files import LeafFiles
 from oracle.adapters.store.store import Store
-from oracle.domain.epochs import (
+from oracle.domain.epochs import RULES, close
+from oracle.domain.hashing import keccak
+from oracle.domain.leaves import (
     RECEIPT_KINDS,
     REWARD_KINDS,
-    RULES,
     EpochLeaves,
     Leaf,
     LeafKind,
-    close,
     decode,
     subnet_key,
 )
-from oracle.domain.hashing import keccak
 from oracle.domain.messages import EpochReport, Report
 from oracle.domain.proposals import MAX_BATCHES, EpochProposal, SignedBatch
 from oracle.domain.receipts import Receipt

@@ -12,8 +12,9 @@ from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.history import History, Posted
 from oracle.adapters.chain.market import Market
 from oracle.adapters.chain.subnets import Subnets
-from oracle.domain.epochs import EpochLeaves, close, decode
+from oracle.domain.epochs import close
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import EpochLeaves, decode
 from oracle.domain.messages import EpochReport
 from oracle.errors import BadInput, NotFound
 from oracle.services.snapshot import Last, Snapshots

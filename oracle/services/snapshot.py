@@ -8,7 +8,8 @@ from oracle.adapters.chain.history import History, Posted
 from oracle.adapters.chain.market import Market
 from oracle.adapters.chain.subnets import REGISTRY, Subnets
 from oracle.domain.credits import by_provider
-from oracle.domain.epochs import RULES, EpochInput, EpochLeaves
+from oracle.domain.epochs import RULES, EpochInput
+from oracle.domain.leaves import EpochLeaves
 from oracle.domain.market import FIRST_CLUSTER
 from oracle.domain.receipts import Receipt
 from oracle.domain.settlement import outstanding, settled_by_provider

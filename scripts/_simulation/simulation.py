@@ -16,8 +16,9 @@ from oracle.domain.attestation import (
 )
 from oracle.domain.backoff import rest_after
 from oracle.domain.emission import Schedule
-from oracle.domain.epochs import RULES, EpochInput, LeafKind, close
+from oracle.domain.epochs import RULES, EpochInput, close
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import LeafKind
 from oracle.domain.messages import Commit, Domain, Open
 from oracle.domain.proposals import DeviceProposal, aggregate_device
 from oracle.domain.recovery import checksum

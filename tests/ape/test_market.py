@@ -9,8 +9,8 @@ import pytest
 from ape.api import AccountAPI
 from ape.contracts import ContractInstance
 
-from oracle.domain.epochs import Leaf, LeafKind, account_key
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind, account_key
 from oracle.domain.merkle import MerkleTree
 from oracle.domain.messages import EpochReport, Report, Result, Voucher
 from oracle.domain.receipts import JobStatus, Receipt, pack

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.domain.epochs import EpochLeaves, Leaf, LeafKind, account_key, provider_key
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import EpochLeaves, Leaf, LeafKind, account_key, provider_key
 from oracle.domain.merkle import MerkleTree, verify
 from oracle.errors import Conflict
 from tests.interop.conftest import Script, committee_signs, script, unhex

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from oracle.domain.emission import BPS, Schedule, split_budget
-from oracle.domain.epochs import Leaf, LeafKind, account_key, provider_key
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind, account_key, provider_key
 from oracle.domain.merkle import EMPTY_ROOT, MerkleTree
 from oracle.domain.messages import Domain, EpochReport, Report
 from tests.stateful.conftest import (

@@ -13,16 +13,9 @@ import boa
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from oracle.domain.epochs import (
-    EpochInput,
-    EpochRules,
-    Leaf,
-    LeafKind,
-    close,
-    job_key,
-    payee_key,
-)
+from oracle.domain.epochs import EpochInput, EpochRules, close
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind, job_key, payee_key
 from oracle.domain.merkle import EMPTY_ROOT, MerkleTree
 from oracle.domain.messages import Domain, EpochReport, Offer, Result, Voucher
 from oracle.domain.receipts import AgreedReceipt, JobStatus, Receipt, pack

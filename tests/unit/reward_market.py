@@ -6,7 +6,7 @@ from typing import Any
 
 import boa
 
-from oracle.domain.epochs import Leaf, LeafKind, account_key, provider_key
+from oracle.domain.leaves import Leaf, LeafKind, account_key, provider_key
 from oracle.domain.merkle import EMPTY_ROOT, MerkleTree
 from oracle.domain.messages import EpochReport
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.domain.credits import Redeemed, by_provider, redeem
-from oracle.domain.epochs import LeafKind, LiveDevice, close, provider_key
+from oracle.domain.epochs import LiveDevice, close
+from oracle.domain.leaves import LeafKind, provider_key
 from oracle.errors import BadInput
 from tests.oracle.epochs.test_epochs import EPOCH
 

@@ -7,21 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.domain.epochs import (
-    MAX_ORACLE_SHARE_BPS,
-    EpochInput,
+from oracle.domain.epochs import MAX_ORACLE_SHARE_BPS, EpochInput, EpochRules, LiveDevice, close
+from oracle.domain.hashing import keccak
+from oracle.domain.leaves import (
     EpochLeaves,
-    EpochRules,
     Leaf,
     LeafKind,
-    LiveDevice,
     account_key,
-    close,
     job_key,
     payee_key,
     provider_key,
 )
-from oracle.domain.hashing import keccak
 from oracle.domain.merkle import EMPTY_ROOT, verify
 from oracle.domain.receipts import MAX_RECEIPTS, AgreedReceipt, Receipt, unpack
 from oracle.errors import BadInput

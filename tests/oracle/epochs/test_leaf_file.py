@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.domain.epochs import (
+from oracle.domain.hashing import keccak
+from oracle.domain.leaves import (
     EpochLeaves,
     Leaf,
     LeafKind,
@@ -16,7 +17,6 @@ from oracle.domain.epochs import (
     encode,
     provider_key,
 )
-from oracle.domain.hashing import keccak
 from oracle.domain.receipts import MAX_CUMULATIVE, MAX_JOB, AgreedReceipt, Receipt
 from oracle.domain.subnets import Memory, Outcome, Paid, SubnetRecord
 from oracle.errors import BadInput

@@ -7,16 +7,9 @@ from eth_abi.abi import encode as abi_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.domain.epochs import (
-    EpochInput,
-    EpochRules,
-    Leaf,
-    LeafKind,
-    account_key,
-    close,
-    provider_key,
-)
+from oracle.domain.epochs import EpochInput, EpochRules, close
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind, account_key, provider_key
 from oracle.domain.subnets import (
     MAX_LEAVING,
     Memory,

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from oracle.domain.epochs import LeafKind, LiveDevice, close
+from oracle.domain.epochs import LiveDevice, close
+from oracle.domain.leaves import LeafKind
 from oracle.domain.summary import AT_LARGE, Granted, Reason, summarise
 from oracle.errors import BadInput
 from tests.oracle.epochs.test_subnets import ALICE, ALL, EPOCH, OWNER

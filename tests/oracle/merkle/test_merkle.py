@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oracle.domain import merkle
-from oracle.domain.epochs import Leaf, LeafKind
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind
 from oracle.domain.merkle import EMPTY_ROOT, MerkleTree, hash_pair, verify
 from oracle.errors import BadInput, NotFound
 

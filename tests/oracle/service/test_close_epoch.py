@@ -1,7 +1,7 @@
 """Closing epochs: one root from four rebuilds, posted, activated, claimed."""
 
-from oracle.domain.epochs import decode
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import decode
 from tests.oracle.conftest import ACTIVATION_DELAY, Live, Machine, Oracle, enter, step, step_until
 
 

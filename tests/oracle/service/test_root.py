@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from oracle.domain.epochs import Leaf, LeafKind, decode, job_key, payee_key
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind, decode, job_key, payee_key
 from oracle.domain.merkle import verify
 from oracle.domain.proposals import EpochProposal, SignedBatch
 from oracle.domain.receipts import Receipt, pack

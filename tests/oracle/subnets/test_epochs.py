@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from oracle.adapters.chain.history import Posted
 from oracle.adapters.report_client import ReportClient
 from oracle.cli import epoch as command
-from oracle.domain.epochs import decode
+from oracle.domain.leaves import decode
 from oracle.errors import BadInput, NotFound
 from oracle.services.replay import FROM_FILE, Replay
 from tests.oracle.conftest import ACTIVATION_DELAY, Live, Machine, Oracle, enter, step, step_until

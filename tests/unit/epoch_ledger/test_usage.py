@@ -7,7 +7,7 @@ from typing import Any
 import boa
 import pytest
 
-from oracle.domain.epochs import Leaf, LeafKind, leaf_hashes
+from oracle.domain.leaves import Leaf, LeafKind, leaf_hashes
 from oracle.domain.merkle import MerkleTree
 from oracle.domain.messages import EpochReport
 

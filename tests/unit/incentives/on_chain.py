@@ -12,15 +12,8 @@ import boa
 
 from oracle.adapters.chain.client import Block
 from oracle.adapters.chain.subnets import Subnets
-from oracle.domain.epochs import (
-    EpochInput,
-    EpochLeaves,
-    EpochRules,
-    Leaf,
-    account_key,
-    close,
-    provider_key,
-)
+from oracle.domain.epochs import EpochInput, EpochRules, close
+from oracle.domain.leaves import EpochLeaves, Leaf, account_key, provider_key
 from scripts._incentives.arena import ACTS_AT, Arena, Judge, Row
 from scripts._incentives.contracts import BPS
 from tests.unit.conftest import EPOCH_LENGTH, RULES_VERSION, UNIT

@@ -5,8 +5,8 @@ from dataclasses import replace
 import boa
 import pytest
 
-from oracle.domain.epochs import Leaf, LeafKind, job_key, payee_key
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind, job_key, payee_key
 from oracle.domain.receipts import MAX_RECEIPTS, JobStatus
 from tests.unit.job_escrow.test_settle_batch import Skip, packed
 from tests.unit.market import logs

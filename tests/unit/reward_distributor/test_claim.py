@@ -7,7 +7,7 @@ import boa
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from oracle.domain.epochs import Leaf, LeafKind, provider_key
+from oracle.domain.leaves import Leaf, LeafKind, provider_key
 from tests.unit.conftest import DAY, UNIT
 from tests.unit.reward_market import (
     ACCOUNT,

@@ -9,7 +9,7 @@ from eth_account.signers.local import LocalAccount
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oracle.domain.epochs import Leaf, account_key, provider_key
+from oracle.domain.leaves import Leaf, account_key, provider_key
 from tests.unit.conftest import DAY, HOUR, ROLE_DELAY, UNIT, load
 from tests.unit.reward_market import (
     ACCOUNT,

@@ -8,8 +8,8 @@ import boa
 import pytest
 from eth_abi import encode
 
-from oracle.domain.epochs import Leaf, LeafKind
 from oracle.domain.hashing import keccak
+from oracle.domain.leaves import Leaf, LeafKind
 from oracle.domain.merkle import MerkleTree
 from tests.unit.reward_market import RewardMarket
 from tests.unit.subnets import *  # noqa: F403 - fixtures
