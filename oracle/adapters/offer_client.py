@@ -1,20 +1,17 @@
 """Offers over HTTP: published by providers, listed for customers."""
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from oracle.adapters.problem import error_of
+from oracle.adapters.asking import Answer, ask, read
 from oracle.api.schemas import OfferBody, OfferQuery, OfferView
 from oracle.domain.offers import SignedOffer
-from oracle.errors import Transient
 
 # seconds without a byte
 TIMEOUT = 10.0
-
-Answer = TypeVar("Answer")
 
 _ONE = TypeAdapter(OfferView)
 _MANY = TypeAdapter(list[OfferView])
@@ -42,19 +39,4 @@ class OfferClient:
             query = query.model_copy(update={"after": page[-1].id})
 
     def _ask(self, kind: TypeAdapter[Answer], method: str, **options: Any) -> Answer:
-        try:
-            answer = self._http.request(method, "/v1/offers", **options)
-        except httpx.HTTPError as error:
-            raise Transient(
-                f"{self.url} does not answer: {error or type(error).__name__}",
-                "Check the URL, or ask another oracle.",
-            ) from error
-        if answer.is_error:
-            raise error_of(answer, self.url)
-        try:
-            return kind.validate_json(answer.content)
-        except ValidationError as error:
-            raise Transient(
-                f"{self.url} answers outside the protocol: {error.error_count()} invalid fields",
-                "Check that it runs the same version.",
-            ) from error
+        return read(self.url, kind, ask(self._http, self.url, method, "/v1/offers", **options))
