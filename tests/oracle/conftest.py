@@ -16,6 +16,7 @@ from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 from web3 import Web3
 
+from oracle.adapters.chain import client
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
@@ -336,6 +337,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_patience() -> None:
+    """Anvil mines at once: a fifth of a second per transaction would be most of a test's time."""
+    client.CONFIRMATION_POLL = 0.01
+
+
 @pytest.fixture(scope="session")
 def anvil_url() -> Iterator[str]:
     with anvil("--slots-in-an-epoch", "1") as url:
@@ -474,6 +481,9 @@ def live(deployed: Live) -> Iterator[Live]:
     request("evm_revert", [request("evm_snapshot", [])["result"]])
     snapshot = request("evm_snapshot", [])["result"]
     yield deployed
+    # what is still on its way to be mined belongs to this test, not to the chain of the next one
+    request("anvil_dropAllTransactions", [])
+    request("anvil_mine", ["0x1", "0x0"])
     request("evm_revert", [snapshot])
 
 

@@ -44,6 +44,8 @@ LOG_RANGE = 5_000
 GAS_MARGIN = 4
 # seconds `transact` waits for its transaction
 CONFIRMATION_TIMEOUT = 120
+# and between two looks at it
+CONFIRMATION_POLL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,7 @@ class Chain:
             sent = self.w3.eth.send_raw_transaction(signer.sign_transaction(dict(fields)))
         with explained(sender):
             receipt = self.w3.eth.wait_for_transaction_receipt(
-                sent, timeout=CONFIRMATION_TIMEOUT, poll_latency=0.2
+                sent, timeout=CONFIRMATION_TIMEOUT, poll_latency=CONFIRMATION_POLL
             )
         if receipt["status"] != 1:
             raise Conflict(
