@@ -4,6 +4,7 @@ Everything is deployed as the deploy script does it: real contracts, real wiring
 runs inside a chain snapshot, so tests can't see each other.
 """
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass
@@ -85,7 +86,10 @@ def role(name: str) -> bytes:
 
 @cache
 def _compiled(name: str) -> Any:
-    return boa.load_partial(str(ROOT / "contracts" / f"{name}.vy"))
+    compiled = boa.load_partial(str(ROOT / "contracts" / f"{name}.vy"))
+    # its syntax trees, millions of objects, stay to the end: the collector need not walk them
+    gc.freeze()
+    return compiled
 
 
 def load(name: str, *args: Any, **kwargs: Any) -> Any:
