@@ -7,6 +7,7 @@ tests can't see each other.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass, replace
+from enum import IntEnum
 from typing import Any
 
 import boa
@@ -37,6 +38,20 @@ EPOCH = 7
 
 State = Callable[[], tuple[Any, ...]]
 Refused = Callable[[str], AbstractContextManager[None]]
+
+
+class Skip(IntEnum):
+    """Reasons in `ReceiptSkipped`, see modules/job_word.vy."""
+
+    UNKNOWN = 1
+    NOT_ACCEPTED = 2
+    CLOSED = 3
+    STATUS = 4
+    NOT_INCREASING = 5
+    EXHAUSTED = 6
+    TOO_LARGE = 7
+    SIGNATURE = 8
+    SENDER = 9
 
 
 def load_odd(name: str, *args: Any) -> Any:

@@ -90,6 +90,12 @@ def test_a_fee_is_rounded_up(
     assert escrow.income(provider, asset) == (2 * cumulative - fee, 0)
 
 
+def test_a_ten_thousandth_too_much_is_a_unit(escrow, asset, accepted_job, set_fee, settle):
+    set_fee(1, 0)
+    settle(accepted_job(price=3_600, deposit=10_001), 10_001)
+    assert escrow.fees(asset) == 2
+
+
 def test_pending_income_pays_the_fee_of_the_day_it_matures(
     escrow, asset, job, provider, set_fee, settle_batch
 ):

@@ -1,31 +1,15 @@
 """JobEscrow.settle_batch."""
 
-from enum import IntEnum
-
 import boa
 import pytest
 
 from oracle.domain.hashing import keccak
 from oracle.domain.receipts import MAX_RECEIPTS, RECEIPT_BYTES, JobStatus
 from tests.unit.conftest import DISPUTE_WINDOW
-from tests.unit.market import DEPOSIT, EPOCH, logs
+from tests.unit.market import DEPOSIT, EPOCH, Skip, logs
 
 RUNNING = JobStatus.RUNNING
 SIGNERS = 0b11111
-
-
-class Skip(IntEnum):
-    """Reasons in `ReceiptSkipped`, see modules/job_word.vy."""
-
-    UNKNOWN = 1
-    NOT_ACCEPTED = 2
-    CLOSED = 3
-    STATUS = 4
-    NOT_INCREASING = 5
-    EXHAUSTED = 6
-    TOO_LARGE = 7
-    SIGNATURE = 8
-    SENDER = 9
 
 
 def packed(job: int, cumulative: int, status: int = RUNNING) -> bytes:
@@ -139,6 +123,12 @@ def test_a_job_runs_before_it_has_used_anything(escrow, jobs, job, settle_batch)
     assert logs(escrow, "ReceiptSkipped") == [(job, Skip.NOT_INCREASING)]
 
 
+def test_the_last_word_about_a_job_repeated_is_not_increasing(escrow, job, settle_batch):
+    settle_batch((job, 5, JobStatus.INFRASTRUCTURE))
+    settle_batch((job, 5, JobStatus.INFRASTRUCTURE))
+    assert logs(escrow, "ReceiptSkipped") == [(job, Skip.NOT_INCREASING)]
+
+
 # --- entries that are skipped ---------------------------------------------------------------
 
 
@@ -188,7 +178,7 @@ def test_bad_receipts_stop_no_good_one(
     assert escrow.income(provider, asset)[1] == pending + 300
 
 
-@pytest.mark.parametrize("status", [0, 1, 2, 10, 11, 255])
+@pytest.mark.parametrize("status", [0, 1, 2, 10, 11, 128 + RUNNING, 255])
 def test_a_status_nobody_can_report_is_skipped(escrow, job, settle_batch, status):
     settle_batch((job, 10, status))
     assert logs(escrow, "ReceiptSkipped") == [(job, Skip.STATUS)]

@@ -8,8 +8,8 @@ import pytest
 from oracle.domain.hashing import keccak
 from oracle.domain.leaves import Leaf, LeafKind, job_key, payee_key
 from oracle.domain.receipts import MAX_RECEIPTS, JobStatus
-from tests.unit.job_escrow.test_settle_batch import Skip, packed
-from tests.unit.market import logs
+from tests.unit.job_escrow.test_settle_batch import packed
+from tests.unit.market import Skip, logs
 
 RUNNING = JobStatus.RUNNING
 NOT_IN_ROOT = "job_escrow: not in the usage root"

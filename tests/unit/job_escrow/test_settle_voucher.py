@@ -1,5 +1,7 @@
 """JobEscrow.settle_voucher."""
 
+from bisect import bisect_left
+
 import boa
 import pytest
 
@@ -232,3 +234,24 @@ def test_what_a_contract_did_not_sign_reverts(escrow, wallet_job, domain_of, ref
     wallet.sign(Voucher(job, 11, RUNNING).digest(domain_of(escrow)))
     with refused("job_escrow: bad signature"):
         escrow.settle_voucher(job, 10, RUNNING, b"")
+
+
+def test_a_contract_is_given_200_000_gas(escrow, wallet_job, domain_of, refused):
+    wallet, job = wallet_job
+    digest = Voucher(job, 10, RUNNING).digest(domain_of(escrow))
+    wallet.sign(digest)
+
+    def answers(least_gas):
+        wallet.need_gas(least_gas)
+        try:
+            return wallet.isValidSignature(digest, b"", gas=200_000) != bytes(4)
+        except boa.BoaError:
+            return False
+
+    # what is left of them where the wallet looks
+    seen = bisect_left(range(200_000), True, key=lambda least: not answers(least)) - 1
+    wallet.need_gas(seen + 1)
+    with refused("job_escrow: bad signature"):
+        escrow.settle_voucher(job, 10, RUNNING, b"")
+    wallet.need_gas(seen)
+    escrow.settle_voucher(job, 10, RUNNING, b"")

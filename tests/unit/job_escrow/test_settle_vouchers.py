@@ -4,8 +4,7 @@ import boa
 import pytest
 
 from oracle.domain.receipts import FINAL, JobStatus
-from tests.unit.job_escrow.test_settle_batch import Skip
-from tests.unit.market import logs
+from tests.unit.market import Skip, logs
 
 RUNNING = JobStatus.RUNNING
 MAX_VOUCHERS = 64

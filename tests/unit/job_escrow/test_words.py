@@ -6,15 +6,21 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.market import load_module
+from tests.unit.market import Skip, load_module
 
-DEPOSIT = st.integers(0, 2**96 - 1)
+
+def field(bits: int) -> st.SearchStrategy[int]:
+    """What a field of so many bits holds; the largest values often, chance hardly draws them."""
+    return st.integers(0, 2**bits - 1) | st.integers(2 ** (bits - 1), 2**bits - 1)
+
+
+DEPOSIT = field(96)
 PRICE = st.integers(1, 2**80 - 1)
-SECONDS = st.integers(0, 2**40 - 1)
-PAYEE = st.integers(0, 2**24 - 1)
-BYTE = st.integers(0, 2**8 - 1)
-CREDIT = st.integers(0, 2**112 - 1)
-WINDOW = st.integers(0, 2**32 - 1)
+SECONDS = field(40)
+PAYEE = field(24)
+BYTE = field(8)
+CREDIT = field(112)
+WINDOW = field(32)
 
 OPEN, ACCEPTED, RUNNING, COMPLETED, INFRASTRUCTURE, CLOSED = 1, 2, 3, 4, 9, 10
 
@@ -146,6 +152,33 @@ def test_jobs_that_can_not_settle(job_word, word, reason):
         assert job_word._advance(word, cumulative, status) == (word, 0, 0)
         assert job_word._skip_reason(word, cumulative, status) == reason
     assert job_word._is_unsettled(word) == (reason == 2)
+
+
+@pytest.mark.parametrize(
+    ("current", "cumulative", "status", "reason"),
+    [
+        (RUNNING, 6, 2, Skip.STATUS),
+        (RUNNING, 6, 10, Skip.STATUS),
+        (RUNNING, 2**40, RUNNING, Skip.TOO_LARGE),
+        (RUNNING, 6, RUNNING, Skip.EXHAUSTED),
+        (INFRASTRUCTURE, 5, INFRASTRUCTURE, Skip.NOT_INCREASING),
+    ],
+)
+def test_reports_that_are_not_applied(job_word, current, cumulative, status, reason):
+    # a base unit per second, and five seconds are all it pays
+    word = word_of(5, 3_600, 5, 1, 1, current)
+    assert job_word._advance(word, cumulative, status)[0] == word
+    assert job_word._skip_reason(word, cumulative, status) == reason
+
+
+# --- payees ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("payee", "is_cluster"), [(1, False), (2**23 - 1, False), (2**23, True), (2**24 - 1, True)]
+)
+def test_the_upper_half_are_clusters(payee, is_cluster):
+    assert load_module("payees")._is_cluster(payee) == is_cluster
 
 
 # --- credit_word ----------------------------------------------------------------------------
