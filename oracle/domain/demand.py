@@ -67,9 +67,9 @@ class Rule:
     """Constants of one deployment.
 
     `reserve_epochs`: epochs' worth of what is owed on average, or now where that is more, that the
-    fee vault keeps. `burn_bps`: of what it holds beyond, burnt each epoch, at least half. `step_bps`: by which targets move per epoch
-    at most. `average_epochs`: of the moving average. `stale_bps`: of the allowance, released for
-    an epoch without a price.
+    fee vault keeps. `burn_bps`: of what it holds beyond, burnt each epoch, at least half.
+    `step_bps`: by which targets move per epoch at most. `average_epochs`: of the moving averages.
+    `stale_bps`: of the allowance, released for an epoch without a price.
     """
 
     reserve_epochs: int

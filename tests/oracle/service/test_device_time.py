@@ -1,4 +1,4 @@
-"""Device time from the registry to the budget: oracles sign it, one posts it, a press pays by it."""
+"""Device time from the registry to the budget: oracles sign it, one posts it, a press pays."""
 
 import json
 from collections.abc import Sequence
@@ -32,11 +32,10 @@ from tests.oracle.conftest import (
 )
 
 POLICY = "DemandPolicy"
+CONTROLLER = "EmissionsController"
 WAIT = 3
 # a hundred devices of class 1 at 6 USD an hour, which is 10 cents an epoch
 USD_PER_HOUR = 6 * UNIT
-# at half a USD a token
-PER_EPOCH = 6 * UNIT * EPOCH_LENGTH // 3_600 * 2
 
 
 @pytest.fixture
@@ -50,9 +49,7 @@ def live(live: Live, tmp_path: Path) -> Live:
         abi=abi_of(POLICY),
         bytecode=container(POLICY).contract_type.deployment_bytecode.bytecode,
     )
-    controller, committee, prices = map(
-        address, ("EmissionsController", "OracleCommittee", "Prices")
-    )
+    controller, committee, prices = map(address, (CONTROLLER, "OracleCommittee", "Prices"))
     call = factory.constructor(controller, committee, prices, rule, WAIT, 2, 0)
     sent = call.transact({"from": live.deployer.address})
     created = live.w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
@@ -66,7 +63,7 @@ def live(live: Live, tmp_path: Path) -> Live:
     with_policy = replace(live, deployment_file=path, deployment=deployment, chain=chain)
     deployer = with_policy.deployer
     with_policy.send(deployer, POLICY, "set_target", 1, (USD_PER_HOUR, 100))
-    with_policy.send(deployer, "EmissionsController", "set_role", keccak(b"POLICY"), created)
+    with_policy.send(deployer, CONTROLLER, "set_role", keccak(b"POLICY"), created)
     return with_policy
 
 
@@ -134,15 +131,17 @@ def test_a_press_pays_what_the_committee_signed(
     assert live.read(POLICY, "owed_usd", 2) in (owed, 0)
 
     read = live.read
-    step_until(oracles, lambda: read("EmissionsController", "next_epoch") > 2)
+    step_until(oracles, lambda: read(CONTROLLER, "next_epoch") > 2)
     live.enter_epoch(4)
-    step_until(oracles, lambda: read("EmissionsController", "next_epoch") > 3)
+    step_until(oracles, lambda: read(CONTROLLER, "next_epoch") > 3)
     paid = [log["args"] for log in live.chain.logs(POLICY, "Paid")]
     assert owed in {each["owed_usd"] for each in paid}
     # half a USD for a token
     assert {each["owed"] for each in paid if each["owed_usd"] == owed} == {2 * owed}
-    granted = read("EmissionsController", "cumulative_budget", 3)
-    assert granted == sum(each["from_allowance"] for each in paid)
+    released = [log["args"]["released"] for log in live.chain.logs(CONTROLLER, "BudgetSplit")]
+    assert sum(released) == sum(each["from_allowance"] for each in paid)
+    # nobody paid fees for the part that follows them
+    assert 0 < read(CONTROLLER, "cumulative_budget", 3) < sum(released)
 
 
 def test_no_devices_are_figures_too(live: Live, oracles: list[Oracle]) -> None:
@@ -294,7 +293,7 @@ def test_epochs_are_posted_in_any_order_and_the_oldest_first(
 
 def test_too_late_is_not_asked_for(live: Live, oracles: list[Oracle]) -> None:
     live.enter_epoch(WAIT + 2)
-    live.send(live.customer, "EmissionsController", "press", WAIT + 2)
+    live.send(live.customer, CONTROLLER, "press", WAIT + 2)
     oracles[0].look()
     assert oracles[0].node.device_times.due() == 2
     with pytest.raises(BadInput, match="stale epoch 1"):
@@ -304,9 +303,9 @@ def test_too_late_is_not_asked_for(live: Live, oracles: list[Oracle]) -> None:
 def test_a_policy_that_is_not_in_office_gets_nothing(live: Live, oracles: list[Oracle]) -> None:
     role = keccak(b"POLICY")
     nobody = "0x" + "00" * 20
-    live.send(live.deployer, "EmissionsController", "set_role", role, nobody)
-    live.mine(1, live.read("EmissionsController", "ROLE_CHANGE_DELAY"))
-    live.send(live.customer, "EmissionsController", "apply_role", role)
+    live.send(live.deployer, CONTROLLER, "set_role", role, nobody)
+    live.mine(1, live.read(CONTROLLER, "ROLE_CHANGE_DELAY"))
+    live.send(live.customer, CONTROLLER, "apply_role", role)
     oracles[0].look()
     assert oracles[0].node.device_times.due() is None
     with pytest.raises(NotFound, match="in office"):
