@@ -18,7 +18,7 @@ from oracle.domain.device_time import (
     observation_message,
 )
 from oracle.domain.hashing import keccak
-from oracle.domain.messages import DeviceTime, Domain, Report
+from oracle.domain.messages import DeviceTime, Domain
 from oracle.errors import BadInput, Conflict, NotFound, Transient, Unauthorized
 from tests.oracle.conftest import (
     EPOCH_LENGTH,
@@ -247,18 +247,19 @@ def test_another_chain_s_observation(
 def test_another_epoch_s_observation(
     oracles: list[Oracle], honest: list[DeviceTimeObservation]
 ) -> None:
-    for wrong in (replace(honest[0], epoch=1),):
-        with pytest.raises(BadInput, match="another epoch"):
-            oracles[3].node.device_times.endorse(DeviceTimeProposal(2, (wrong, *honest[1:])))
+    wrong = replace(honest[0], epoch=1)
+    with pytest.raises(BadInput, match="another epoch"):
+        oracles[3].node.device_times.endorse(DeviceTimeProposal(2, (wrong, *honest[1:])))
 
 
 def test_an_epoch_that_has_not_ended(
-    oracles: list[Oracle], honest: list[DeviceTimeObservation]
+    live: Live, oracles: list[Oracle], honest: list[DeviceTimeObservation]
 ) -> None:
+    early = tuple(observed(live, number, 3, honest[0].classes) for number in range(3))
     with pytest.raises(Transient, match="no final block"):
         oracles[0].node.device_times.observation(3)
     with pytest.raises(Transient, match="no final block"):
-        oracles[0].node.device_times.endorse(DeviceTimeProposal(3, ()))
+        oracles[0].node.device_times.endorse(DeviceTimeProposal(3, early))
 
 
 # --- late, repeated, reordered ------------------------------------------------------------
@@ -313,8 +314,5 @@ def test_a_policy_that_is_not_in_office_gets_nothing(live: Live, oracles: list[O
     oracles[0].get("/v1/peer/device-time/0", 404)
 
 
-def test_the_report_is_under_the_policy_s_own_subject(live: Live) -> None:
+def test_the_subject_is_the_contract_s(live: Live) -> None:
     assert live.read(POLICY, "SUBJECT") == SUBJECT
-    payload = DeviceTime(0, hash_classes([])).struct_hash()
-    assert live.read(POLICY, "report_hash", 0, []) == payload
-    assert Report(bytes(32), live.deployment.address(POLICY), SUBJECT, 0, payload).struct_hash()
