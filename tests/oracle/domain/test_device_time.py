@@ -1,6 +1,7 @@
 """Live time and availability of an epoch, and the figures that follow from observations."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -75,7 +76,7 @@ def test_no_device_has_more_time_than_the_epoch(changes: list[tuple[int, int, by
     for device in (ONE, OTHER):
         own = sorted((span.begin, span.end) for span in spans if span.device == device)
         assert all(START <= begin < end <= END for begin, end in own)
-        assert all(first[1] <= second[0] for first, second in zip(own, own[1:], strict=False))
+        assert all(first[1] <= second[0] for first, second in pairwise(own))
 
 
 def test_measure_adds_up_by_class() -> None:
