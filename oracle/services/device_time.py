@@ -64,6 +64,8 @@ class DeviceTimes:
         self._grace = grace
         # (epoch, last block before its end) => what this oracle measured
         self._measured: dict[tuple[int, bytes], tuple[ClassTime, ...]] = {}
+        # epochs whose figures are in a final block, so that nobody asks for them at every look
+        self._posted: set[int] = set()
 
     def due(self) -> int | None:
         """The oldest ended epoch that can still be paid and has no figures, None for none.
@@ -76,10 +78,16 @@ class DeviceTimes:
             final = self._market.chain.finalized()
         except NotFound:
             return None
-        for epoch in self._market.epochs_without_device_time(
-            self._market.epoch_at(final.timestamp)
-        ):
-            if not self._outbox.is_busy(_name(epoch)):
+        if final.number < self._market.chain.deployment.blocks[POLICY]:
+            return None
+        first = self._market.first_payable_epoch()
+        self._posted = {epoch for epoch in self._posted if epoch >= first}
+        for epoch in range(first, self._market.epoch_at(final.timestamp)):
+            if epoch in self._posted:
+                continue
+            if self._market.has_device_time(epoch, final):
+                self._posted.add(epoch)
+            elif not (self._market.has_device_time(epoch) or self._outbox.is_busy(_name(epoch))):
                 return epoch
         return None
 

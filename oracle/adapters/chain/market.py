@@ -1,7 +1,7 @@
 """The contracts as an oracle reads them: one method per fact, answers kept for one block."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple
 from typing import Any, TypeVar
 
@@ -323,12 +323,6 @@ class Market:
         # a policy that has just come into office releases no epoch that was pressed before
         pressed = int(self._read("EmissionsController", "next_epoch"))
         return max(0, max(released, pressed) - int(self._read(POLICY, "WAIT_EPOCHS")))
-
-    def epochs_without_device_time(self, until: int) -> Iterator[int]:
-        """Epochs before `until` that can be paid for and have no figures, ascending."""
-        for epoch in range(self.first_payable_epoch(), until):
-            if not self.has_device_time(epoch):
-                yield epoch
 
     def has_device_time(self, epoch: int, block: Block | None = None) -> bool:
         """Whether the policy has the figures of an epoch."""

@@ -52,9 +52,10 @@ def live(live: Live, tmp_path: Path) -> Live:
     controller, committee, prices = map(address, (CONTROLLER, "OracleCommittee", "Prices"))
     call = factory.constructor(controller, committee, prices, rule, WAIT, 2, 0)
     sent = call.transact({"from": live.deployer.address})
-    created = live.w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
+    receipt = live.w3.eth.wait_for_transaction_receipt(sent)
+    created, block = receipt["contractAddress"], receipt["blockNumber"]
     record = json.loads(live.deployment_file.read_text())
-    record["contracts"][POLICY] = {"address": created, "block": 0}
+    record["contracts"][POLICY] = {"address": created, "block": block}
     path = tmp_path / "31337.json"
     path.write_text(json.dumps(record))
     deployment = Deployment.load(path)
