@@ -16,6 +16,8 @@
      A price counts as Prices has it: the present one, or the last good one for the feed's `grace`.
      Afterwards a fixed part of the allowance is released, and nothing is paid or burnt out of the
      fee vault.
+     Targets change with notice: a new one counts for the epochs from `TARGET_EPOCHS` later on. Until
+     the first figures it counts at once, so that a deployment can set up.
      Paid fees wait here until the controller collects them: only what it counts into a budget can
      be claimed.
      Rounding: what is owed down, what is burnt up.
@@ -78,6 +80,7 @@ MAX_STEP_BPS: constant(uint256) = 1_000
 MAX_AVERAGE_EPOCHS: constant(uint256) = 100_000
 MAX_STALE_BPS: constant(uint256) = 100
 MAX_WAIT_EPOCHS: constant(uint256) = 168
+MAX_TARGET_EPOCHS: constant(uint256) = 10_000
 # bounds of a target: 1 000 USD an hour, and more devices than there are
 MAX_USD_PER_HOUR: constant(uint256) = 1_000 * 10**18
 MAX_DEVICES: constant(uint256) = 10_000_000
@@ -100,6 +103,8 @@ TOKEN: public(immutable(IERC20))
 RULE: public(immutable(demand.Rule))
 # releases, after its own, that an epoch without figures waits for them
 WAIT_EPOCHS: public(immutable(uint256))
+# epochs before a changed target counts
+TARGET_EPOCHS: public(immutable(uint256))
 
 # first epoch that was not released
 next_epoch: public(uint64)
@@ -109,8 +114,12 @@ state: public(demand.State)
 due: public(uint256)
 # base units of the fee vault that have counted as income
 counted: public(uint256)
-# class => what its devices are owed
-target_of: public(HashMap[uint16, IDemandPolicy.Target])
+# class => what its devices are owed, and what they will be; first epoch of that, 0 for none
+targets: HashMap[uint16, IDemandPolicy.Target]
+next_targets: HashMap[uint16, IDemandPolicy.Target]
+next_target_epoch: public(HashMap[uint16, uint64])
+# whether any epoch has figures: from then on targets change with notice
+has_figures: public(bool)
 # epoch => struct hash of its figures, zero for none
 posted: public(HashMap[uint64, bytes32])
 # epoch => USD with 18 decimals that its figures are worth at full targets, until it is paid
@@ -124,6 +133,7 @@ def __init__(
     prices: IPrices,
     rule: demand.Rule,
     wait_epochs: uint256,
+    target_epochs: uint256,
     first_epoch: uint64,
 ):
     """
@@ -132,6 +142,7 @@ def __init__(
     @param prices says what the work token is worth
     @param rule constants, see modules/demand.vy
     @param wait_epochs releases that an epoch waits for its figures, 1 to 168
+    @param target_epochs epochs before a changed target counts, 1 to 10 000
     @param first_epoch epochs before this one have no figures and are not released
     """
     ownable.__init__()
@@ -153,6 +164,9 @@ def __init__(
     assert (
         wait_epochs != 0 and wait_epochs <= MAX_WAIT_EPOCHS
     ), "demand_policy: wait out of bounds"
+    assert (
+        target_epochs != 0 and target_epochs <= MAX_TARGET_EPOCHS
+    ), "demand_policy: target delay out of bounds"
     source: Controller = Controller(controller)
     epoch_clock.__init__(staticcall source.GENESIS(), staticcall source.EPOCH_LENGTH())
     CONTROLLER = controller
@@ -161,6 +175,7 @@ def __init__(
     TOKEN = IERC20(staticcall source.TOKEN())
     RULE = rule
     WAIT_EPOCHS = wait_epochs
+    TARGET_EPOCHS = target_epochs
     self.next_epoch = first_epoch
     self.state.scale = demand.FULL
 
@@ -175,8 +190,8 @@ def post_device_time(
     signatures: Bytes[MAX_SIGNATURES],
 ) -> uint256:
     """
-    @notice Give an epoch its figures, signed by the committee; they are worth what targets are
-            now. Time of more than `max_devices` counts as that of so many, a class without a
+    @notice Give an epoch its figures, signed by the committee; they are worth what targets were
+            then. Time of more than `max_devices` counts as that of so many, a class without a
             target as no time: no change of a target makes a signed report worthless.
     @param epoch one that has ended, and that `WAIT_EPOCHS` releases have not passed
     @param classes live time by class, ascending
@@ -188,10 +203,11 @@ def post_device_time(
     assert (
         convert(epoch, uint256) + WAIT_EPOCHS >= convert(self.next_epoch, uint256)
     ), "demand_policy: too late"
-    owed: uint256 = self._owed_usd(classes)
+    owed: uint256 = self._owed_usd(epoch, classes)
     report_hash: bytes32 = self._report_hash(epoch, classes)
     signers: uint256 = staticcall COMMITTEE.verify(SUBJECT, epoch, report_hash, signatures)
     self.posted[epoch] = report_hash
+    self.has_figures = True
     self.owed_usd[epoch] = owed
     log IDemandPolicy.DeviceTimePosted(
         epoch=epoch, report_hash=report_hash, owed_usd=owed, signers=signers
@@ -201,7 +217,7 @@ def post_device_time(
 
 @internal
 @view
-def _owed_usd(classes: DynArray[IDemandPolicy.ClassTime, MAX_CLASSES]) -> uint256:
+def _owed_usd(epoch: uint64, classes: DynArray[IDemandPolicy.ClassTime, MAX_CLASSES]) -> uint256:
     owed: uint256 = 0
     # of the class before; classes count from 1
     before: uint16 = 0
@@ -210,12 +226,21 @@ def _owed_usd(classes: DynArray[IDemandPolicy.ClassTime, MAX_CLASSES]) -> uint25
         availability: uint256 = convert(time.availability_bps, uint256)
         assert availability <= BPS, "demand_policy: availability out of bounds"
         before = time.device_class
-        target: IDemandPolicy.Target = self.target_of[time.device_class]
+        target: IDemandPolicy.Target = self._target_at(time.device_class, epoch)
         seconds: uint256 = min(
             convert(time.device_seconds, uint256), target.max_devices * epoch_clock.EPOCH_LENGTH
         )
         owed += target.usd_per_hour * seconds * availability
     return owed // (HOUR * BPS)
+
+
+@internal
+@view
+def _target_at(device_class: uint16, epoch: uint64) -> IDemandPolicy.Target:
+    next_epoch: uint64 = self.next_target_epoch[device_class]
+    if next_epoch != 0 and epoch >= next_epoch:
+        return self.next_targets[device_class]
+    return self.targets[device_class]
 
 
 @internal
@@ -340,7 +365,9 @@ def _send(receiver: address, amount: uint256):
 @external
 def set_target(device_class: uint16, target: IDemandPolicy.Target):
     """
-    @notice Owner: change what a class is owed, for figures that are posted from now on.
+    @notice Owner: change what a class is owed, for the epochs from `TARGET_EPOCHS` later on. A
+            change that does not count yet is replaced, and its notice begins again. Until the
+            first figures a target counts at once.
     @param device_class class
     @param target USD an hour and number of devices; all zero for nothing
     """
@@ -348,10 +375,19 @@ def set_target(device_class: uint16, target: IDemandPolicy.Target):
     assert device_class != 0, "demand_policy: no class"
     assert target.usd_per_hour <= MAX_USD_PER_HOUR, "demand_policy: target out of bounds"
     assert target.max_devices <= MAX_DEVICES, "demand_policy: devices out of bounds"
+    now: uint64 = epoch_clock._current_epoch()
+    previous: IDemandPolicy.Target = self._target_at(device_class, now)
+    epoch: uint64 = 0
+    if self.has_figures:
+        epoch = now + convert(TARGET_EPOCHS, uint64)
+        self.targets[device_class] = previous
+        self.next_targets[device_class] = target
+    else:
+        self.targets[device_class] = target
+    self.next_target_epoch[device_class] = epoch
     log IDemandPolicy.TargetChanged(
-        device_class=device_class, previous=self.target_of[device_class], current=target
+        device_class=device_class, previous=previous, current=target, from_epoch=epoch
     )
-    self.target_of[device_class] = target
 
 
 @external
@@ -376,6 +412,26 @@ def hand_over(receiver: address) -> uint256:
 
 
 # --- views --------------------------------------------------------------------------------
+
+
+@external
+@view
+def target_of(device_class: uint16) -> IDemandPolicy.Target:
+    """
+    @notice What a class is owed for the current epoch, all zero for nothing.
+    @param device_class class
+    """
+    return self._target_at(device_class, epoch_clock._current_epoch())
+
+
+@external
+@view
+def next_target(device_class: uint16) -> IDemandPolicy.Target:
+    """
+    @notice What a class is owed from `next_target_epoch` on, where that is not 0.
+    @param device_class class
+    """
+    return self.next_targets[device_class]
 
 
 @external

@@ -281,6 +281,7 @@ def build_market(
         governor=p.prices.governor,
         answer=p.prices.first_answer // ANSWER_UNIT,
     )
+    policy = _demand_policy(builder, p, controller, committee, prices)
     compute_credits = builder.contract(
         "ComputeCredits",
         token=token,
@@ -388,6 +389,8 @@ def build_market(
     builder.grant(controller, "VOTES", votes)
     builder.grant(controller, "FEES", meter)
     builder.grant(controller, "SUBNETS", subnets)
+    if policy is not None:
+        builder.grant(controller, "POLICY", policy)
     builder.grant(votes, "CONTROLLER", controller)
     builder.grant(meter, "CONTROLLER", controller)
     builder.grant(meter, "PRICES", prices)
@@ -419,6 +422,18 @@ def build_market(
             device_class.min_memory_mb,
             device_class.stake_per_device,
         )
+    if policy is not None and p.emissions.demand is not None:
+        numbers = {each.name: n for n, each in enumerate(p.registry.classes, start=1)}
+        for target in p.emissions.demand.targets:
+            number = numbers[target.device_class]
+            owed = (target.usd_per_hour, target.max_devices)
+            builder.unless(
+                tuple(policy.target_of(number)) == owed,
+                f"target of {target.device_class}",
+                policy.set_target,
+                number,
+                owed,
+            )
     for number, sla in enumerate(p.escrow.slas, start=1):
         builder.unless(
             bonds.sla_count() >= number,
@@ -473,9 +488,31 @@ def build_market(
         timelock, token, committee, providers, staking, registry, controller, ledger, distributor,
         clusters, bonds, offers, jobs, prices, feed, compute_credits, escrow, subnets, votes, meter,
         verifier, court,
-        leaf_requests,
+        leaf_requests, *([policy] if policy is not None else []),
     )  # fmt: skip
     return {contract.contract_type.name: contract for contract in contracts}
+
+
+def _demand_policy(
+    builder: Builder,
+    p: Parameters,
+    controller: ContractInstance,
+    committee: ContractInstance,
+    prices: ContractInstance,
+) -> ContractInstance | None:
+    """The supply policy `demand`; None under halving, where nobody decides what is granted."""
+    if p.emissions.demand is None:
+        return None
+    return builder.contract(
+        "DemandPolicy",
+        controller=controller,
+        committee=committee,
+        prices=prices,
+        rule=p.emissions.demand.rule,
+        wait_epochs=p.emissions.demand.wait_epochs,
+        target_epochs=p.emissions.demand.target_epochs,
+        first_epoch=0,
+    )
 
 
 def _plain(value: Any) -> Any:

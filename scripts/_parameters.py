@@ -239,6 +239,43 @@ class PriceParameters(_Section):
         return self
 
 
+class TargetParameters(_Section):
+    """What the devices of one class are owed under the supply policy `demand`."""
+
+    # name of a class in registry.classes
+    device_class: str
+    usd_per_hour: Annotated[int, BeforeValidator(_base_units), Field(gt=0, le=1_000 * UNIT)]
+    # time of more devices counts as that of so many
+    max_devices: Annotated[int, Field(gt=0, le=10_000_000)]
+
+
+class DemandParameters(_Section):
+    """DemandPolicy: budgets that cover what attested devices are owed in USD."""
+
+    # epochs' worth of what is owed that the fee vault keeps
+    reserve_epochs: Annotated[int, Field(ge=0, le=100_000)]
+    # of what it holds beyond, burnt each epoch
+    burn_bps: Annotated[Bps, Field(ge=5_000)]
+    # by which targets move per epoch at most
+    step_bps: Annotated[Bps, Field(gt=0, le=1_000)]
+    # of the moving averages
+    average_epochs: Annotated[int, Field(gt=0, le=100_000)]
+    # of the allowance, released for an epoch without a price
+    stale_bps: Annotated[Bps, Field(le=100)]
+    # releases that an epoch waits for its figures
+    wait_epochs: Annotated[int, Field(gt=0, le=168)]
+    # notice of a change of a target
+    target_epochs: Annotated[int, Field(gt=0, le=10_000)]
+    targets: list[TargetParameters] = Field(min_length=1, max_length=64)
+
+    @property
+    def rule(self) -> tuple[int, int, int, int, int]:
+        """As the constructor of DemandPolicy takes it."""
+        return (
+            self.reserve_epochs, self.burn_bps, self.step_bps, self.average_epochs, self.stale_bps
+        )  # fmt: skip
+
+
 class EmissionParameters(_Section):
     """EmissionsController, EpochLedger and RewardDistributor."""
 
@@ -257,6 +294,16 @@ class EmissionParameters(_Section):
     immediate_bps: Bps
     # that claims take at once, and as much more per day; 0 for any
     outflow_cap: Annotated[int, BeforeValidator(_base_units), Field(ge=0, le=MAX_AMOUNT)]
+    # how much of the schedule is granted: all of it, or what devices are owed in USD
+    policy: Literal["halving", "demand"] = "halving"
+    # the terms of `demand`; none under halving
+    demand: DemandParameters | None = None
+
+    @model_validator(mode="after")
+    def _terms_of_the_policy(self) -> Self:
+        if (self.policy == "demand") != (self.demand is not None):
+            raise ValueError("write the section demand with policy: demand, and only then")
+        return self
 
     @model_validator(mode="after")
     def _claims_drain(self) -> Self:
@@ -360,6 +407,19 @@ class Parameters(_Section):
     subnets: SubnetParameters
     court: CourtParameters
     leaf_requests: LeafRequestParameters
+
+    @model_validator(mode="after")
+    def _targets_are_of_classes(self) -> Self:
+        targets = self.emissions.demand.targets if self.emissions.demand else []
+        named = [target.device_class for target in targets]
+        if len(set(named)) != len(named):
+            raise ValueError("emissions.demand.targets names a class twice")
+        unknown = set(named) - {each.name for each in self.registry.classes}
+        if unknown:
+            raise ValueError(
+                f"emissions.demand.targets names no class of registry.classes: {sorted(unknown)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _leave_before_a_change(self) -> Self:

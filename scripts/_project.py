@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # ape-vyper looks for the compiler on PATH, where it is only if the environment is activated
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
-# every contract that is deployed, in the order of deployment: each one needs only those above
+# what every deployment has, in the order of deployment: each contract needs only those above
 CONTRACTS = (
     "Timelock",
     "WorkToken",
@@ -45,8 +45,8 @@ CONTRACTS = (
     "SlashingCourt",
     "LeafRequests",
 )
-# tested, but in no deployment yet
-PREPARED: tuple[str, ...] = ("DemandPolicy",)
+# those that a deployment has where its parameters ask for them
+OPTIONAL: tuple[str, ...] = ("DemandPolicy",)
 
 
 @cache

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from scripts._project import CONTRACTS, PREPARED, ROOT, abi_of, abi_text
+from scripts._project import CONTRACTS, OPTIONAL, ROOT, abi_of, abi_text
 
 
 @click.command()
@@ -17,7 +17,7 @@ from scripts._project import CONTRACTS, PREPARED, ROOT, abi_of, abi_text
 def cli(out: Path) -> None:
     """Write the ABIs of all contracts to deployments/abi."""
     out.mkdir(parents=True, exist_ok=True)
-    names = [*CONTRACTS, *PREPARED]
+    names = [*CONTRACTS, *OPTIONAL]
     for name in names:
         (out / f"{name}.json").write_text(abi_text(abi_of(name)))
     click.echo(f"{len(names)} ABIs in {out}")

@@ -22,7 +22,7 @@ from oracle.errors import Misconfigured
 from scripts._market import role_id
 from scripts._networks import deployer, explained, is_local
 from scripts._parameters import ZERO_ADDRESS
-from scripts._project import CONTRACTS, ROOT, container
+from scripts._project import CONTRACTS, OPTIONAL, ROOT, container
 
 SALT = keccak(b"Clearwork: hand-over")
 NO_PREDECESSOR = bytes(32)
@@ -42,6 +42,7 @@ ROLES = (
     "COURT",
     "DISTRIBUTOR",
     "LEDGER",
+    "POLICY",
     "ARBITER",
     "REQUESTS",
 )
@@ -93,7 +94,9 @@ def load_contracts(path: Path) -> dict[str, ContractInstance]:
             "Choose the network with --network, or the record with --deployment.",
         )
     contracts = {}
-    for name in CONTRACTS:
+    for name in (*CONTRACTS, *OPTIONAL):
+        if name in OPTIONAL and name not in record["contracts"]:
+            continue
         address = record["contracts"][name]["address"]
         if not ape.chain.provider.get_code(address):
             raise Misconfigured(

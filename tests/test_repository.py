@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts._project import CONTRACTS, PREPARED, ROOT, abi_of, abi_text
+from scripts._project import CONTRACTS, OPTIONAL, ROOT, abi_of, abi_text
 
 # Who may import whom inside `oracle`: a layer sees those before it. The bodies of HTTP requests
 # (`oracle.api.schemas`) are pure data that both ends of a connection share.
@@ -84,11 +84,11 @@ def test_the_domain_does_no_input_or_output() -> None:
 
 def test_every_contract_is_deployed() -> None:
     files = {path.stem for path in (ROOT / "contracts").glob("*.vy")}
-    assert files - set(PREPARED) == set(CONTRACTS)
-    assert files >= set(PREPARED)
+    assert files - set(OPTIONAL) == set(CONTRACTS)
+    assert files >= set(OPTIONAL)
 
 
-@pytest.mark.parametrize("name", [*CONTRACTS, *PREPARED])
+@pytest.mark.parametrize("name", [*CONTRACTS, *OPTIONAL])
 def test_the_published_abi_is_the_compiled_one(name: str) -> None:
     published = (ROOT / "deployments" / "abi" / f"{name}.json").read_text()
     assert published == abi_text(abi_of(name)), "run `make abi`"
@@ -96,10 +96,10 @@ def test_the_published_abi_is_the_compiled_one(name: str) -> None:
 
 def test_no_abi_of_a_contract_that_is_gone() -> None:
     files = {path.stem for path in (ROOT / "deployments" / "abi").glob("*.json")}
-    assert files == {*CONTRACTS, *PREPARED}
+    assert files == {*CONTRACTS, *OPTIONAL}
 
 
-@pytest.mark.parametrize("name", [*CONTRACTS, *PREPARED])
+@pytest.mark.parametrize("name", [*CONTRACTS, *OPTIONAL])
 def test_a_contract_says_whom_it_trusts_and_how_to_stop_it(name: str) -> None:
     docstring = (ROOT / "contracts" / f"{name}.vy").read_text().split('"""')[1]
     for tag in ("@title", "@license Apache-2.0", "@author Clearwork", "@notice"):

@@ -20,7 +20,7 @@ LOWEST: constant(uint256) = FULL // 100
 
 # constants of one deployment
 struct Rule:
-    # epochs' worth of what is owed that the fee vault keeps
+    # epochs' worth of what is owed on average, or now where that is more, that the fee vault keeps
     reserve_epochs: uint256
     # of what it holds beyond, burnt each epoch, in bps
     burn_bps: uint256
@@ -86,11 +86,6 @@ def _pay(
     payment.from_allowance = min(payment.owed, available)
     payment.from_fees = min(payment.owed - payment.from_allowance, fees)
     payment.shortfall = payment.owed - payment.from_allowance - payment.from_fees
-    left: uint256 = fees - payment.from_fees
-    reserve: uint256 = payment.owed * rule.reserve_epochs
-    if left > reserve:
-        # at least half means rounded up
-        payment.burnt = ((left - reserve) * rule.burn_bps + BPS - 1) // BPS
     after: State = state
     after.is_falling = state.is_falling or payment.shortfall != 0
     after.average_fees = self._average(
@@ -98,6 +93,13 @@ def _pay(
     )
     after.average_owed = self._average(state.average_owed, scaled, rule.average_epochs)
     after.last_owed = payment.owed
+    left: uint256 = fees - payment.from_fees
+    # one epoch that owes little says nothing about those that the reserve is for
+    usual: uint256 = max(payment.owed, after.average_owed * UNIT // price)
+    reserve: uint256 = usual * rule.reserve_epochs
+    if left > reserve:
+        # at least half means rounded up
+        payment.burnt = ((left - reserve) * rule.burn_bps + BPS - 1) // BPS
     return self._moved(rule, after), payment
 
 

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from oracle.adapters.problem import error_of, error_type
 from oracle.api import schemas
+from oracle.domain.device_time import DeviceTimeObservation, DeviceTimeProposal
 from oracle.domain.proposals import (
     BlameProposal,
     DeviceObservation,
@@ -68,6 +69,16 @@ class Peer:
         answer = self._request("GET", f"/v1/peer/proposals/epoch/{to_epoch}")
         return schemas.EpochProposal.model_validate_json(answer).proposal()
 
+    def device_time(self, epoch: int) -> DeviceTimeObservation:
+        """Its signed view of an epoch's device time."""
+        answer = self._request("GET", f"/v1/peer/device-time/{epoch}")
+        return schemas.DeviceTimeObservation.model_validate_json(answer).observation()
+
+    def bound_device_time(self, epoch: int) -> DeviceTimeProposal:
+        """The proposal it has signed for an epoch's device time; raises `NotFound` for none."""
+        answer = self._request("GET", f"/v1/peer/proposals/device-time/{epoch}")
+        return schemas.DeviceTimeProposal.model_validate_json(answer).proposal()
+
     def batches(self, until: int) -> list[SignedBatch]:
         """Batches of the epochs up to `until` that it left for the root."""
         answer = self._request("GET", f"/v1/batches?until={until}")
@@ -89,6 +100,11 @@ class Peer:
                 path, body = "blame", schemas.BlameProposal.of(proposal).model_dump_json()
             case DeviceProposal():
                 path, body = "device", schemas.DeviceProposal.of(proposal).model_dump_json()
+            case DeviceTimeProposal():
+                path, body = (
+                    "device-time",
+                    schemas.DeviceTimeProposal.of(proposal).model_dump_json(),
+                )
             case EpochProposal():
                 path, body = "epoch", schemas.EpochProposal.of(proposal).model_dump_json()
         answer = self._request("POST", f"/v1/peer/proposals/{path}", content=body)

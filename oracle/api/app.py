@@ -218,6 +218,16 @@ def _peer_routes(app: FastAPI, node: Node) -> None:
         """The proposal that this oracle has signed for the epochs up to `to_epoch`."""
         return schemas.EpochProposal.of(node.close_epoch.bound(to_epoch))
 
+    @app.get("/v1/peer/device-time/{epoch}", tags=["peer"])
+    def device_time_observation(epoch: EpochNumber) -> schemas.DeviceTimeObservation:
+        """This oracle's signed view of an epoch's device time."""
+        return schemas.DeviceTimeObservation.of(node.device_times.observation(epoch))
+
+    @app.get("/v1/peer/proposals/device-time/{epoch}", tags=["peer"])
+    def bound_device_time(epoch: EpochNumber) -> schemas.DeviceTimeProposal:
+        """The proposal that this oracle has signed for an epoch's device time."""
+        return schemas.DeviceTimeProposal.of(node.device_times.bound(epoch))
+
     @app.post("/v1/peer/proposals/usage", tags=["peer"])
     def endorse_usage(body: schemas.UsageProposal) -> schemas.PeerSignature:
         """Check a batch and sign it."""
@@ -232,6 +242,11 @@ def _peer_routes(app: FastAPI, node: Node) -> None:
     def endorse_device(body: schemas.DeviceProposal) -> schemas.PeerSignature:
         """Check a device's result and sign it."""
         return _signature(node.record.endorse(body.proposal()))
+
+    @app.post("/v1/peer/proposals/device-time", tags=["peer"])
+    def endorse_device_time(body: schemas.DeviceTimeProposal) -> schemas.PeerSignature:
+        """Check an epoch's device time and sign it."""
+        return _signature(node.device_times.endorse(body.proposal()))
 
     @app.post("/v1/peer/proposals/epoch", tags=["peer"])
     def endorse_epoch(body: schemas.EpochProposal) -> schemas.PeerSignature:

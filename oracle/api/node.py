@@ -33,6 +33,7 @@ from oracle.errors import Misconfigured
 from oracle.services.attest import Attest, AttestationRules
 from oracle.services.blame import Blame
 from oracle.services.close_epoch import CloseEpoch
+from oracle.services.device_time import DeviceTimes
 from oracle.services.execution import Execution
 from oracle.services.ingest import Ingest
 from oracle.services.membership import Member
@@ -129,6 +130,16 @@ class Node:
             self.outbox,
             LeafFiles(leaf_directory(settings)),
         )
+        self.device_times = DeviceTimes(
+            self.store,
+            self.market,
+            history,
+            self.member,
+            self.peers,
+            self.quorum,
+            self.outbox,
+            usage_rules.grace,
+        )
         self.rounds = Rounds(
             self.store,
             self.market,
@@ -138,6 +149,7 @@ class Node:
             self.record,
             self.settle,
             self.close_epoch,
+            self.device_times,
             self.execution,
             RoundRules(settings.poll_interval, settings.round_interval, settings.leader_delay),
         )

@@ -18,9 +18,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from oracle.domain import execution, messages, proposals
+from oracle.domain import device_time, execution, messages, proposals
 from oracle.domain.attestation import LaneOpening, Opening, Query
 from oracle.domain.canonical import MAX_INTEGER
+from oracle.domain.demand import ClassTime
 from oracle.domain.evidence import MAX_CHAIN_BYTES, MAX_REPORT_BYTES, Evidence
 from oracle.domain.offers import MAX_PRICE, SignedOffer, Wanted
 from oracle.domain.receipts import JobStatus, unpack
@@ -772,6 +773,56 @@ class DeviceProposal(Body):
         """The proposal in a body."""
         observations = tuple(seen.observation() for seen in self.observations)
         return proposals.DeviceProposal(self.device, self.epoch, observations)
+
+
+class ClassTimeBody(Body):
+    """Live time of a device class in an epoch, and the share for which devices were there."""
+
+    device_class: U16
+    device_seconds: U64
+    availability_bps: Annotated[int, Field(ge=0, le=10_000)]
+
+
+class DeviceTimeObservation(Body):
+    """GET /v1/peer/device-time/{epoch}: one oracle's signed view of it. Signed:
+    `messages.Observation` with subject keccak256("DeviceTime"), see `device_time`."""
+
+    epoch: U64
+    classes: list[ClassTimeBody] = Field(max_length=device_time.MAX_CLASSES)
+    oracle: Address
+    signature: Signature
+
+    @classmethod
+    def of(cls, seen: device_time.DeviceTimeObservation) -> "DeviceTimeObservation":
+        """The body for an observation."""
+        classes = [ClassTimeBody(**asdict(each)) for each in seen.classes]
+        return cls(epoch=seen.epoch, classes=classes, oracle=seen.oracle, signature=seen.signature)
+
+    def observation(self) -> device_time.DeviceTimeObservation:
+        """The observation in a body."""
+        classes = tuple(ClassTime(**each.model_dump()) for each in self.classes)
+        return device_time.DeviceTimeObservation(self.epoch, classes, self.oracle, self.signature)
+
+
+class DeviceTimeProposal(Body):
+    """POST /v1/peer/proposals/device-time: a leader's choice of observations.
+
+    GET /v1/peer/proposals/device-time/{epoch} answers with the one an oracle has signed.
+    """
+
+    epoch: U64
+    observations: list[DeviceTimeObservation] = Field(max_length=31)
+
+    @classmethod
+    def of(cls, proposal: device_time.DeviceTimeProposal) -> "DeviceTimeProposal":
+        """The body for a proposal."""
+        observations = [DeviceTimeObservation.of(seen) for seen in proposal.observations]
+        return cls(epoch=proposal.epoch, observations=observations)
+
+    def proposal(self) -> device_time.DeviceTimeProposal:
+        """The proposal in a body."""
+        observations = tuple(seen.observation() for seen in self.observations)
+        return device_time.DeviceTimeProposal(self.epoch, observations)
 
 
 class SignedBatch(Body):

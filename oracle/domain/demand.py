@@ -66,10 +66,10 @@ def owed_usd(classes: Sequence[ClassTime], targets: Mapping[int, Target], epoch_
 class Rule:
     """Constants of one deployment.
 
-    `reserve_epochs`: epochs' worth of what is owed that the fee vault keeps. `burn_bps`: of what
-    it holds beyond, burnt each epoch, at least half. `step_bps`: by which targets move per epoch
-    at most. `average_epochs`: of the moving average. `stale_bps`: of the allowance, released for
-    an epoch without a price.
+    `reserve_epochs`: epochs' worth of what is owed on average, or now where that is more, that the
+    fee vault keeps. `burn_bps`: of what it holds beyond, burnt each epoch, at least half.
+    `step_bps`: by which targets move per epoch at most. `average_epochs`: of the moving averages.
+    `stale_bps`: of the allowance, released for an epoch without a price.
     """
 
     reserve_epochs: int
@@ -121,9 +121,6 @@ def pay(
     from_allowance = min(owed, available)
     from_fees = min(owed - from_allowance, fees)
     shortfall = owed - from_allowance - from_fees
-    left = fees - from_fees
-    excess = max(left - owed * rule.reserve_epochs, 0)
-    burnt = -(-excess * rule.burn_bps // BPS)
     after = replace(
         state,
         is_falling=state.is_falling or shortfall != 0,
@@ -131,6 +128,10 @@ def pay(
         average_owed=_average(rule, state.average_owed, scaled),
         last_owed=owed,
     )
+    # one epoch that owes little says nothing about those that the reserve is for
+    usual = max(owed, after.average_owed * UNIT // price)
+    excess = max(fees - from_fees - usual * rule.reserve_epochs, 0)
+    burnt = -(-excess * rule.burn_bps // BPS)
     return _moved(rule, after), Payment(owed, from_allowance, from_fees, shortfall, burnt)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from oracle.domain import messages
+from oracle.domain.device_time import DeviceTimeProposal
 from oracle.domain.hashing import keccak
 from oracle.domain.market import DeviceClass
 from oracle.domain.median import lower_median
@@ -131,7 +132,7 @@ class EpochProposal:
     batches: tuple[SignedBatch, ...] = ()
 
 
-Proposal = UsageProposal | BlameProposal | DeviceProposal | EpochProposal
+Proposal = UsageProposal | BlameProposal | DeviceProposal | DeviceTimeProposal | EpochProposal
 
 
 def usage_message(

@@ -16,6 +16,7 @@ from oracle.domain.market import Head
 from oracle.errors import ClearworkError, Fatal
 from oracle.services.attest import Attest
 from oracle.services.close_epoch import CloseEpoch
+from oracle.services.device_time import DeviceTimes
 from oracle.services.execution import Execution
 from oracle.services.membership import Member
 from oracle.services.record import Record
@@ -77,6 +78,7 @@ class Rounds:
         record: Record,
         settle: Settle,
         close_epoch: CloseEpoch,
+        device_times: DeviceTimes,
         execution: Execution,
         rules: RoundRules,
     ) -> None:
@@ -88,6 +90,7 @@ class Rounds:
         self._record = record
         self._settle = settle
         self._close_epoch = close_epoch
+        self._device_times = device_times
         self._execution = execution
         self._rules = rules
         self._first_seen: dict[tuple[object, ...], int] = {}
@@ -121,6 +124,7 @@ class Rounds:
         self._guard("beacon", lambda: self._beacon(head))
         self._guard("devices", lambda: self._devices(head))
         self._guard("usage", lambda: self._usage(head))
+        self._guard("device time", lambda: self._device_time(head))
         self._guard("epochs", lambda: self._epochs(head))
         self._guard("receipts", self._execution.tick)
         self._guard("submit", self._outbox.tick)
@@ -210,6 +214,11 @@ class Rounds:
         if age >= self._rank(number) * self._rules.leader_delay:
             self._settled_round = number
             self._settle.lead()
+
+    def _device_time(self, head: Head) -> None:
+        due = self._device_times.due()
+        if due is not None and self._is_our_turn(head, due, ("device time", due)):
+            self._device_times.lead(due)
 
     def _epochs(self, head: Head) -> None:
         due = self._close_epoch.due()

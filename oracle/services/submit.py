@@ -82,6 +82,11 @@ class Goal:
         return cls("reclaimed", {"epoch": epoch})
 
     @classmethod
+    def device_time(cls, epoch: int) -> "Goal":
+        """The supply policy has the figures of an epoch."""
+        return cls("device time", {"epoch": epoch})
+
+    @classmethod
     def outcome(cls, subnet: int, epoch: int) -> "Goal":
         """The registry knows a subnet's outcome of the epoch, or of a newer one."""
         return cls("outcome", {"subnet": subnet, "epoch": epoch})
@@ -121,6 +126,8 @@ class Goal:
                 return bool(exists and last >= facts["to"])
             case "reclaimed":
                 return market.reclaimable(block) == 0
+            case "device time":
+                return market.has_device_time(facts["epoch"], block)
             case "outcome":
                 return market.has_outcome(facts["subnet"], facts["epoch"], block)
         raise ValueError(f"unknown goal {self.kind}")

@@ -1,12 +1,13 @@
 """What the chain's past says: blocks by time, logs, state at one block. For rebuilding epochs."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from oracle.adapters.chain.client import Block, Chain
 from oracle.adapters.chain.market import Market
+from oracle.domain.device_time import Entry
 from oracle.domain.epochs import LiveDevice
 from oracle.domain.execution import Case, Ending
 from oracle.domain.market import Job
@@ -108,6 +109,36 @@ class History:
                 LiveDevice(device, entry.provider, entry.ops_per_second, jailed[entry.provider])
             )
         return live
+
+    def entries(self, start: int, block: Block) -> list[Entry]:
+        """Every change of a device's entry up to `block` that matters from chain time `start` on.
+
+        In order; an entry that was made longer ago than an attestation lasts has run out.
+        """
+        period = int(self._chain.read("DeviceRegistry", "ATTESTATION_PERIOD"))
+        first = self.last_block_before(start - period).number
+        changes = []
+        for log in self._chain.logs("DeviceRegistry", "DeviceAttested", first, block.number):
+            args = log["args"]
+            until = args["attested_until"]
+            entry = Entry(
+                bytes(args["device"]), args["provider"], args["device_class"], until - period, until
+            )
+            changes.append((log["blockNumber"], log["logIndex"], entry))
+        for log in self._chain.logs("DeviceRegistry", "DeviceRevoked", first, block.number):
+            args, number = log["args"], log["blockNumber"]
+            struck = self._chain.block(number).timestamp
+            entry = Entry(bytes(args["device"]), args["provider"], 0, struck, struck)
+            changes.append((number, log["logIndex"], entry))
+        return [entry for _, _, entry in sorted(changes, key=lambda change: change[:2])]
+
+    def jailed(self, providers: Iterable[int], block: Block) -> set[int]:
+        """Those of the providers that are jailed at a block."""
+        return {
+            provider
+            for provider in providers
+            if self._chain.read("ProviderStaking", "is_jailed", provider, block=block)
+        }
 
     def credits_earned(self, from_epoch: int, to_epoch: int, block: Block) -> dict[int, int]:
         """Base units of credits that were destroyed for each payee in these epochs."""

@@ -26,6 +26,9 @@ from oracle.errors import Conflict, NotFound
 
 T = TypeVar("T")
 
+# the supply policy `demand`, which not every market has
+POLICY = "DemandPolicy"
+
 # how many of the newest blocks a reorganisation may replace
 REORGANISED_BLOCKS = 100
 
@@ -306,6 +309,24 @@ class Market:
         read = self.chain.read
         granted = read("EmissionsController", "cumulative_budget", active, block=block)
         return int(granted - rewards - read("EmissionsController", "reclaimed", block=block))
+
+    def has_demand_policy(self) -> bool:
+        """Whether the deployment has a policy `demand`, and it is in office."""
+        addresses = self.chain.deployment.addresses
+        return POLICY in addresses and (
+            self._read("EmissionsController", "role_holder", keccak(b"POLICY")) == addresses[POLICY]
+        )
+
+    def first_payable_epoch(self) -> int:
+        """The first epoch whose device time the policy would still pay for."""
+        released = int(self._read(POLICY, "next_epoch"))
+        # a policy that has just come into office releases no epoch that was pressed before
+        pressed = int(self._read("EmissionsController", "next_epoch"))
+        return max(0, max(released, pressed) - int(self._read(POLICY, "WAIT_EPOCHS")))
+
+    def has_device_time(self, epoch: int, block: Block | None = None) -> bool:
+        """Whether the policy has the figures of an epoch."""
+        return any(self.chain.read(POLICY, "posted", epoch, block=block))
 
     def has_outcome(self, subnet: int, epoch: int, block: Block | None = None) -> bool:
         """Whether the registry has adopted a subnet's outcome of this epoch or a newer one."""

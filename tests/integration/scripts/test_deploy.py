@@ -11,7 +11,7 @@ import yaml
 from web3 import Web3
 
 from scripts._anvil import test_key as key_at
-from scripts._project import CONTRACTS, PREPARED, ROOT, abi_hash, abi_of
+from scripts._project import CONTRACTS, OPTIONAL, ROOT, abi_hash, abi_of
 
 from .conftest import APE, Run
 
@@ -32,6 +32,9 @@ def test_deploy_then_hand_over(chain: Web3, ape_run: Run, tmp_path: Path) -> Non
     assert record["chain_id"] == 31337
     assert record["network"] == "ethereum:local"
     assert set(record["contracts"]) == set(CONTRACTS)
+    # halving: nobody decides what is granted
+    controller = contract(chain, record, "EmissionsController").functions
+    assert int(controller.role_holder(Web3.keccak(text="POLICY")).call(), 16) == 0
     for name, entry in record["contracts"].items():
         receipt = chain.eth.get_transaction_receipt(entry["transaction"])
         assert receipt["contractAddress"] == entry["address"]
@@ -64,6 +67,48 @@ def test_deploy_then_hand_over(chain: Web3, ape_run: Run, tmp_path: Path) -> Non
     again = ape_run("handover", "--deployment", str(out))
     assert again.returncode == 0, again.stderr
     assert chain.eth.get_transaction_count(DEPLOYER) == sent
+
+
+def test_a_market_that_pays_by_demand(chain: Web3, ape_run: Run, tmp_path: Path) -> None:
+    content = yaml.safe_load(LOCAL.read_text())
+    named = content["registry"]["classes"][1]["name"]
+    content["emissions"]["policy"] = "demand"
+    content["emissions"]["demand"] = {
+        "reserve_epochs": 720,
+        "burn_bps": 5_000,
+        "step_bps": 10,
+        "average_epochs": 168,
+        "stale_bps": 1,
+        "wait_epochs": 24,
+        "target_epochs": 168,
+        "targets": [{"device_class": named, "usd_per_hour": "0.15", "max_devices": 1_000}],
+    }
+    params, out = tmp_path / "params.yaml", tmp_path / "31337.json"
+    params.write_text(yaml.safe_dump(content))
+    deployed = ape_run("deploy", "--params", str(params), "--out", str(out))
+    assert deployed.returncode == 0, deployed.stderr
+    record = json.loads(out.read_text())
+    assert set(record["contracts"]) == {*CONTRACTS, "DemandPolicy"}
+    policy = contract(chain, record, "DemandPolicy").functions
+    controller = contract(chain, record, "EmissionsController").functions
+    holder = controller.role_holder(Web3.keccak(text="POLICY")).call()
+    assert holder == record["contracts"]["DemandPolicy"]["address"]
+    assert policy.RULE().call() == (720, 5_000, 10, 168, 1)
+    assert (policy.WAIT_EPOCHS().call(), policy.TARGET_EPOCHS().call()) == (24, 168)
+    assert policy.target_of(2).call() == (15 * 10**16, 1_000)
+    assert policy.target_of(1).call() == (0, 0)
+    for name in ("CONTROLLER", "COMMITTEE", "PRICES", "TOKEN"):
+        known = {
+            "CONTROLLER": "EmissionsController",
+            "COMMITTEE": "OracleCommittee",
+            "PRICES": "Prices",
+            "TOKEN": "WorkToken",
+        }[name]
+        assert policy[name]().call() == record["contracts"][known]["address"]
+
+    handed = ape_run("handover", "--deployment", str(out))
+    assert handed.returncode == 0, handed.stderr
+    assert policy.owner().call() == record["contracts"]["Timelock"]["address"]
 
 
 def test_handover_fails_where_the_deployer_keeps_a_power(
@@ -185,4 +230,4 @@ def test_export_abi_writes_every_contract(environment: dict[str, str], tmp_path:
         text=True,
     )
     assert exported.returncode == 0, exported.stderr
-    assert {path.stem for path in (tmp_path / "abi").iterdir()} == {*CONTRACTS, *PREPARED}
+    assert {path.stem for path in (tmp_path / "abi").iterdir()} == {*CONTRACTS, *OPTIONAL}

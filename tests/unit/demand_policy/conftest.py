@@ -17,6 +17,8 @@ CENT = USD // 100
 NOBODY = "0x" + "00" * 20
 ZERO_HASH = bytes(32)
 WAIT = 3
+# epochs before a changed target counts
+NOTICE = 2
 RULE = Rule(reserve_epochs=10, burn_bps=5_000, step_bps=100, average_epochs=8, stale_bps=20)
 SUBJECT = role("DeviceTime")
 CONSUMER, DATACENTER = 2, 3
@@ -38,6 +40,7 @@ def new_policy(controller: Any, committee: Any, told_prices: Any) -> Callable[..
             "prices": told_prices.address,
             "rule": astuple(RULE),
             "wait_epochs": WAIT,
+            "target_epochs": NOTICE,
             "first_epoch": 0,
         } | changes
         return load("DemandPolicy", *arguments.values())
@@ -123,6 +126,9 @@ def state(demand: Any, token: Any, controller: Any) -> Callable[[], tuple[Any, .
             demand.fee_vault(),
             demand.owner(),
             [tuple(demand.target_of(each)) for each in range(5)],
+            [tuple(demand.next_target(each)) for each in range(5)],
+            [demand.next_target_epoch(each) for each in range(5)],
+            demand.has_figures(),
             [(demand.posted(epoch), demand.owed_usd(epoch)) for epoch in range(8)],
             token.balanceOf(demand),
             token.balanceOf(controller),

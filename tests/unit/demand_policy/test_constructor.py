@@ -7,7 +7,7 @@ import pytest
 
 from oracle.domain.demand import Rule
 
-from .conftest import NOBODY, RULE, SUBJECT, WAIT, fresh, state_of
+from .conftest import NOBODY, NOTICE, RULE, SUBJECT, WAIT, fresh, state_of
 
 LOWEST = Rule(reserve_epochs=0, burn_bps=5_000, step_bps=1, average_epochs=1, stale_bps=0)
 HIGHEST = Rule(
@@ -22,6 +22,7 @@ def test_keeps_what_it_is_given(demand, controller, committee, told_prices, toke
     assert demand.TOKEN() == token.address
     assert tuple(demand.RULE()) == astuple(RULE)
     assert (demand.WAIT_EPOCHS(), demand.SUBJECT()) == (WAIT, SUBJECT)
+    assert demand.TARGET_EPOCHS() == NOTICE
     assert (demand.GENESIS(), demand.EPOCH_LENGTH()) == (
         controller.GENESIS(),
         controller.EPOCH_LENGTH(),
@@ -69,3 +70,10 @@ def test_rule_out_of_bounds(new_policy, name, values, reason):
 def test_wait_out_of_bounds(new_policy, wait):
     with boa.reverts("demand_policy: wait out of bounds"):
         new_policy(wait_epochs=wait)
+
+
+@pytest.mark.parametrize("notice", [0, 10_001, 2**256 - 1])
+def test_target_delay_out_of_bounds(new_policy, notice):
+    with boa.reverts("demand_policy: target delay out of bounds"):
+        new_policy(target_epochs=notice)
+    assert new_policy(target_epochs=10_000).TARGET_EPOCHS() == 10_000

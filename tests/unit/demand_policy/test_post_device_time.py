@@ -111,7 +111,7 @@ def test_later_targets_do_not_change_what_was_posted(demand, post):
     post(0)
     demand.set_target(DATACENTER, (0, 0))
     assert demand.owed_usd(0) == WHOLE_USD
-    assert post(1) == 150 * CENT
+    assert post(1) == WHOLE_USD
 
 
 def test_twice(demand, post, signed, refused):

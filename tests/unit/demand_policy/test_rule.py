@@ -79,7 +79,8 @@ def test_what_the_rule_promises(rule, state, usd, price, available, fees):
     assert paid.owed * price <= usd * UNIT
     # burning leaves the reserve, and takes half of the rest
     left = fees - paid.from_fees
-    excess = max(left - paid.owed * rule.reserve_epochs, 0)
+    usual = max(paid.owed, after.average_owed * UNIT // price)
+    excess = max(left - usual * rule.reserve_epochs, 0)
     assert excess <= 2 * paid.burnt <= 2 * excess
     # targets move by a step at most, between their bounds
     assert LOWEST <= after.scale <= FULL
@@ -91,6 +92,27 @@ def test_what_the_rule_promises(rule, state, usd, price, available, fees):
         assert after.average_fees >= after.average_owed
     if paid.shortfall and after.average_fees < after.average_owed:
         assert after.is_falling
+
+
+def test_one_small_report_burns_nothing_of_the_reserve():
+    """The reserve is that of usual epochs: a report of nearly nothing does not free it."""
+    rule = Rule(reserve_epochs=10, burn_bps=5_000, step_bps=1, average_epochs=168, stale_bps=0)
+    state = State(average_owed=1_000 * UNIT)
+    fees = 9_900 * UNIT
+    after, paid = pay(rule, state, 1, UNIT, UNIT, fees, 0)
+    assert (paid.owed, paid.burnt) == (1, 0)
+    assert after.average_owed == (1_000 * UNIT * 167 + 1) // 168
+
+
+def test_a_small_market_that_stays_small_frees_the_reserve():
+    rule = Rule(reserve_epochs=10, burn_bps=5_000, step_bps=1, average_epochs=8, stale_bps=0)
+    state, burnt = State(average_owed=2_000 * UNIT), []
+    for _ in range(60):
+        state, paid = pay(rule, state, UNIT, UNIT, UNIT, 10_000 * UNIT, 0)
+        burnt.append(paid.burnt)
+    assert burnt[0] == 0
+    assert burnt == sorted(burnt)
+    assert burnt[-1] > 4_900 * UNIT
 
 
 def test_targets_rise_from_the_lowest():

@@ -2,7 +2,17 @@
 
 import pytest
 
-from .conftest import CENT, CONSUMER, USD, logged
+from .conftest import (
+    CENT,
+    CONSUMER,
+    DATACENTER,
+    NOTICE,
+    USD,
+    WHOLE,
+    WHOLE_USD,
+    logged,
+    pass_epochs,
+)
 
 HIGHEST = (1_000 * USD, 10_000_000)
 
@@ -12,8 +22,8 @@ HIGHEST = (1_000 * USD, 10_000_000)
 def test_owner_sets_it(demand, device_class, target):
     previous = tuple(demand.target_of(device_class))
     demand.set_target(device_class, target)
-    ((number, before, after),) = logged(demand, "TargetChanged")
-    assert (number, tuple(before), tuple(after)) == (device_class, previous, target)
+    ((number, before, after, epoch),) = logged(demand, "TargetChanged")
+    assert (number, tuple(before), tuple(after), epoch) == (device_class, previous, target, 0)
     assert tuple(demand.target_of(device_class)) == target
 
 
@@ -42,3 +52,63 @@ def test_only_the_owner(demand, stranger, controller, refused):
 def test_out_of_bounds(demand, refused, device_class, target, reason):
     with refused(f"demand_policy: {reason}"):
         demand.set_target(device_class, target)
+
+
+# --- with notice --------------------------------------------------------------------------
+
+BEFORE = (120 * CENT, 100)
+
+
+def test_after_the_first_figures_it_takes_notice(demand, post):
+    pass_epochs()
+    post(0, [])
+    demand.set_target(DATACENTER, (0, 0))
+    ((number, before, after, epoch),) = logged(demand, "TargetChanged")
+    assert (number, tuple(before), tuple(after)) == (DATACENTER, BEFORE, (0, 0))
+    assert epoch == demand.next_target_epoch(DATACENTER) == 1 + NOTICE
+    pass_epochs(NOTICE - 1)
+    assert tuple(demand.target_of(DATACENTER)) == BEFORE
+    pass_epochs()
+    assert tuple(demand.target_of(DATACENTER)) == (0, 0)
+
+
+def test_an_epoch_is_worth_its_own_targets_whenever_it_is_posted(demand, post):
+    """Neither waiting nor hurrying with figures changes what they are worth."""
+    pass_epochs()
+    post(0, [])
+    demand.set_target(DATACENTER, (0, 0))
+    pass_epochs(NOTICE + 2)
+    assert post(NOTICE + 1) == post(NOTICE + 2) == 150 * CENT
+    assert post(NOTICE) == WHOLE_USD
+
+
+def test_a_change_on_its_way_is_replaced_and_waits_anew(demand, post):
+    pass_epochs()
+    post(0, [])
+    demand.set_target(DATACENTER, HIGHEST)
+    pass_epochs(NOTICE - 1)
+    demand.set_target(DATACENTER, (CENT, 1))
+    pass_epochs()
+    assert tuple(demand.target_of(DATACENTER)) == BEFORE
+    pass_epochs(NOTICE - 1)
+    assert tuple(demand.target_of(DATACENTER)) == (CENT, 1)
+
+
+def test_the_next_change_starts_from_the_one_in_force(demand, post):
+    pass_epochs()
+    post(0, WHOLE)
+    demand.set_target(DATACENTER, (CENT, 1))
+    pass_epochs(NOTICE)
+    demand.set_target(DATACENTER, HIGHEST)
+    ((_, before, _, _),) = logged(demand, "TargetChanged")
+    assert tuple(before) == tuple(demand.target_of(DATACENTER)) == (CENT, 1)
+    assert tuple(demand.next_target(DATACENTER)) == HIGHEST
+
+
+def test_a_new_class_takes_notice_too(demand, post):
+    pass_epochs()
+    post(0, [])
+    demand.set_target(9, HIGHEST)
+    assert tuple(demand.target_of(9)) == (0, 0)
+    pass_epochs(NOTICE)
+    assert tuple(demand.target_of(9)) == HIGHEST

@@ -369,3 +369,113 @@ def test_a_missing_file_is_explained(tmp_path: Path) -> None:
 def test_what_is_not_a_parameter_file(load: Any, text: str) -> None:
     with pytest.raises(BadInput):
         load(text)
+
+
+# --- the supply policy --------------------------------------------------------------------
+
+DEMAND: dict[str, Any] = {
+    "reserve_epochs": 720,
+    "burn_bps": 5_000,
+    "step_bps": 10,
+    "average_epochs": 168,
+    "stale_bps": 1,
+    "wait_epochs": 24,
+    "target_epochs": 168,
+    "targets": [{"device_class": "gpu-consumer", "usd_per_hour": "0.15", "max_devices": 1_000}],
+}
+
+
+def by_demand(tmp_path: Path, **changes: Any) -> Parameters:
+    """Parameters of a market under `demand`, of which a test changes some."""
+    content = yaml.safe_load(LOCAL.read_text())
+    content["emissions"] |= {"policy": "demand", "demand": copy.deepcopy(DEMAND) | changes}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return Parameters.load(path, allow_test_keys=True)
+
+
+def test_halving_is_the_default(tmp_path: Path) -> None:
+    content = yaml.safe_load(LOCAL.read_text())
+    assert content["emissions"].pop("policy") == "halving"
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    emissions = Parameters.load(path, allow_test_keys=True).emissions
+    assert (emissions.policy, emissions.demand) == ("halving", None)
+
+
+def test_demand_has_terms(tmp_path: Path) -> None:
+    demand = by_demand(tmp_path).emissions.demand
+    assert demand is not None
+    assert demand.rule == (720, 5_000, 10, 168, 1)
+    (target,) = demand.targets
+    assert (target.usd_per_hour, target.max_devices) == (15 * UNIT // 100, 1_000)
+
+
+@pytest.mark.parametrize(
+    "emissions", [{"policy": "demand"}, {"demand": DEMAND}, {"policy": "halving", "demand": DEMAND}]
+)
+def test_terms_and_policy_come_together(tmp_path: Path, emissions: dict[str, Any]) -> None:
+    content = yaml.safe_load(LOCAL.read_text())
+    content["emissions"] |= emissions
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(BadInput, match="with policy: demand, and only then"):
+        Parameters.load(path, allow_test_keys=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "constant"),
+    [
+        ("reserve_epochs", "MAX_RESERVE_EPOCHS"),
+        ("burn_bps", "BPS"),
+        ("step_bps", "MAX_STEP_BPS"),
+        ("average_epochs", "MAX_AVERAGE_EPOCHS"),
+        ("stale_bps", "MAX_STALE_BPS"),
+        ("wait_epochs", "MAX_WAIT_EPOCHS"),
+        ("target_epochs", "MAX_TARGET_EPOCHS"),
+    ],
+)
+def test_terms_have_the_contract_s_bounds(tmp_path: Path, name: str, constant: str) -> None:
+    source = (ROOT / "contracts" / "DemandPolicy.vy").read_text()
+    found = re.search(rf"^{constant}: constant\(uint256\) = ([\d_]+)$", source, re.M)
+    assert found
+    highest = int(found[1])
+    by_demand(tmp_path, **{name: highest})
+    with pytest.raises(BadInput, match=rf"emissions\.demand\.{name}"):
+        by_demand(tmp_path, **{name: highest + 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("burn_bps", 4_999),
+        ("step_bps", 0),
+        ("average_epochs", 0),
+        ("wait_epochs", 0),
+        ("target_epochs", 0),
+        ("targets", []),
+    ],
+)
+def test_terms_that_are_too_low(tmp_path: Path, name: str, value: Any) -> None:
+    with pytest.raises(BadInput, match=rf"emissions\.demand\.{name}"):
+        by_demand(tmp_path, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"device_class": "no such"}, "names no class of registry.classes: .'no such'"),
+        ({"usd_per_hour": 1_001}, "usd_per_hour"),
+        ({"usd_per_hour": 0}, "usd_per_hour"),
+        ({"max_devices": 10_000_001}, "max_devices"),
+        ({"max_devices": 0}, "max_devices"),
+    ],
+)
+def test_a_wrong_target(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadInput, match=reason):
+        by_demand(tmp_path, targets=[DEMAND["targets"][0] | change])
+
+
+def test_a_target_twice(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="names a class twice"):
+        by_demand(tmp_path, targets=DEMAND["targets"] * 2)
