@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from oracle.domain.credits import by_provider, redeem
 from oracle.domain.market import FIRST_CLUSTER
-from tests.stateful.conftest import DEPLOYER, deploy
+from tests.stateful.conftest import DEPLOYER, PURSE, deploy
 from tests.stateful.evm import Contract, Evm, address_of, reverts
 from tests.unit.conftest import DAY, HOUR, ROLE_DELAY, ROOT, UNIT, role
 from tests.unit.prices.conftest import CENT, USD, Feed
@@ -40,21 +40,21 @@ class CreditWorld:
     feed: Contract
 
 
-def open_credits(evm: Evm, token: Contract, clock: Contract, buyers: list[str]) -> CreditWorld:
+def open_credits(evm: Evm, token: Contract, clock: Contract, customers: list[str]) -> CreditWorld:
     """Credits that sell at 50 cents a token; a lone key is their escrow."""
     prices = deploy(evm, "Prices", token, DEPLOYER, ROLE_DELAY)
     feed = evm.deploy(
         ROOT / "tests" / "contracts" / "odd_feed.vy", FIRST_ANSWER, 8, sender=DEPLOYER
     )
-    credits = deploy(evm, "ComputeCredits", token, prices, clock, ROLE_DELAY)
+    sold = deploy(evm, "ComputeCredits", token, prices, clock, ROLE_DELAY)
     prices.set_feed(token, astuple(of_token(feed)), sender=DEPLOYER)
-    own = Feed(credits.address, asset_decimals=6)
-    prices.set_feed(credits, astuple(own), sender=DEPLOYER)
-    credits.set_role(role("ESCROW"), ESCROW, sender=DEPLOYER)
-    for buyer in buyers:
-        token.approve(credits, 2**256 - 1, sender=buyer)
-        credits.approve(ESCROW, 2**256 - 1, sender=buyer)
-    return CreditWorld(credits=credits, prices=prices, feed=feed)
+    own = Feed(sold.address, asset_decimals=6)
+    prices.set_feed(sold, astuple(own), sender=DEPLOYER)
+    sold.set_role(role("ESCROW"), ESCROW, sender=DEPLOYER)
+    for buyer in customers:
+        token.approve(sold, 2**256 - 1, sender=buyer)
+        sold.approve(ESCROW, 2**256 - 1, sender=buyer)
+    return CreditWorld(credits=sold, prices=prices, feed=feed)
 
 
 def of_token(feed: Contract) -> Feed:
@@ -146,6 +146,9 @@ class CreditMachine(RuleBasedStateMachine):
     def answer(self, move, age):
         """The feed moves by so many bps: too far, out of bounds, or old."""
         self.steps += 1
+        self._answer(move, age)
+
+    def _answer(self, move: int, age: int) -> None:
         good = self.price.seen * 10**8 // USD
         self.price.answer = good + good * move // 10_000
         self.price.updated_at = self.evm.timestamp - age
@@ -162,8 +165,16 @@ class CreditMachine(RuleBasedStateMachine):
     @rule(suspended=st.sampled_from([True, False, False]))
     def suspend(self, suspended):
         self.steps += 1
+        self._suspend(suspended)
+
+    def _suspend(self, suspended: bool) -> None:
         self.prices.set_suspended(self.token.address, suspended, sender=DEPLOYER)
         self.price.suspended = suspended
+
+    def refresh(self) -> None:
+        """A price again after whatever happened: time outruns a feed that few steps repeat."""
+        self._suspend(False)
+        self._answer(0, 0)
 
     @rule()
     def poke(self):
@@ -176,13 +187,19 @@ class CreditMachine(RuleBasedStateMachine):
     @rule(
         who=buyers,
         amount=st.one_of(
-            st.integers(1, 5_000 * UNIT), st.integers(1, 100_000 * UNIT), st.integers(1, 10**14)
+            st.integers(UNIT, 5_000 * UNIT),
+            st.sampled_from([2 * 10**12 - 1, 2 * 10**12, 20_000 * UNIT, PURSE]),
         ),
-        missing=st.sampled_from([0, 0, 0, 1]),
-    )
-    def buy(self, who, amount, missing):
-        """`missing`: credits that the buyer asks for above what it can get."""
+        missing=st.sampled_from([0, 0, 0, 1]), fresh=st.sampled_from([True, True, False]),
+        part=parts,
+    )  # fmt: skip
+    def buy(self, who, amount, missing, fresh, part):
+        """`missing`: credits that the buyer asks for above what it can get. `part`: of them all,
+        for a job at once.
+        """
         self.steps += 1
+        if fresh:
+            self.refresh()
         buyer, now = self.world.delegators[who], self.evm.timestamp
         price = self.price.now(now)
         worth = amount * price // 10**30
@@ -207,10 +224,14 @@ class CreditMachine(RuleBasedStateMachine):
         books.burnt += amount
         books.burnt_in[self.epoch] += amount
         self.tally("bought")
+        self._deposit(who, part)
 
     @rule(who=buyers, part=parts)
     def deposit(self, who, part):
         self.steps += 1
+        self._deposit(who, part)
+
+    def _deposit(self, who: int, part: Fraction) -> None:
         amount = int(self.books.held[who] * part)
         self.credits.transferFrom(self.world.delegators[who], ESCROW, amount, sender=ESCROW)
         self.books.held[who] -= amount
@@ -313,11 +334,12 @@ class CreditMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_credit_is_somewhere(self):
-        books, credits = self.books, self.credits
-        assert [credits.balanceOf(each) for each in self.world.delegators] == books.held
-        assert credits.balanceOf(ESCROW) == books.escrow
+        books = self.books
+        balances = [self.credits.balanceOf(each) for each in self.world.delegators]
+        assert balances == books.held
+        assert self.credits.balanceOf(ESCROW) == books.escrow
         supply = sum(books.held) + books.escrow
-        assert credits.totalSupply() == supply == books.bought - books.spent - books.fees
+        assert self.credits.totalSupply() == supply == books.bought - books.spent - books.fees
 
     @invariant()
     def every_epoch_counts_its_credits(self):

@@ -153,9 +153,9 @@ def open_emissions() -> Emissions:
         source.list_market(token if market != 4 else DEPLOYER, subnet)
     for provider, owner in enumerate(world.owners, start=1):
         world.staking.stake(provider, provider * 1_000 * UNIT, sender=owner)
-    credits = open_credits(evm, token, controller, world.delegators)
+    market = open_credits(evm, token, controller, world.delegators)
     return Emissions(
-        **vars(world), **vars(credits), committee=committee, controller=controller, ledger=ledger,
+        **vars(world), **vars(market), committee=committee, controller=controller, ledger=ledger,
         distributor=distributor, registry=registry, votes=votes, source=source, meter=meter,
         policy=policy, oracles=oracles,
     )  # fmt: skip
@@ -338,9 +338,9 @@ class EmissionMachine(CreditMachine):
     @rule(
         percent=st.integers(0, 100), weights=st.lists(st.integers(0, 5), min_size=5, max_size=5),
         at_large=st.sampled_from([0, 1, 50, 100]), subnet=st.integers(1, 2),
-        bps=st.sampled_from([0, 1, 5_000, BPS]),
+        bps=st.sampled_from([0, 1, 5_000, BPS]), fresh=st.sampled_from([True, True, False]),
     )  # fmt: skip
-    def report(self, percent, weights, at_large, subnet, bps):
+    def report(self, percent, weights, at_large, subnet, bps, fresh):
         """The committee makes up for credits, gives a part of what is left of the new budgets to
         leaves, and says what is withheld.
         """
@@ -348,6 +348,8 @@ class EmissionMachine(CreditMachine):
         if self.next_epoch - 1 <= self.reported:
             self.evm.time_travel(EPOCH_LENGTH)
             self.press(64)
+        if fresh:
+            self.refresh()
         new = sum(self.budgets[self.reported + 1 :])
         first = self.reported + 1
         # the budget of a subnet pays no credits
@@ -553,8 +555,8 @@ OUTCOMES = {
 
 @pytest.mark.slow
 def test_long_emissions(emissions, tell):
-    """At least 50 000 steps, in which everything happens."""
-    while emissions.steps < 50_000:
+    """At least 200 000 steps, in which everything happens."""
+    while emissions.steps < 200_000:
         summary = play(emissions, EmissionMachine, examples=500, steps=100)
     tell(summary)
     for outcome in sorted(OUTCOMES):
