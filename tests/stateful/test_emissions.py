@@ -420,6 +420,8 @@ class EmissionMachine(CreditMachine):
         assert self.claimed[number] < claimed <= leaf.value
         if leaf.kind == LeafKind.ACCOUNT:
             assert paid == claimed - self.claimed[number]
+            # who is paid can buy credits for it
+            self.purses[number - 3] += paid
         self.tally("claimed" if claimed == leaf.value else "claimed in part")
         self.claimed[number] = claimed
 
@@ -515,7 +517,7 @@ class EmissionMachine(CreditMachine):
         holders = (*self.world.payouts, *self.world.delegators, self.world.staking.address)
         ends = []
         for order in (self.order, range(5)):
-            saved = (self.out, self.adopted, list(self.claimed))
+            saved = (self.out, self.adopted, list(self.claimed), list(self.purses))
             with self.evm.anchor():
                 for _ in range(400):
                     if self.claimed == [leaf.value for leaf in self.leaves]:
@@ -530,7 +532,7 @@ class EmissionMachine(CreditMachine):
                 self.the_distributor_holds_what_it_owes()
                 assert self.out == sum(leaf.value for leaf in self.leaves)
                 ends.append([self.token.balanceOf(holder) for holder in holders])
-            self.out, self.adopted, self.claimed = saved
+            self.out, self.adopted, self.claimed, self.purses = saved
         assert ends[0] == ends[1]
 
 

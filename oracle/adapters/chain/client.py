@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from eth_typing import Hash32
@@ -198,7 +198,7 @@ class Chain:
                 for contract, function, *args in calls[first : first + BATCH_SIZE]:
                     call = self._call(contract, function, args)
                     batch.add(call.call({}, block_identifier=block.number))
-                found, *part = batch.execute()
+                found, *part = cast(list[Any], batch.execute())
             if bytes(found["hash"]) != block.hash:
                 raise NotFound(
                     f"block {block.number} is another one now",
