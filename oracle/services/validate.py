@@ -179,7 +179,7 @@ class Validator:
 
     def _places(self, subnet: int, block: Block) -> Sequence[int]:
         count = int(self._chain.read(REGISTRY, "uid_count", subnet, block=block))
-        return [
-            int(self._chain.read(REGISTRY, "neuron", subnet, uid, block=block).provider)
-            for uid in range(count)
-        ]
+        neurons = self._chain.read_all(
+            [(REGISTRY, "neuron", subnet, uid) for uid in range(count)], block
+        )
+        return [int(neuron.provider) for neuron in neurons]

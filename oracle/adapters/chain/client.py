@@ -5,11 +5,11 @@ the contracts refuse is `Conflict` with their reason, a wrong chain is `Misconfi
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from eth_typing import Hash32
@@ -40,12 +40,16 @@ from oracle.errors import ClearworkError, Conflict, Misconfigured, NotFound, Tra
 REQUEST_TIMEOUT = 10
 # blocks asked for in one eth_getLogs, below the limits of public endpoints
 LOG_RANGE = 5_000
+# calls in one batched request, below the limits of public endpoints
+BATCH_SIZE = 100
 # gas allowed beyond the estimate, as a fraction: the state may change before the block
 GAS_MARGIN = 4
 # seconds `transact` waits for its transaction
 CONFIRMATION_TIMEOUT = 120
 # and between two looks at it
 CONFIRMATION_POLL = 0.2
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,19 @@ class _Endpoints(JSONBaseProvider):
         self._preferred = 0
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        return self._first_answer(lambda endpoint: endpoint.make_request(method, params))
+
+    def make_batch_request(
+        self, requests: list[tuple[RPCEndpoint, Any]]
+    ) -> list[RPCResponse] | RPCResponse:
+        return self._first_answer(lambda endpoint: endpoint.make_batch_request(requests))
+
+    def _first_answer(self, ask: Callable[[HTTPProvider], Answer]) -> Answer:
         failure: Exception | None = None
         for step in range(len(self.endpoints)):
             index = (self._preferred + step) % len(self.endpoints)
             try:
-                response = self.endpoints[index].make_request(method, params)
+                response = ask(self.endpoints[index])
             except (RequestException, BadResponseFormat) as error:
                 failure = error
             else:
@@ -164,14 +176,42 @@ class Chain:
 
         `caller` is the contract that calls, where the answer depends on it.
         """
-        call = self.contract(contract).functions[function](*args)
-        # Vyper can't name several results, and web3 would fold unnamed ones into one
-        call.decode_tuples = len(call.abi["outputs"]) == 1
+        call = self._call(contract, function, args)
         with explained():
             return call.call(
                 {"from": Web3.to_checksum_address(caller)} if caller else {},
                 block_identifier=Hash32(block.hash) if block else "latest",
             )
+
+    def read_all(self, calls: Sequence[tuple[Any, ...]], block: Block) -> list[Any]:
+        """Answers of many view functions, pinned to a block, in few requests.
+
+        `calls`: contract, function and arguments of each. Raises `NotFound` where the chain does
+        not have the block any more.
+        """
+        answers: list[Any] = []
+        for first in range(0, len(calls), BATCH_SIZE):
+            with explained(), self.w3.batch_requests() as batch:
+                # by its number, and in the same request the hash: by hash, web3 asks for the
+                # number before every call
+                batch.add(self.w3.eth.get_block(block.number))
+                for contract, function, *args in calls[first : first + BATCH_SIZE]:
+                    call = self._call(contract, function, args)
+                    batch.add(call.call({}, block_identifier=block.number))
+                found, *part = cast(list[Any], batch.execute())
+            if bytes(found["hash"]) != block.hash:
+                raise NotFound(
+                    f"block {block.number} is another one now",
+                    "The chain may have been reorganised: read again.",
+                )
+            answers += part
+        return answers
+
+    def _call(self, contract: str, function: str, args: Sequence[Any]) -> ContractFunction:
+        call = self.contract(contract).functions[function](*args)
+        # Vyper can't name several results, and web3 would fold unnamed ones into one
+        call.decode_tuples = len(call.abi["outputs"]) == 1
+        return call
 
     def calldata(self, contract: str, function: str, arguments: Sequence[Any]) -> bytes:
         """The encoded call of a function."""
@@ -190,6 +230,22 @@ class Chain:
         with explained():
             found = self.w3.eth.get_block(which)  # type: ignore[arg-type]
         return Block(found["number"], bytes(found["hash"]), found["timestamp"])
+
+    def last_block_before(self, timestamp: int, until: Block) -> Block:
+        """The last block before a chain time, at most `until`; the deployment's where none is.
+
+        By bisection, so that missing or irregular blocks don't matter.
+        """
+        low, high = self.block(self.deployment.first_block), until
+        if low.timestamp >= timestamp:
+            return low
+        while high.number - low.number > 1:
+            middle = self.block((low.number + high.number) // 2)
+            if middle.timestamp < timestamp:
+                low = middle
+            else:
+                high = middle
+        return low
 
     def timestamp(self) -> int:
         """Chain time in seconds: that of the latest block."""

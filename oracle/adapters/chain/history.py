@@ -37,27 +37,14 @@ class History:
         self._market = market
 
     def last_block_before(self, timestamp: int) -> Block:
-        """The last block before a chain time; raises `Transient` until a final block is past it.
-
-        By bisection, so that missing or irregular blocks don't matter.
-        """
+        """The last block before a chain time; raises `Transient` until a final block is past it."""
         final = self._chain.finalized()
         if final.timestamp < timestamp:
             raise Transient(
                 f"no final block past chain time {timestamp} yet",
                 "Wait for the chain to finalise it.",
             )
-        low = self._chain.block(self._chain.deployment.first_block)
-        high = final
-        if low.timestamp >= timestamp:
-            return low
-        while high.number - low.number > 1:
-            middle = self._chain.block((low.number + high.number) // 2)
-            if middle.timestamp < timestamp:
-                low = middle
-            else:
-                high = middle
-        return low
+        return self._chain.last_block_before(timestamp, final)
 
     def granted(self, from_epoch: int, to_epoch: int) -> Granted:
         """What the controller made of these epochs.

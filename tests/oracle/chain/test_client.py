@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from oracle.adapters.chain.client import Chain, redact
+from oracle.adapters.chain import client
+from oracle.adapters.chain.client import Block, Chain, redact
 from oracle.adapters.chain.deployment import Deployment, load_abi
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.errors import Conflict, Misconfigured, NotFound, Transient
-from tests.oracle.conftest import Live
+from tests.oracle.conftest import SELF_BOND, Live
 
 NOBODY_LISTENS = "http://127.0.0.1:9"
 
@@ -113,6 +114,53 @@ def test_reads_can_be_pinned_to_a_block(live: Live) -> None:
     then = read("WorkToken", "balanceOf", live.customer.address, block=before)
     now = read("WorkToken", "balanceOf", live.customer.address)
     assert now - then == 5
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_many_reads_are_those_one_by_one(
+    live: Live, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(client, "BATCH_SIZE", size)
+    provider = live.register_provider()
+    calls = [
+        ("ProviderStaking", "slashable", provider),
+        ("ProviderRegistry", "provider_info", provider),
+        ("EpochLedger", "last_epoch"),
+    ]
+    block = live.chain.head()
+    alone = [live.chain.read(*call, block=block) for call in calls]
+    assert live.chain.read_all(calls, block) == alone
+    assert live.chain.read_all([], block) == []
+    live.send(live.deployer, "WorkToken", "transfer", live.provider_owner.address, SELF_BOND)
+    live.send(live.provider_owner, "ProviderStaking", "stake", provider, SELF_BOND)
+    assert live.chain.read_all(calls, block) == alone
+    assert live.chain.read_all(calls, live.chain.head())[0] == 2 * SELF_BOND
+
+
+def test_many_reads_of_a_block_that_is_gone_are_refused(live: Live) -> None:
+    block = live.chain.head()
+    gone = Block(block.number, bytes(32), block.timestamp)
+    with pytest.raises(NotFound, match="is another one now"):
+        live.chain.read_all([("EpochLedger", "last_epoch")], gone)
+
+
+def test_many_reads_name_the_reason_of_a_revert(live: Live) -> None:
+    with pytest.raises(Conflict, match="epoch not pressed"):
+        live.chain.read_all(
+            [("EmissionsController", "cumulative_budget", 10**6)], live.chain.head()
+        )
+    # and leave nothing behind for the next call
+    assert live.chain.head().number > 0
+
+
+def test_the_last_block_before_a_time(live: Live) -> None:
+    live.mine(1, 10)
+    before = live.chain.head()
+    live.mine(1, 10)
+    head = live.chain.head()
+    assert live.chain.last_block_before(head.timestamp, head) == before
+    first = live.chain.block(live.deployment.first_block)
+    assert live.chain.last_block_before(first.timestamp, head) == first
 
 
 def test_logs_are_complete_across_ranges(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,13 @@ class BoaChain:
     def read(self, contract: str, function: str, *args: Any, block: Block) -> Any:
         return getattr(self.contracts[contract], function)(*args)
 
-    def logs(self, contract: str, event: str, **_: Any) -> list[dict[str, Any]]:
+    def read_all(self, calls: list[tuple[Any, ...]], block: Block) -> list[Any]:
+        return [self.read(contract, name, *args, block=block) for contract, name, *args in calls]
+
+    def last_block_before(self, timestamp: int, until: Block) -> Block:
+        return until
+
+    def logs(self, contract: str, event: str, *_: Any, **__: Any) -> list[dict[str, Any]]:
         return self.rows
 
 
