@@ -280,6 +280,10 @@ class Agent:
         """One leaf of a signed commit, for anybody; see `Prover.open_leaf`."""
         return self.prover.open_leaf(commit, round_index, index)
 
+    def owed_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
+        """One leaf for who has asked on chain; see `Prover.owed_leaf`."""
+        return self.prover.owed_leaf(commit, round_index, index)
+
     def evidence(self) -> list[ContradictionView]:
         """What oracles have signed against themselves."""
         return [ContradictionView.model_validate_json(body) for body in self.state.evidence()]
