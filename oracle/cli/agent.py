@@ -11,6 +11,7 @@ from rich.table import Table
 
 from oracle.adapters.gpu import BACKENDS, load_backend
 from oracle.adapters.gpu.classes import shipped_classes
+from oracle.adapters.gpu.placing import backend_of
 from oracle.adapters.gpu.survey import UNNAMED, find_device, survey_machine
 from oracle.api.agent import run_agent
 from oracle.cli import evidence
@@ -144,7 +145,7 @@ def run(
         answer_gas_cap=answer_gas_cap,
         max_operations=max_operations,
     )
-    run_agent(config, load_backend(backend))
+    run_agent(config, backend_of(find_device(gpu, UNNAMED).inventory, gpu, backend))
 
 
 @app.command()
@@ -218,7 +219,8 @@ def calibrate(
     memory_mb = device.memory_mb if device.kind != "cpu" else PROCESSOR_MEMORY_MB
     if memory is not None:
         memory_mb = parse_size(memory) // 1_000_000
-    measured = run_calibration(load_backend(backend), device.name, memory_mb, runs, print)
+    chosen = backend_of(device, gpu, backend)
+    measured = run_calibration(chosen, device.name, memory_mb, runs, print)
     measured.save(out)
     print(f"written: {out}")
 

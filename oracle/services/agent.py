@@ -43,6 +43,7 @@ from oracle.api.schemas import (
     UsageBody,
 )
 from oracle.domain.attestation import device_id
+from oracle.domain.attestation.plan import MEGABYTE
 from oracle.domain.backoff import Backoff, rest_after
 from oracle.domain.canonical import canonical_hash
 from oracle.domain.execution import (
@@ -173,7 +174,7 @@ class Agent:
             self.signer,
             self.chain,
             self.state,
-            Limits(self.config.max_operations, memory_mb << 20),
+            Limits(self.config.max_operations, memory_mb * MEGABYTE),
             self.device if self.identity != self.device.inventory.identity else None,
         )
 
