@@ -75,7 +75,7 @@ def test_classes_that_ship_say_that_nobody_measured_them() -> None:
     for each in known:
         assert each["calibrated"] is False
         assert "TOPS" in each["source"]
-        assert plan(each["ops_per_second"], each["memory_mb"], 30_000).rounds >= 8
+        assert plan(each["ops_per_second"], each["memory_mb"], 12_000).rounds >= 8
     a100 = next(each for each in known if each["name"] == "NVIDIA A100 SXM4 80GB")
     # a quarter of 624 TOPS, a fifth of 2 039 GB/s
     assert a100["ops_per_second"] == 156 * 10**12
