@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from oracle.adapters.gpu import BACKENDS, load_backend
-from oracle.adapters.gpu.classes import shipped_classes
+from oracle.adapters.gpu.classes import DeviceClass, shipped_classes
 from oracle.adapters.gpu.placing import backend_of
 from oracle.adapters.gpu.survey import UNNAMED, find_device, survey_machine
 from oracle.api.agent import run_agent
@@ -226,9 +226,19 @@ def calibrate(
 
 
 @app.command()
-def classes(as_json: AsJson = False) -> None:
-    """List the device classes that ship with the service, and where their floors come from."""
-    known = shipped_classes()
+def classes(
+    measured: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Class files that `calibrate` wrote, instead of what ships."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the device classes that ship with the service, and where their floors come from.
+
+    With class files, list these, and what the market's owner passes to DeviceRegistry.add_class
+    for each: int8 operations per second, MB, and a stake per device that the owner chooses.
+    """
+    known = [DeviceClass.load(path) for path in measured] if measured else shipped_classes()
     if as_json:
         print(json.dumps([each.model_dump() for each in known], indent=2))
         return
@@ -241,3 +251,5 @@ def classes(as_json: AsJson = False) -> None:
             f"{each.bytes_per_second / 1e9:,.0f}", "yes" if each.calibrated else "no", each.source,
         )  # fmt: skip
     Console().print(table)
+    for each in known if measured else []:
+        print(f"{each.name}: add_class({each.ops_per_second}, {each.memory_mb}, STAKE)")

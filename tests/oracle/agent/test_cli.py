@@ -58,6 +58,12 @@ def test_calibrate_writes_a_class_that_was_measured(tmp_path: Path) -> None:
     rates = measured.ops_per_second, measured.bytes_per_second, measured.walk_steps_per_second
     assert min(rates) > 1_000
 
+    listed = CliRunner().invoke(app, ["classes", str(out)]).stdout
+    assert f"add_class({measured.ops_per_second}, 8, STAKE)" in listed
+    assert "NVIDIA" not in listed
+    (document,) = json.loads(CliRunner().invoke(app, ["classes", str(out), "--json"]).stdout)
+    assert DeviceClass.model_validate(document) == measured
+
 
 def test_a_broken_class_file_is_refused(tmp_path: Path) -> None:
     for text in ("- no class", "name: x\nbackend: numpy", "{"):
