@@ -116,7 +116,7 @@ class Settings(WorkerSettings):
     )
     attestation_queries: int = Field(128, ge=1, le=1_024, description="entries to open per commit")
     attestation_deadline_ms: int = Field(
-        30_000,
+        12_000,
         ge=1,
         lt=2**32,
         description="the window: milliseconds from the beacon to the commit. Rates are what was "

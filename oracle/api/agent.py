@@ -66,13 +66,20 @@ def public_app(agent: Agent, desk: VoucherDesk) -> FastAPI:
     app = FastAPI(title="Clearwork agent", version="1")
     explain_errors(app)
 
-    @app.get("/v1/commits/{commit}/openings", responses={404: {"model": Problem}})
+    @app.get(
+        "/v1/commits/{commit}/openings",
+        responses={404: {"model": Problem}, 503: {"model": Problem}},
+    )
     def openings(
         commit: HashText,
         round_index: Annotated[int, Query(alias="round", ge=0, lt=2**16)],
         index: Annotated[int, Query(ge=0, lt=2**32)],
     ) -> LeafView:
-        """One leaf of a signed commit, with its path."""
+        """One leaf of a signed commit, with its path.
+
+        503 with Retry-After while the device computes something else, or had to compute old
+        chains too often.
+        """
         return agent.open_leaf(bytes.fromhex(commit[2:]), round_index, index)
 
     @app.get("/v1/evidence")
@@ -176,10 +183,10 @@ def run_agent(config: AgentConfig, backend: Backend[Any, Any]) -> None:
             leaves = LeafDesk(
                 chain=chain,
                 signer=signer,
-                backend=backend,
                 provider=config.provider,
                 device=agent.device_id,
-                open_leaf=agent.open_leaf,
+                open_leaf=agent.owed_leaf,
+                lost_leaf=agent.prover.lost_leaf,
                 gas_cap=config.answer_gas_cap,
                 max_operations=config.max_operations,
             )

@@ -224,7 +224,14 @@ async def work(settings: WorkerSettings) -> None:
 
 def process_count(settings: WorkerSettings) -> int:
     """How many processes check openings."""
-    return (os.cpu_count() or 1) if settings.verify_workers is None else settings.verify_workers
+    return _cores() if settings.verify_workers is None else settings.verify_workers
+
+
+def _cores() -> int:
+    """Processors that this process may use, which a container or `taskset` limits."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
 
 
 def task_database(settings: WorkerSettings) -> URL:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from oracle.adapters.gpu import BACKENDS, load_backend
-from oracle.adapters.gpu.classes import shipped_classes
+from oracle.adapters.gpu.classes import DeviceClass, shipped_classes
+from oracle.adapters.gpu.placing import backend_of
 from oracle.adapters.gpu.survey import UNNAMED, find_device, survey_machine
 from oracle.api.agent import run_agent
 from oracle.cli import evidence
@@ -144,7 +145,7 @@ def run(
         answer_gas_cap=answer_gas_cap,
         max_operations=max_operations,
     )
-    run_agent(config, load_backend(backend))
+    run_agent(config, backend_of(find_device(gpu, UNNAMED).inventory, gpu, backend))
 
 
 @app.command()
@@ -218,15 +219,26 @@ def calibrate(
     memory_mb = device.memory_mb if device.kind != "cpu" else PROCESSOR_MEMORY_MB
     if memory is not None:
         memory_mb = parse_size(memory) // 1_000_000
-    measured = run_calibration(load_backend(backend), device.name, memory_mb, runs, print)
+    chosen = backend_of(device, gpu, backend)
+    measured = run_calibration(chosen, device.name, memory_mb, runs, print)
     measured.save(out)
     print(f"written: {out}")
 
 
 @app.command()
-def classes(as_json: AsJson = False) -> None:
-    """List the device classes that ship with the service, and where their floors come from."""
-    known = shipped_classes()
+def classes(
+    measured: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Class files that `calibrate` wrote, instead of what ships."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the device classes that ship with the service, and where their floors come from.
+
+    With class files, list these, and what the market's owner passes to DeviceRegistry.add_class
+    for each: int8 operations per second, MB, and a stake per device that the owner chooses.
+    """
+    known = [DeviceClass.load(path) for path in measured] if measured else shipped_classes()
     if as_json:
         print(json.dumps([each.model_dump() for each in known], indent=2))
         return
@@ -239,3 +251,5 @@ def classes(as_json: AsJson = False) -> None:
             f"{each.bytes_per_second / 1e9:,.0f}", "yes" if each.calibrated else "no", each.source,
         )  # fmt: skip
     Console().print(table)
+    for each in known if measured else []:
+        print(f"{each.name}: add_class({each.ops_per_second}, {each.memory_mb}, STAKE)")

@@ -72,27 +72,23 @@ def plan(
     if as_json:
         print(json.dumps([asdict(each) for each in plans], indent=2))
         return
-    table = Table()
-    columns = (
-        "mode",
-        "shape",
-        "work",
-        "memory MB",
-        "run s",
-        "certified",
-        "verifier hashes",
-    )
-    for column in columns:
-        justify: Literal["left", "right"] = "left" if column in columns[:2] else "right"
-        # a narrow terminal breaks the shape, and the heads
-        table.add_column(column, justify=justify, no_wrap=column == "mode")
+    # two tables, each of which fits 80 columns whole
+    shapes, costs = Table("mode"), Table("mode")
+    for column in ("shape", "memory MB"):
+        justify: Literal["left", "right"] = "left" if column == "shape" else "right"
+        shapes.add_column(column, justify=justify, overflow="fold")
+    for column in ("work", "run s", "certified/s", "verifier hashes"):
+        costs.add_column(column, justify="right", overflow="fold")
     for each in plans:
         shape = ", ".join(f"{name} {value:,}" for name, value in each.dims.items())
-        table.add_row(
-            each.mode, shape, f"{each.work:.3g}", f"{each.memory_mb:,}", f"{each.run_ms / 1e3:.1f}",
+        shapes.add_row(each.mode, shape, f"{each.memory_mb:,}")
+        costs.add_row(
+            each.mode, f"{each.work:.3g}", f"{each.run_ms / 1e3:.1f}",
             "-" if each.certified is None else f"{each.certified:.3g}", f"{each.verifier_hashes:,}",
         )  # fmt: skip
-    Console().print(table)
+    console = Console()
+    console.print(shapes)
+    console.print(costs)
 
 
 @dataclass(frozen=True, slots=True)

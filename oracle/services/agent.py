@@ -43,6 +43,7 @@ from oracle.api.schemas import (
     UsageBody,
 )
 from oracle.domain.attestation import device_id
+from oracle.domain.attestation.plan import MEGABYTE
 from oracle.domain.backoff import Backoff, rest_after
 from oracle.domain.canonical import canonical_hash
 from oracle.domain.execution import (
@@ -173,7 +174,7 @@ class Agent:
             self.signer,
             self.chain,
             self.state,
-            Limits(self.config.max_operations, memory_mb << 20),
+            Limits(self.config.max_operations, memory_mb * MEGABYTE),
             self.device if self.identity != self.device.inventory.identity else None,
         )
 
@@ -279,6 +280,10 @@ class Agent:
     def open_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
         """One leaf of a signed commit, for anybody; see `Prover.open_leaf`."""
         return self.prover.open_leaf(commit, round_index, index)
+
+    def owed_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
+        """One leaf for who has asked on chain; see `Prover.owed_leaf`."""
+        return self.prover.owed_leaf(commit, round_index, index)
 
     def evidence(self) -> list[ContradictionView]:
         """What oracles have signed against themselves."""

@@ -1,5 +1,6 @@
 """Calibrate: how fast a backend is here, by its parts and by whole challenges."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,7 +118,8 @@ def calibrate(
         floors[kind] = min(bounds) * WINDOW_EIGHTHS[kind] * FLOOR_BPS // (8 * BPS)
     return DeviceClass(
         name=name,
-        backend=backend.name,
+        # of a kind of card, whichever place it has here
+        backend=re.sub(r":\d+$", "", backend.name),
         memory_mb=memory_mb,
         ops_per_second=max(1, floors["throughput"]),
         bytes_per_second=floors["bandwidth"],

@@ -125,7 +125,7 @@ class JobMeter:
         work = replace(
             self._work,
             exit_code=exit_code,
-            peak_memory_mb=-(-peak_kb // 1_024),
+            peak_memory_mb=-(-peak_kb * 1_024 // 10**6),
         )
         deadline = time.monotonic() + LAST_REPORT_PATIENCE
         while True:

@@ -1,6 +1,6 @@
 """The prover's side: run a chain or a walk, keep its trees, answer openings."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,16 +81,22 @@ class Proof:
         return openings
 
 
-def prove(backend: Backend[Any, Any], seed: bytes, dims: Dims) -> Proof:
+def prove(
+    backend: Backend[Any, Any],
+    seed: bytes,
+    dims: Dims,
+    before_round: Callable[[], None] = lambda: None,
+) -> Proof:
     """Run the whole chain: B once from `seed`, A fresh in every round.
 
-    Memory: see `memory_needed`.
+    What `before_round` raises ends it. Memory: see `memory_needed`.
     """
     pruned = pruned_levels(dims)
     b = backend.factor(seed, Matrix.B, dims.n, dims.k)
     trees: list[Tree] = []
     round_seed = seed
     for _ in range(dims.rounds):
+        before_round()
         product = backend.matmul(backend.factor(round_seed, Matrix.A, dims.m, dims.k), b)
         tree = backend.fold_commit(product)
         trees.append(tree.above(pruned) if pruned else tree)

@@ -8,8 +8,8 @@ signed is kept as evidence.
 import asyncio
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -35,7 +35,6 @@ from oracle.api.schemas import (
     WalkBody,
 )
 from oracle.domain.attestation import (
-    Dims,
     Shape,
     WalkDims,
     answer_hash,
@@ -55,12 +54,11 @@ from oracle.domain.messages import Ack, Challenge, Commit, Domain, Message, Open
 from oracle.domain.records import NO_EVIDENCE
 from oracle.domain.recovery import recover
 from oracle.errors import BadInput, Conflict, NotFound, Transient, Unauthorized
+from oracle.services.chains import Chains
+from oracle.services.dispute import chain_of
 from oracle.services.prove import Proof, WalkProof, memory_needed, prove, prove_walk
 
 log = structlog.get_logger()
-
-# proofs whose trees stay in memory; older ones are recomputed on demand
-KEEP_TREES = 2
 
 _BEACON_UNKNOWN = bytes(32)
 
@@ -87,7 +85,8 @@ class _Signed:
 
 
 class Prover:
-    """Answers challenges. Safe to use from several tasks of one loop; `open_leaf` from anywhere."""
+    """Answers challenges. Safe to use from several tasks of one loop; leaves are opened from any
+    thread."""
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ class Prover:
         """`card` proves its identity with every answer; None for a device that can't."""
         self._provider = provider
         self._device = device
-        self._backend = backend
+        self._chains = Chains(backend)
         self._signer = signer
         self._chain = chain
         self._state = state
@@ -112,8 +111,6 @@ class Prover:
         self._registry = Domain(chain.chain_id, chain.deployment.address("DeviceRegistry"))
         self._computing = asyncio.Lock()
         self._work: dict[tuple[int, bytes, Shape], asyncio.Task[_Signed]] = {}
-        self._proofs: OrderedDict[bytes, Proof] = OrderedDict()
-        self._opening = threading.Lock()
         self._asking = threading.Lock()
 
     async def answer(self, oracle: OracleClient, view: ChallengeView) -> VerdictView | None:
@@ -121,8 +118,9 @@ class Prover:
 
         None before the epoch's beacon is on chain. Raises `BadInput` for a challenge that no
         member signed, is not the chain's or asks for too much, `Contradiction` for an oracle that
-        breaks its word, `Conflict` where the commit is not taken, `NoEvidence` for a card that
-        can't prove its identity any more, and what the network brings.
+        breaks its word, `Conflict` where the commit is not taken or another end of its chain is
+        signed, `NoEvidence` for a card that can't prove its identity any more, `Transient` where
+        the device fails, and what the network brings.
         """
         seed = await self._seed(view.epoch)
         if seed is None:
@@ -137,18 +135,26 @@ class Prover:
         await asyncio.to_thread(self._check_ack, oracle.url, view, name, ack)
         # after the commit, because the card takes its time
         evidence = await asyncio.to_thread(self._evidence, view.epoch, seed)
-        answer = await asyncio.to_thread(self._open, challenge, signed, ack.secret, evidence)
+        answer = await asyncio.to_thread(
+            self._chains.compute, partial(self._open, challenge, signed, ack.secret, evidence)
+        )
         return await oracle.open(answer)
 
     def open_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
-        """One leaf of a signed commit, for anybody. Raises `NotFound` for an unknown one.
+        """One leaf of a signed commit, for anybody.
 
-        Trees no longer in memory are recomputed, one chain at a time.
+        Trees no longer in memory are computed again, a few times an hour. Raises `NotFound` for a
+        commit or leaf that is none, `Busy` where the device has something else to do.
         """
-        with self._opening:
-            proof = self._proofs.get(commit) or self._recompute(commit)
-        leaf, path = proof.open_leaf(round_index, index)
-        return LeafView(round=round_index, index=index, leaf=leaf, path=path)
+        return self._leaf(commit, round_index, index, free=True)
+
+    def owed_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
+        """The same for who has asked on chain: as often as that happens."""
+        return self._leaf(commit, round_index, index, free=False)
+
+    def lost_leaf(self, commit: Commit, round_index: int, index: int) -> LeafView:
+        """The same where the commit itself is kept no more."""
+        return self._shown(self._chains.again(commit, free=False), round_index, index)
 
     # --- what is signed for -------------------------------------------------------------------
 
@@ -258,32 +264,51 @@ class Prover:
         if key not in self._work:
             for old in [known for known in self._work if known[0] < epoch]:
                 del self._work[old]
-            self._work[key] = asyncio.create_task(self._compute(epoch, seed, shape))
+            task = asyncio.create_task(self._compute(epoch, seed, shape))
+            task.add_done_callback(partial(self._forget_failure, key))
+            self._work[key] = task
         return await asyncio.shield(self._work[key])
+
+    def _forget_failure(self, key: tuple[int, bytes, Shape], task: asyncio.Task[_Signed]) -> None:
+        """Let what failed be tried again."""
+        if task.cancelled() or task.exception() is not None:
+            self._work.pop(key, None)
 
     async def _compute(self, epoch: int, seed: bytes, shape: Shape) -> _Signed:
         async with self._computing:
             started = time.monotonic()
             if isinstance(shape, WalkDims):
-                signed = self._sign_walk(
-                    epoch, await asyncio.to_thread(prove_walk, self._backend, seed, seed, shape)
-                )
+                walking = partial(prove_walk, self._chains.backend, seed, seed, shape)
+                walked = await asyncio.to_thread(self._chains.compute, walking)
+                signed = self._sign_walk(epoch, walked)
             else:
-                signed = self._sign_chain(
-                    epoch, await asyncio.to_thread(prove, self._backend, seed, shape)
-                )
+                proving = partial(prove, self._chains.backend, seed, shape)
+                proof = await asyncio.to_thread(self._chains.compute, proving)
+                signed = self._sign_chain(epoch, proof)
             log.info("computed", epoch=epoch, seconds=round(time.monotonic() - started, 3))
         return signed
 
     def _sign_chain(self, epoch: int, proof: Proof) -> _Signed:
         numbers = shape_numbers(proof.dims)
         commit = Commit(self._provider, self._device, epoch, proof.seed, *numbers, proof.final_seed)
+        self._check_only_end(commit)
         body = CommitBody.of(commit, proof.roots, self._sign(commit))
         name = commit.struct_hash()
         self._state.save_commit(name, epoch, body.model_dump_json(), KEEP_EPOCHS)
-        with self._opening:
-            self._keep(name, proof)
+        self._chains.keep(name, proof)
         return _Signed(commit, body, proof)
+
+    def _check_only_end(self, commit: Commit) -> None:
+        """Refuse to sign a second end of a chain: two of them jail for ever, whichever is right."""
+        for text in self._state.commits_of(commit.epoch):
+            signed = CommitBody.model_validate_json(text).message()
+            if signed != commit and chain_of(signed) == chain_of(commit):
+                log.error("the device computes one chain to two ends", epoch=commit.epoch)
+                raise Conflict(
+                    f"another end of this chain of epoch {commit.epoch} is signed already",
+                    "nothing is signed for it: the device has made a mistake now or then, test its "
+                    "memory, and keep it from new work until it is sound",
+                )
 
     def _sign_walk(self, epoch: int, proof: WalkProof) -> _Signed:
         numbers = shape_numbers(proof.dims)
@@ -333,26 +358,21 @@ class Prover:
     def _sign(self, message: Message) -> bytes:
         return self._signer.sign(message.digest(self._registry))
 
-    def _recompute(self, commit: bytes) -> Proof:
+    def _leaf(self, commit: bytes, round_index: int, index: int, free: bool) -> LeafView:
+        proof = self._chains.kept(commit) or self._recompute(commit, free)
+        return self._shown(proof, round_index, index)
+
+    def _shown(self, proof: Proof, round_index: int, index: int) -> LeafView:
+        leaf, path = self._chains.leaf(proof, round_index, index)
+        return LeafView(round=round_index, index=index, leaf=leaf, path=path)
+
+    def _recompute(self, commit: bytes, free: bool) -> Proof:
         text = self._state.commit_body(commit)
         if text is None:
             raise NotFound(
                 f"no commit 0x{commit.hex()}", f"commits are kept for {KEEP_EPOCHS} epochs"
             )
-        body = CommitBody.model_validate_json(text)
-        proof = prove(self._backend, body.seed, Dims(body.m, body.n, body.k, body.rounds))
-        if proof.final_seed != body.final_seed:
-            raise NotFound(
-                "the chain under this commit can't be computed again",
-                "its prover did not compute it: watch for a conviction",
-            )
-        self._keep(commit, proof)
-        return proof
-
-    def _keep(self, commit: bytes, proof: Proof) -> None:
-        self._proofs[commit] = proof
-        while len(self._proofs) > KEEP_TREES:
-            self._proofs.popitem(last=False)
+        return self._chains.again(CommitBody.model_validate_json(text).message(), free)
 
 
 def _cost(shape: Shape) -> tuple[int, int]:

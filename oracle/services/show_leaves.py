@@ -8,7 +8,6 @@ it is not kept any more: a restart, or a lost disk, forgets none.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 from web3.exceptions import Web3Exception
@@ -22,12 +21,11 @@ from oracle.adapters.chain.leaf_requests import (
     Place,
     RequestLog,
 )
-from oracle.adapters.gpu.backend import Backend
 from oracle.adapters.signer import Signer
 from oracle.api.schemas import LeafView
 from oracle.domain.attestation import Dims
+from oracle.domain.messages import Commit
 from oracle.errors import ClearworkError, Conflict, Misconfigured, NotFound
-from oracle.services.prove import prove
 
 log = structlog.get_logger()
 
@@ -43,11 +41,12 @@ class LeafDesk:
 
     chain: Chain
     signer: Signer
-    backend: Backend[Any, Any]
     provider: int
     device: bytes
     # one leaf of a signed commit by struct hash, round and number; `NotFound` for an unknown one
     open_leaf: Callable[[bytes, int, int], LeafView]
+    # the same of a commit that is kept no more
+    lost_leaf: Callable[[Commit, int, int], LeafView]
     gas_cap: int
     # chains above this many operations are not computed again
     max_operations: int
@@ -122,16 +121,12 @@ class LeafDesk:
         commit = request.commit
         try:
             view = self.open_leaf(commit.struct_hash(), round_index, index)
-            return view.leaf, view.path
         except NotFound:
             dims = Dims(commit.m, commit.n, commit.k, commit.rounds)
             if dims.operations > self.max_operations:
                 raise
-            proof = prove(self.backend, commit.seed, dims)
-            if proof.final_seed != commit.final_seed:
-                raise
-            leaf, path = proof.open_leaf(round_index, index)
-            return leaf, list(path)
+            view = self.lost_leaf(commit, round_index, index)
+        return view.leaf, view.path
 
     def _check_funds(self) -> None:
         """Say once that the key can't pay for an answer, and once more when it can."""

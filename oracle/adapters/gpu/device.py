@@ -26,7 +26,7 @@ class Inventory:
 
     `uuid` identifies it for as long as it exists. `virtualization` is `none`, `passthrough`,
     `vgpu` (a slice of somebody's card), `host` (the card itself is sliced) or `unknown`.
-    `parent` is the UUID of the card that a MIG instance is cut from.
+    `parent` is the UUID of the card that a MIG instance is cut from. `memory_mb` counts 10^6 bytes.
     """
 
     uuid: str
@@ -78,7 +78,7 @@ class HostDevice:
             uuid=uuid,
             kind="cpu",
             name=_processor_name(),
-            memory_mb=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+            memory_mb=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6,
             driver=platform.platform(terse=True),
         )
 

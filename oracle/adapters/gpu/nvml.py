@@ -17,7 +17,8 @@ from oracle.errors import BadInput, Misconfigured, Transient
 
 T = TypeVar("T")
 
-_MEGABYTE = 2**20
+# as classes and plans count; drivers print 2^20
+_MEGABYTE = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +43,27 @@ class Nvml:
             raise Misconfigured(*self.explain(error, "NVML")) from error
 
     def survey(self) -> Survey:
-        """All usable devices. A card in MIG mode is listed as its instances."""
+        """All usable devices. A card in MIG mode is listed as its instances.
+
+        Raises `Misconfigured` where the driver does not say how many there are.
+        """
         devices: list[NvmlDevice] = []
         problems: list[str] = []
-        for index in range(self.library.nvmlDeviceGetCount()):
+        try:
+            count = self.library.nvmlDeviceGetCount()
+        except self.library.NVMLError as error:
+            raise Misconfigured(*self.explain(error, "NVML")) from error
+        for index in range(count):
             try:
-                devices += self._devices_at(index)
+                devices += self._devices_at(index, problems)
             except self.library.NVMLError as error:
                 problems.append(": ".join(self.explain(error, f"GPU {index}")))
         return Survey(tuple(devices), tuple(problems))
 
-    def _devices_at(self, index: int) -> list["NvmlDevice"]:
+    def _devices_at(self, index: int, problems: list[str]) -> list["NvmlDevice"]:
         handle = self.library.nvmlDeviceGetHandleByIndex(index)
         card = self._inventory(handle, "gpu")
-        if not self._mig_enabled(handle):
+        if not self._mig_enabled(handle, f"GPU {index}", problems):
             return [NvmlDevice(self, handle, card)]
         instances = []
         for slot in range(self.library.nvmlDeviceGetMaxMigDeviceCount(handle)):
@@ -90,9 +98,20 @@ class Nvml:
             parent=parent.uuid if parent else None,
         )
 
-    def _mig_enabled(self, handle: Any) -> bool:
-        mode = self.ask(lambda: self.library.nvmlDeviceGetMigMode(handle))
-        return mode is not None and mode[0] == self.library.NVML_DEVICE_MIG_ENABLE
+    def _mig_enabled(self, handle: Any, subject: str, problems: list[str]) -> bool:
+        """Whether a card is sliced; one that does not tell counts as whole, with a problem."""
+        try:
+            mode = self.library.nvmlDeviceGetMigMode(handle)
+        except self.library.NVMLError_NoPermission:
+            problems.append(
+                f"{subject}: this user may not ask whether it is sliced (MIG), so it is listed as "
+                "whole: give the agent access to the /dev/nvidia* devices, and offer it only if "
+                "it is"
+            )
+            return False
+        except (self.library.NVMLError_NotSupported, self.library.NVMLError_FunctionNotFound):
+            return False  # a card, or a driver, without MIG
+        return bool(mode[0] == self.library.NVML_DEVICE_MIG_ENABLE)
 
     def _virtualization(self, handle: Any) -> str:
         nvml = self.library

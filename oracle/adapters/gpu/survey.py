@@ -21,9 +21,13 @@ def survey_machine(
     each under its own UUID.
     """
     try:
-        survey = Nvml(library).survey()
+        driver = Nvml(library)
     except Misconfigured as absent:
         return [HostDevice(host_uuid)], [f"{absent}: the processor stands in ({absent.remedy})"]
+    try:
+        survey = driver.survey()
+    except Misconfigured as silent:
+        return [], [f"{silent}: {silent.remedy}"]
     return list(survey.devices), list(survey.problems)
 
 

@@ -64,7 +64,11 @@ class CpuHashing:
 
 
 class TritonHashing:
-    """The Triton kernels; raises `Misconfigured` where Triton does not load."""
+    """The Triton kernels, on their tensors' card: Triton itself launches on the current one, which
+    is the first in every new thread.
+
+    Raises `Misconfigured` where Triton does not load.
+    """
 
     def __init__(self, device: torch.device) -> None:
         try:
@@ -78,26 +82,31 @@ class TritonHashing:
 
     def generate(self, keys: Tensor, reverse_lanes: bool, out: Tensor) -> None:
         """See `Hashing.generate`."""
-        self._kernels.generate(self._constants, keys, reverse_lanes, out)
+        with torch.cuda.device_of(out):
+            self._kernels.generate(self._constants, keys, reverse_lanes, out)
 
     def fold(self, product: Tensor, out: Tensor) -> None:
         """See `Hashing.fold`."""
-        self._kernels.fold(product, out)
+        with torch.cuda.device_of(out):
+            self._kernels.fold(product, out)
 
     def hash_rows(self, rows: Tensor, out: Tensor) -> None:
         """See `Hashing.hash_rows`."""
-        if rows.shape[1] == LEAF_WORDS:
-            self._kernels.hash_leaves(self._constants, rows, out)
-        else:
-            self._kernels.hash_pairs(self._constants, rows, out)
+        with torch.cuda.device_of(out):
+            if rows.shape[1] == LEAF_WORDS:
+                self._kernels.hash_leaves(self._constants, rows, out)
+            else:
+                self._kernels.hash_pairs(self._constants, rows, out)
 
     def fill_table(self, key: Tensor, depth: int, out: Tensor) -> None:
         """See `Hashing.fill_table`."""
-        self._kernels.fill_table(self._constants, key, depth, out)
+        with torch.cuda.device_of(out):
+            self._kernels.fill_table(self._constants, key, depth, out)
 
     def walk(self, table: Tensor, start: Tensor, steps: int, out: Tensor) -> None:
         """See `Hashing.walk`."""
-        self._kernels.walk(self._constants, table, start, steps, out)
+        with torch.cuda.device_of(out):
+            self._kernels.walk(self._constants, table, start, steps, out)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

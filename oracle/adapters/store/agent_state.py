@@ -166,6 +166,14 @@ class AgentState:
             ).fetchone()
         return row[0] if row else None
 
+    def commits_of(self, epoch: int) -> list[str]:
+        """The signed commits of an epoch that are still kept."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT body FROM signed_commit WHERE epoch = ?", (epoch,)
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
     def save_card_evidence(self, seed: bytes, epoch: int, evidence: Evidence, keep: int) -> None:
         """Keep what the card signed for a seed; the newest `keep` epochs stay."""
         with self._lock, self._db:

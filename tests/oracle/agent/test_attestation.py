@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.domain.attestation import Dims, device_id, root_of
 from oracle.domain.hashing import keccak
 from oracle.errors import NotFound
+
+from .conftest import DIMS
 
 
 def _all_judged(world: Any) -> bool:
@@ -149,6 +152,61 @@ def test_a_restart_in_the_middle_signs_the_same_commit(world: Any) -> None:
     world.run(lambda: _all_judged(world))
 
     assert first.commits == second.commits == third.commits
+
+
+class Flips(NumpyBackend):
+    """One bit of one product is wrong, as in a card whose memory fails: the second one."""
+
+    def __init__(self) -> None:
+        self.products = 0
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        product = super().matmul(a, b)
+        self.products += 1
+        if self.products == 2:
+            product[3, 3] ^= 1
+        return product
+
+
+def test_a_second_end_of_a_chain_is_never_signed(world: Any) -> None:
+    first, second, third = world.oracles
+    world.backend = Flips()
+    second.down = third.down = True
+    world.run(lambda: bool(first.commits))
+    second.down = third.down = False
+    agent = world.agent()
+    with capture_logs() as logs:
+        world.run(lambda: agent.backoff.failures > 0, agent)
+
+    assert world.backend.products == 2 * DIMS.rounds
+    assert len(first.commits) == 1
+    assert second.commits == third.commits == []
+    assert "the device computes one chain to two ends" in {entry["event"] for entry in logs}
+
+
+class Fails(NumpyBackend):
+    """Its memory is full, for a while."""
+
+    def __init__(self) -> None:
+        self.failures = 3
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("CUDA out of memory")
+        return super().matmul(a, b)
+
+
+def test_a_device_that_fails_for_a_while_is_tried_again(world: Any) -> None:
+    world.backend = Fails()
+    with capture_logs() as logs:
+        world.run(lambda: _all_judged(world))
+
+    assert world.backend.failures == 0
+    assert all(oracle.verdicts[0].accepted for oracle in world.oracles)
+    assert all(oracle.heartbeats for oracle in world.oracles)
+    problems = {entry.get("problem", "") for entry in logs}
+    assert any("numpy can't compute: CUDA out of memory" in each for each in problems)
 
 
 # --- openings for everybody -----------------------------------------------------------------------

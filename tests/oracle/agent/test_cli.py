@@ -58,6 +58,12 @@ def test_calibrate_writes_a_class_that_was_measured(tmp_path: Path) -> None:
     rates = measured.ops_per_second, measured.bytes_per_second, measured.walk_steps_per_second
     assert min(rates) > 1_000
 
+    listed = CliRunner().invoke(app, ["classes", str(out)]).stdout
+    assert f"add_class({measured.ops_per_second}, 8, STAKE)" in listed
+    assert "NVIDIA" not in listed
+    (document,) = json.loads(CliRunner().invoke(app, ["classes", str(out), "--json"]).stdout)
+    assert DeviceClass.model_validate(document) == measured
+
 
 def test_a_broken_class_file_is_refused(tmp_path: Path) -> None:
     for text in ("- no class", "name: x\nbackend: numpy", "{"):
@@ -75,7 +81,7 @@ def test_classes_that_ship_say_that_nobody_measured_them() -> None:
     for each in known:
         assert each["calibrated"] is False
         assert "TOPS" in each["source"]
-        assert plan(each["ops_per_second"], each["memory_mb"], 30_000).rounds >= 8
+        assert plan(each["ops_per_second"], each["memory_mb"], 12_000).rounds >= 8
     a100 = next(each for each in known if each["name"] == "NVIDIA A100 SXM4 80GB")
     # a quarter of 624 TOPS, a fifth of 2 039 GB/s
     assert a100["ops_per_second"] == 156 * 10**12

@@ -19,6 +19,7 @@ from oracle.domain.execution import Layer, Work
 from oracle.domain.receipts import JobStatus
 from oracle.errors import BadInput, Conflict, Transient, Unauthorized
 from oracle.services.agent import Agent
+from oracle.services.chains import RETRY_AFTER
 from oracle.services.meter import JobFailure, JobMeter
 from oracle.services.vouchers import VoucherDesk
 
@@ -70,6 +71,20 @@ def test_a_watcher_opens_a_leaf(world: Any, public: TestClient) -> None:
 
     assert (view.round, view.index) == (1, 3)
     assert root_of(view.leaf, 3, view.path) == commit.roots[1]
+
+
+def test_a_leaf_of_an_old_chain_waits_for_the_challenge(
+    world: Any, agent: Any, public: TestClient
+) -> None:
+    commit = world.oracles[0].commits[0].message().struct_hash()
+    url, params = f"/v1/commits/0x{commit.hex()}/openings", {"round": 1, "index": 3}
+    chains = agent.prover._chains
+    assert chains.compute(lambda: public.get(url, params=params)).status_code == 200
+    chains._newest.clear()
+    answer = chains.compute(lambda: public.get(url, params=params))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, str(RETRY_AFTER))
+    assert "computes a challenge" in answer.json()["title"]
+    assert public.get(url, params=params).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from oracle.errors import BadInput
 
 ALL = tuple(Mode)
 FIXED = Dims(128, 128, 256, 2)
-WINDOW_MS = 30_000
+WINDOW_MS = 12_000
 
 
 def test_modes_take_turns() -> None:

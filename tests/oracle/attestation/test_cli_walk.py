@@ -1,6 +1,7 @@
 """`clearwork attest walk` and `plan`: what they print is accepted and says what it means."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -61,14 +62,29 @@ def test_plan_shows_what_the_domain_plans() -> None:
     throughput, bandwidth, walk = plans
 
     assert [each["mode"] for each in plans] == ["throughput", "bandwidth", "walk"]
-    assert Dims(**throughput["dims"]) == plan(10**11, 8_000, 30_000)
+    assert Dims(**throughput["dims"]) == plan(10**11, 8_000, 12_000)
     # five eighths of the window, which is what it is rated by
-    assert 18_750 <= throughput["run_ms"] <= 19_000
+    assert 7_500 <= throughput["run_ms"] <= 7_600
     assert 10**11 * 59 // 100 < throughput["certified"] < 10**11 * 60 // 100
     assert walk["certified"] is None
     assert bandwidth["memory_mb"] <= 7_000
     assert walk["dims"]["entries"] * 32 <= 7_000 * 10**6
-    assert "throughput" in _run("plan", "--tops", "400", "--memory", "24GB")
+
+
+@pytest.mark.parametrize(("tops", "memory"), [("400", "24GB"), ("4500", "192GB")])
+def test_plan_cuts_no_number(monkeypatch: pytest.MonkeyPatch, tops: str, memory: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    asked = ("plan", "--tops", tops, "--memory", memory)
+    plans, shown = json.loads(_run(*asked, "--json")), _run(*asked)
+
+    assert max(map(len, shown.splitlines())) <= 80
+    for each in plans:
+        numbers = [*each["dims"].values(), each["memory_mb"], each["verifier_hashes"]]
+        for number in numbers:
+            assert re.search(rf"(?<![\d,]){number:,}(?![\d]|,\d)", shown)
+        assert f"{each['run_ms'] / 1e3:.1f}" in shown
+    # what a challenge may hold a card up for
+    assert 3_000 <= plans[0]["run_ms"] <= 8_000
 
 
 @pytest.mark.parametrize("tops", ["0", "-1", "many", "nan"])

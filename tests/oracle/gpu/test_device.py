@@ -1,9 +1,15 @@
 """The processor as a device: real readings, labelled as what they are."""
 
+import os
 from dataclasses import replace
 
 from oracle.adapters.gpu.device import HostDevice
 from oracle.domain.canonical import canonical_json
+
+
+def physical_memory() -> int:
+    """Bytes, as the kernel says."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def test_host_inventory_is_labelled() -> None:
@@ -11,7 +17,7 @@ def test_host_inventory_is_labelled() -> None:
 
     assert inventory.kind == "cpu"
     assert inventory.name
-    assert inventory.memory_mb > 100
+    assert inventory.memory_mb == physical_memory() // 10**6
 
 
 def test_host_telemetry_measures_this_process() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pynvml
 import pytest
 
+from oracle.adapters.gpu.classes import shipped_classes
 from oracle.adapters.gpu.nvml import Nvml
 from oracle.adapters.gpu.survey import find_device, survey_machine
 from oracle.domain.hashing import keccak
@@ -20,7 +21,7 @@ def test_a_whole_card(nvml_with: Any, card: Any) -> None:
         "uuid": "GPU-1",
         "kind": "gpu",
         "name": "NVIDIA H100 80GB HBM3",
-        "memory_mb": 81_920,
+        "memory_mb": 85_899,
         "driver": "580.95.05",
         "pci": "00000000:3B:00.0",
         "virtualization": "none",
@@ -29,7 +30,7 @@ def test_a_whole_card(nvml_with: Any, card: Any) -> None:
     assert inventory.identity == keccak(b"GPU-1")
     assert survey.devices[0].telemetry() == {
         "gpu_utilisation_percent": 97,
-        "gpu_memory_used_mb": 20_480,
+        "gpu_memory_used_mb": 21_474,
         "gpu_power_mw": 412_000,
         "gpu_energy_mj": 123_456_789,
         "gpu_temperature_c": 61,
@@ -46,7 +47,7 @@ def test_a_card_in_mig_mode_is_its_instances(nvml_with: Any, card: Any) -> None:
         ("MIG-b", "mig", "GPU-1"),
         ("GPU-2", "gpu", None),
     ]
-    assert survey.devices[0].inventory.memory_mb == 10_240
+    assert survey.devices[0].inventory.memory_mb == 10_737
     # two slices of one card are two identities, and neither is the card's
     assert len({d.inventory.identity for d in survey.devices}) == 3
 
@@ -132,6 +133,64 @@ def test_without_a_driver_the_processor_stands_in_and_says_so(
     assert [device.inventory.kind for device in devices] == ["cpu"]
     assert words in problems[0]
     assert find_device(0, "CPU-1", library).inventory.uuid == "CPU-1"
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (pynvml.NVMLError_NoPermission, "NVML: this user may not ask"),
+        (pynvml.NVMLError_GpuIsLost, "NVML: it has fallen off the bus"),
+        (pynvml.NVMLError_Unknown, "NVML: Unknown Error"),
+    ],
+)
+def test_a_driver_that_counts_no_cards_says_why(
+    nvml_with: Any, card: Any, failure: Any, words: str
+) -> None:
+    """There is a driver, so the processor does not stand in."""
+    library = nvml_with(card("GPU-1"), failing={"nvmlDeviceGetCount_v2": failure})
+    with pytest.raises(Misconfigured, match=words):
+        Nvml(library).survey()
+
+    devices, problems = survey_machine("CPU-1", library)
+    assert devices == []
+    assert len(problems) == 1
+    assert words in problems[0]
+    with pytest.raises(Misconfigured, match=words):
+        find_device(0, "CPU-1", library)
+
+
+def test_a_card_that_does_not_tell_whether_it_is_sliced_is_a_problem(
+    nvml_with: Any, card: Any
+) -> None:
+    secretive = card("GPU-1", mig=pynvml.NVMLError_NoPermission, instances=[card("MIG-a")])
+    survey = Nvml(nvml_with(secretive, card("GPU-2"))).survey()
+
+    assert [device.inventory.uuid for device in survey.devices] == ["GPU-1", "GPU-2"]
+    (problem,) = survey.problems
+    assert "GPU 0: this user may not ask whether it is sliced (MIG)" in problem
+    without = card("GPU-1", mig=pynvml.NVMLError_NotSupported)
+    assert Nvml(nvml_with(without)).survey().problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "mebibytes"),
+    [
+        # what nvidia-smi prints for them
+        ("NVIDIA T4 16GB", 15_360),
+        ("NVIDIA L4 24GB", 23_034),
+        ("NVIDIA A10 24GB", 23_028),
+        ("NVIDIA L40S 48GB", 46_068),
+        ("NVIDIA H100 SXM5 80GB", 81_559),
+    ],
+)
+def test_a_card_has_the_memory_of_its_class(
+    nvml_with: Any, card: Any, name: str, mebibytes: int
+) -> None:
+    (floor,) = (each.memory_mb for each in shipped_classes() if each.name == name)
+    (device,) = Nvml(nvml_with(card("GPU-1", memory=mebibytes << 20))).survey().devices
+
+    assert device.inventory.memory_mb == (mebibytes << 20) // 10**6
+    assert device.inventory.memory_mb >= floor
 
 
 def test_no_cards_is_no_device(nvml_with: Any) -> None:

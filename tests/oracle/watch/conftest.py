@@ -124,10 +124,10 @@ def desk_of(live: Live, machine: Machine) -> Callable[..., LeafDesk]:
         values: dict[str, Any] = {
             "chain": live.chain,
             "signer": agent.signer,
-            "backend": agent.backend,
             "provider": machine.provider,
             "device": agent.device_id,
-            "open_leaf": agent.open_leaf,
+            "open_leaf": agent.owed_leaf,
+            "lost_leaf": agent.prover.lost_leaf,
             "gas_cap": 500_000,
             "max_operations": 10**18,
         }

@@ -98,8 +98,9 @@ def test_what_can_not_be_computed_again_is_said_once(
 ) -> None:
     agent, wire = attested(Lazy() if why == "not its chain" else NumpyBackend())
     ask_as(live, rival, wire)
+    agent.prover._chains.backend = NumpyBackend()
     limit = 10**18 if why == "not its chain" else 1
-    desk = desk_of(agent, open_leaf=forgotten, backend=NumpyBackend(), max_operations=limit)
+    desk = desk_of(agent, open_leaf=forgotten, max_operations=limit)
     with capture_logs() as logs:
         desk.look()
         desk.look()

@@ -15,7 +15,9 @@ import pytest
 from worker_jobs import Patient, fail, square, wait_for
 
 from oracle.adapters.workers import Workers
+from oracle.api.node import process_count
 from oracle.errors import BadInput, Busy, Transient
+from oracle.settings import WorkerSettings
 from tests.oracle.conftest import Live, Machine, Oracle
 
 PATIENCE = 60
@@ -66,6 +68,16 @@ def test_results_and_errors_come_back(processes: int) -> None:
     assert workers.waiting == 0
     assert len(workers.pids()) == processes
     workers.close()
+
+
+def test_a_process_for_each_core_that_this_one_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = WorkerSettings(verify_workers=None)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 8}, raising=False)
+    assert process_count(settings) == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert process_count(settings) == 64
+    assert process_count(WorkerSettings(verify_workers=0)) == 0
 
 
 def test_work_is_done_in_another_process(workers: Workers, gate: Path) -> None:
