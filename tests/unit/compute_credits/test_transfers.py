@@ -19,7 +19,7 @@ def holder(wired, escrow, stranger, buy):
 
 @pytest.mark.parametrize("amount", [0, 1, 10 * CREDIT])
 def test_the_escrow_takes_what_was_approved(compute_credits, escrow, holder, amount):
-    compute_credits.approve(escrow, amount, sender=holder)
+    assert compute_credits.approve(escrow, amount, sender=holder)
     assert logs(compute_credits, "Approval") == [(holder, escrow.address, amount)]
     assert compute_credits.transferFrom(holder, escrow, amount, sender=escrow.address)
     assert transfers(compute_credits) == [(holder, escrow.address, amount)]

@@ -79,6 +79,37 @@ def test_the_reserve_does_not_count_as_issued(rewards: RewardMarket, oracles: li
     assert rewards.controller.issuance() == before + 30
 
 
+@pytest.mark.parametrize(("reserve", "scheduled"), [(0, 21), (100, 35)])
+def test_the_schedule_goes_by_what_was_issued(
+    small: Any, token_of: Any, reserve: int, scheduled: int
+):
+    token = token_of(small)
+    # 490 of the 500 at which the emission is halved; what is in the reserve does not count
+    boa.env.time_travel(seconds=14 * 60)
+    small.press(14)
+    small.eval(f"self.reserve = {reserve}")
+    token.eval(f"erc20.balanceOf[{small.address}] = {reserve}")
+    boa.env.time_travel(seconds=60)
+    small.press(1)
+    (split,) = logged(small, "BudgetSplit")
+    assert split.scheduled == scheduled
+    from_reserve = min(reserve, scheduled)
+    assert small.reserve() == token.balanceOf(small) == reserve - from_reserve
+    assert token.minted() == 490 + scheduled - from_reserve
+
+
+def test_a_reserve_of_one_unit_is_used(small: Any, token_of: Any):
+    token = token_of(small)
+    boa.env.time_travel(seconds=60)
+    small.press(1)
+    small.eval("self.reserve = 1")
+    token.eval(f"erc20.balanceOf[{small.address}] = 1")
+    boa.env.time_travel(seconds=60)
+    small.press(1)
+    assert small.reserve() == token.balanceOf(small) == 0
+    assert (small.cumulative_budget(1), token.minted()) == (70, 69)
+
+
 def test_before_any_report(rewards: RewardMarket):
     rewards.end_epochs()
     before = books(rewards)

@@ -248,6 +248,18 @@ def test_fees_bring_back_less_than_was_paid_whoever_presses_when(
         assert gained * 10_000 <= paid * CAP_RATIO_BPS
 
 
+def test_fees_that_waited_count_once(splitting: Any, source: Source):
+    source.amounts(TAKE_VOTES, [1])
+    source.amounts(TAKE_FEES, [100])
+    boa.env.time_travel(seconds=2 * MINUTE)
+    splitting.press(1)
+    source.amounts(TAKE_FEES, [])
+    splitting.press(1)
+    assert shares(splitting) == [[245 + 45]]
+    end(splitting)
+    assert shares(splitting) == [[245]]
+
+
 # --- sources that fail ----------------------------------------------------------------------
 
 LIST = encode(["uint256[]"], [[1, 2, 3]])
@@ -270,6 +282,13 @@ def test_nonsense_counts_as_no_votes_and_no_fees(splitting: Any, source: Source,
     assert failed(splitting) == [(0, role("FEES")), (0, role("VOTES"))]
     assert shares(splitting) == [[245]]
     assert reclaimed(splitting) == [(0, NO_FEES, 105)]
+
+
+def test_the_largest_amounts_count(splitting: Any, source: Source):
+    source.amounts(TAKE_VOTES, [1, 2**128 - 1])
+    end(splitting)
+    assert failed(splitting) == []
+    assert shares(splitting) == [[0, 245]]
 
 
 def test_more_than_a_list_is_taken_as_the_list(splitting: Any, source: Source):
