@@ -5,7 +5,7 @@ on another machine with its files, goes on where it stopped.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -19,6 +19,7 @@ from oracle.adapters.store.row_files import RowFiles
 from oracle.domain.scores import CommittedRow, Row, score
 from oracle.domain.settlement import settled_by_provider
 from oracle.errors import NotFound, Unauthorized
+from oracle.faults import reach
 
 log = structlog.get_logger()
 
@@ -32,7 +33,8 @@ class Timing:
 
     epoch: int
     committed_epoch: int
-    has_committed: bool
+    # chain time in seconds of the last commit, 0 for none
+    committed_at: int
     commit_interval: int
     reveal_delay: int
     reveal_window: int
@@ -50,7 +52,7 @@ class Timing:
     @property
     def commits_from(self) -> int:
         """First epoch in which the next row can be committed to."""
-        return self.committed_epoch + self.commit_interval if self.has_committed else 0
+        return self.committed_epoch + self.commit_interval if self.committed_at else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Validator:
             return self._reveal(subnet, commit, timing)
         if timing.epoch < timing.commits_from:
             return Step(subnet, "waits", f"the next commit is due in epoch {timing.commits_from}")
-        return self._commit(subnet, missed=commit != NO_COMMIT)
+        return self._commit(subnet, timing, missed=commit != NO_COMMIT)
 
     def _uid(self, subnet: int) -> int | None:
         uid, exists = self._chain.read(REGISTRY, "uid_of", subnet, self._provider)
@@ -121,7 +123,7 @@ class Validator:
         return Timing(
             epoch=self._market.head.epoch,
             committed_epoch=neuron.committed_epoch,
-            has_committed=neuron.committed_at != 0,
+            committed_at=neuron.committed_at,
             commit_interval=commit_interval,
             reveal_delay=reveal_delay,
             reveal_window=reveal_window,
@@ -146,34 +148,52 @@ class Validator:
                 subnet, self._provider, row.uids, row.weights, committed.salt
             ),
         )
+        reach("row-revealed")
         log.info("weights revealed", subnet=subnet, entries=len(row.uids))
         return Step(subnet, "revealed", f"{len(row.uids)} weights", row)
 
-    def _commit(self, subnet: int, missed: bool) -> Step:
+    def _commit(self, subnet: int, timing: Timing, missed: bool) -> Step:
         block = self._chain.head()
         used = settled_by_provider(self._market.jobs(block).values())
-        row = self._score(subnet, block, used)
+        row = self._score(subnet, block, used, self._used_before(subnet, timing))
         if not row.uids:
             return Step(subnet, "waits", "nobody in the subnet has attested or settled anything")
         committed = CommittedRow(subnet, self._provider, row, secrets.token_bytes(SALT_BYTES), used)
         commit = committed.commit(self._chain.chain_id, self._chain.deployment.address(REGISTRY))
         # a commit whose row is lost can't be revealed: first the file
         self._files.write(commit, committed)
+        reach("row-stored")
         self._chain.transact(
             self._signer,
             self._registry.functions.commit_weights(subnet, self._provider, commit),
         )
+        reach("row-committed")
         log.info("weights committed", subnet=subnet, entries=len(row.uids))
         note = "; the commit before was never revealed" if missed else ""
         return Step(subnet, "committed", f"{len(row.uids)} weights{note}", row)
 
-    def _score(self, subnet: int, block: Block, used: dict[int, int]) -> Row:
+    def _used_before(self, subnet: int, timing: Timing) -> Mapping[int, int]:
+        """What the row of the last commit had counted by provider, none where that is lost.
+
+        A row that was stored and never committed to has counted nothing.
+        """
+        if not timing.committed_at:
+            return {}
+        head = self._chain.head()
+        first = self._chain.last_block_before(timing.committed_at, head).number
+        commits = self._chain.logs(
+            REGISTRY, "WeightsCommitted", first, head.number, subnet=subnet, provider=self._provider
+        )
+        last = [self._files.read(bytes(log["args"]["commit"])) for log in commits][-1]
+        return last.used if last else {}
+
+    def _score(
+        self, subnet: int, block: Block, used: Mapping[int, int], before: Mapping[int, int]
+    ) -> Row:
         speeds: dict[int, int] = {}
         for device in self._history.live_devices(block, block.timestamp):
             if not device.jailed:
                 speeds[device.provider] = speeds.get(device.provider, 0) + device.ops_per_second
-        last = self._files.newest(subnet, self._provider)
-        before = last.used if last else {}
         since = {provider: total - before.get(provider, 0) for provider, total in used.items()}
         return score(self._places(subnet, block), self._provider, speeds, since, self._usage_bps)
 

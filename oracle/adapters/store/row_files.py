@@ -41,17 +41,5 @@ class RowFiles:
         except (ValueError, KeyError, TypeError) as error:
             raise Fatal(f"{path} is damaged", "Restore it from a backup, or remove it.") from error
 
-    def newest(self, subnet: int, provider: int) -> CommittedRow | None:
-        """The row of a validator that was written last."""
-        for path in sorted(self._directory.glob("*.json"), key=_age, reverse=True):
-            found = self.read(bytes.fromhex(path.stem))
-            if found and (found.subnet, found.provider) == (subnet, provider):
-                return found
-        return None
-
     def _path(self, commit: bytes) -> Path:
         return self._directory / f"{commit.hex()}.json"
-
-
-def _age(path: Path) -> int:
-    return path.stat().st_mtime_ns

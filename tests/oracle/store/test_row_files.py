@@ -18,17 +18,6 @@ def test_a_row_survives(tmp_path: Path):
     assert files.read(b"\2" * 32) is None
 
 
-def test_the_newest_of_a_validator(tmp_path: Path):
-    files = RowFiles(tmp_path)
-    assert files.newest(3, 7) is None
-    files.write(b"\1" * 32, COMMITTED)
-    files.write(b"\2" * 32, CommittedRow(3, 8, Row((1,), (1,)), bytes(32)))
-    assert files.newest(3, 7) == COMMITTED
-    newer = CommittedRow(3, 7, Row((1,), (1,)), bytes(32), {2: 61})
-    files.write(b"\0" * 32, newer)
-    assert files.newest(3, 7) == newer
-
-
 def test_a_damaged_file_is_named(tmp_path: Path):
     files = RowFiles(tmp_path)
     files.write(b"\1" * 32, COMMITTED)

@@ -9,6 +9,7 @@ from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.row_files import RowFiles
 from oracle.domain.scores import Row
 from oracle.errors import NotFound, Unauthorized
+from oracle.services import validate
 from oracle.services.validate import Validator
 from tests.oracle.conftest import Live, Machine, Oracle, enter, step
 
@@ -87,6 +88,36 @@ def test_a_commit_that_was_never_sent_is_no_commit(
     assert attested.validator(key).step(attested.subnet).done == "committed"
     pass_epochs(RULES["reveal_delay"])
     assert attested.validator(key).step(attested.subnet).done == "revealed"
+
+
+def test_usage_counts_from_the_last_row_that_was_committed_to(
+    attested: Scene, pass_epochs: Pass, monkeypatch: pytest.MonkeyPatch
+):
+    key = next(iter(attested.validators))
+    validator = attested.validator(key)
+    counted: list[dict[int, int]] = []
+    used = {attested.miner: 100}
+
+    def score(places: object, own: object, speeds: object, since: dict[int, int], bps: int) -> Row:
+        counted.append(since)
+        return Row((2,), (65_535,))
+
+    monkeypatch.setattr(validate, "score", score)
+    monkeypatch.setattr(validate, "settled_by_provider", lambda _: dict(used))
+    validator.step(attested.subnet)
+    pass_epochs(RULES["commit_interval"])
+    validator.step(attested.subnet)
+
+    def die(*_: object) -> None:
+        raise ConnectionAbortedError
+
+    used[attested.miner] = 160
+    with monkeypatch.context() as broken:
+        broken.setattr(validator._chain, "transact", die)
+        with pytest.raises(ConnectionAbortedError):
+            validator.step(attested.subnet)
+    assert attested.validator(key).step(attested.subnet).done == "committed"
+    assert [since[attested.miner] for since in counted] == [100, 60, 60]
 
 
 def test_nobody_attested_is_nobody_to_weigh(scene: Scene):
