@@ -8,20 +8,11 @@ import pytest
 from oracle.adapters.gpu import load_backend
 from oracle.domain.attestation import Dims, Opening, draw_queries
 from oracle.domain.messages import Commit
-from oracle.errors import Misconfigured
 from oracle.services.prove import Proof, prove
+from tests.backends import every_backend  # noqa: F401 (a fixture)
 
 SECRET = b"oracle's secret".ljust(32)
 QUERIES = 32
-
-
-@pytest.fixture(params=["reference", "numpy", "torch", "torch:cuda"], scope="session")
-def backend(request: pytest.FixtureRequest) -> Any:
-    """Every backend in turn; those that do not work here are skipped, with the reason."""
-    try:
-        return load_backend(request.param)
-    except Misconfigured as error:
-        pytest.skip(f"{error}: {error.remedy}")
 
 
 @dataclass

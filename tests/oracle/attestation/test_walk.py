@@ -19,6 +19,7 @@ from oracle.domain.attestation import (
 from oracle.errors import BadInput, NotFound
 from oracle.services.prove import WalkProof, prove_walk
 from oracle.services.verify import ACCEPTED, Fault, Verdict, check_lanes
+from tests.backends import skip_if_interpreted
 
 SEED, START, SECRET = b"seed".ljust(32), b"start".ljust(32), b"secret".ljust(32)
 DIMS = WalkDims(entries=1_000, lanes=64, steps=20, depth=8)
@@ -79,6 +80,8 @@ def test_a_walk_by_the_letter(honest: WalkProof) -> None:
     ],
 )
 def test_backends_walk_alike(backend: Any, numpy_backend: Any, dims: WalkDims) -> None:
+    if dims.entries * dims.depth > 1_000:
+        skip_if_interpreted(backend)
     proof = prove_walk(backend, SEED, START, dims)
     key = walk.table_key(SEED)
     lanes = [0, dims.lanes - 1, 2, 2]

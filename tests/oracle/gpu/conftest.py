@@ -13,9 +13,8 @@ from typing import Any
 import pynvml
 import pytest
 
-from oracle.adapters.gpu import load_backend
 from oracle.domain.evidence import Evidence
-from oracle.errors import Misconfigured
+from tests.backends import faster_backend, interpreted  # noqa: F401 (fixtures)
 from tests.oracle.gpu.mock_nvml import Card, machine
 
 SOURCE = Path(__file__).with_name("mock_nvml.c")
@@ -48,32 +47,6 @@ def recorded(tmp_path: Path) -> Callable[..., Card]:
 @pytest.fixture
 def card() -> type[Card]:
     return Card
-
-
-@pytest.fixture(scope="session")
-def interpreted() -> Any:
-    """The torch backend with the GPU's kernels, on Triton's interpreter: slow, small shapes."""
-    torch = pytest.importorskip("torch", reason="install clearwork[gpu]")
-    pytest.importorskip("triton", reason="install clearwork[gpu]")
-    if torch.cuda.is_available():
-        pytest.skip("the kernels run on the GPU itself, see the backend torch:cuda")
-    # read when the kernels are imported
-    os.environ["TRITON_INTERPRET"] = "1"
-    from oracle.adapters.gpu.torch_backend import TorchBackend
-    from oracle.adapters.gpu.torch_hashing import TritonHashing
-
-    return TorchBackend("cpu", TritonHashing(torch.device("cpu")))
-
-
-@pytest.fixture(params=["numpy", "torch", "torch:cuda", "interpreted"], scope="session")
-def backend(request: pytest.FixtureRequest) -> Any:
-    """Every backend that must equal the reference; skipped with a reason where it does not work."""
-    if request.param == "interpreted":
-        return request.getfixturevalue("interpreted")
-    try:
-        return load_backend(request.param)
-    except Misconfigured as error:
-        pytest.skip(f"{error}: {error.remedy}")
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from oracle.domain.hashing import keccak
 from oracle.domain.keccak_lanes import hash_blocks
 from oracle.errors import Misconfigured
 from oracle.services.prove import prove, prove_walk
+from tests.backends import skip_if_interpreted
 
 REFERENCE, NUMPY = ReferenceBackend(), NumpyBackend()
 
@@ -77,7 +78,7 @@ def test_backends_prove_the_same_chain(backend: Any, shape: tuple[int, int, int,
     ],
 )
 def test_sampled_entries_of_larger_chains(backend: Any, shape: tuple[int, int, int, int]) -> None:
-    _skip_interpreted(backend)
+    skip_if_interpreted(backend)
     dims, seed = Dims(*shape), keccak(repr(shape).encode())
     proof = prove(backend, seed, dims)
 
@@ -300,11 +301,3 @@ def _works(name: str) -> bool:
         return load_backend(name).name == name
     except Misconfigured:
         return False
-
-
-def _skip_interpreted(backend: Any) -> None:
-    if type(getattr(backend, "hashing", None)).__name__ == "TritonHashing":
-        from oracle.adapters.gpu.triton_kernels import INTERPRETED
-
-        if INTERPRETED:
-            pytest.skip("too large for Triton's interpreter")
