@@ -28,6 +28,7 @@ from oracle.adapters.store.store import Store
 from oracle.adapters.tasks import Tasks
 from oracle.adapters.workers import Processors, Workers
 from oracle.domain import messages
+from oracle.domain.admission import Claim
 from oracle.domain.attestation import Dims, Mode, draw_queries
 from oracle.domain.hashing import keccak
 from oracle.domain.records import Beat, Challenge
@@ -114,7 +115,7 @@ def check(processors: Processors, checks: int) -> float:
     backend, roots = NumpyBackend(), tuple(proof.roots)
 
     async def one() -> None:
-        challenge = Challenge(message, secret)
+        challenge = Challenge(message, secret, Claim(1_024, sliced=False, certified=False))
         verdict = await processors.run(check_answer, backend, challenge, roots, answer)
         assert verdict.accepted, verdict.reason
 

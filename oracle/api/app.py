@@ -500,7 +500,7 @@ def _device_view(node: Node, device: Device) -> schemas.DeviceView:
         device=device.device,
         provider=device.provider,
         identity=device.identity,
-        is_certified=device.is_certified,
+        is_certified=device.claim.certified,
         claimed_ops_per_second=device.claimed_ops_per_second,
         memory_mb=device.memory_mb,
         agent_url=device.agent_url,

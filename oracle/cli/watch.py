@@ -55,7 +55,8 @@ def watch(
 ) -> None:
     """Recompute what oracles and providers signed, convict liars, earn the bounty.
 
-    Bonds are counted from the last seven days of the chain's logs, also after a restart.
+    Bonds are counted from the last seven days of the chain's logs, also after a restart. Ctrl-C
+    ends it, with a table of what it earned unless --json is given.
 
     Example: clearwork watch --oracle http://127.0.0.1:8001 --deployment deployments/31337.json
     --rpc http://127.0.0.1:8545 --keystore watcher.json --password-file watcher.pw
@@ -78,6 +79,17 @@ def watch(
         bond_budget=bond_budget,
         asks=asks,
     )
+    try:
+        _watch(watcher, None if once else interval, as_json)
+    finally:
+        # however it ends: without --once by Ctrl-C, or by an error
+        if not as_json:
+            bonds = watcher.requests.bonds
+            Console().print(_table(watcher.convictions, watcher.earned, bonds))
+
+
+def _watch(watcher: Watcher, interval: float | None, as_json: bool) -> None:
+    """Look every `interval` seconds, for ever; None: look once."""
     bonds = Bonds()
     while True:
         for conviction in watcher.watch_once():
@@ -87,11 +99,9 @@ def watch(
             bonds = watcher.requests.bonds
             if as_json:
                 print(json.dumps({"bonds": asdict(bonds)}), flush=True)
-        if once:
-            break
+        if interval is None:
+            return
         time.sleep(interval)
-    if not as_json:
-        Console().print(_table(watcher.convictions, watcher.earned, bonds))
 
 
 def _table(convictions: list[Conviction], earned: int, bonds: Bonds) -> Table:

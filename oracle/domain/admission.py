@@ -1,6 +1,6 @@
 """Which device classes a device may be entered in, by what it is and by what it can prove."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from oracle.domain.canonical import Value
@@ -32,6 +32,31 @@ def is_slice(inventory: Mapping[str, Value]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a device said it was when it was asked to prove it. `memory_mb` counts 10^6 bytes."""
+
+    memory_mb: int
+    # a part of somebody's card
+    sliced: bool
+    # its identity is a key that it proves
+    certified: bool
+
+    @classmethod
+    def of(cls, identity: bytes, inventory: Mapping[str, Value], memory_mb: int) -> "Claim":
+        """The claim that a registration makes."""
+        return cls(memory_mb, is_slice(inventory), is_certified(identity, inventory))
+
+    @classmethod
+    def least(cls, claims: Sequence["Claim"]) -> "Claim":
+        """What all of `claims`, one at least, have in common: nothing else was shown."""
+        return cls(
+            min(one.memory_mb for one in claims),
+            any(one.sliced for one in claims),
+            all(one.certified for one in claims),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """The classes, by number, that a committee opens to slices, and those it keeps for cards
     that prove who made them.
@@ -44,15 +69,11 @@ class Admission:
     slices: Collection[int] = ()
     certified: Collection[int] = ()
 
-    def classes(
-        self, identity: bytes, inventory: Mapping[str, Value], classes: Iterable[DeviceClass]
-    ) -> list[DeviceClass]:
-        """Those of `classes` that a device may be entered in."""
-        sliced = is_slice(inventory)
-        certified = is_certified(identity, inventory)
+    def classes(self, claim: Claim, classes: Iterable[DeviceClass]) -> list[DeviceClass]:
+        """Those of `classes` that a device with this claim may be entered in."""
         return [
             one
             for one in classes
-            if (not sliced or one.device_class in self.slices)
-            and (certified or one.device_class not in self.certified)
+            if (not claim.sliced or one.device_class in self.slices)
+            and (claim.certified or one.device_class not in self.certified)
         ]

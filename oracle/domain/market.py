@@ -121,6 +121,7 @@ class DeviceEntry:
     provider: int
     device_class: int
     ops_per_second: int
+    memory_mb: int
     attested_until: int
     # struct hash of the last result
     result: bytes

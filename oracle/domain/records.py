@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from oracle.domain import messages
-from oracle.domain.admission import is_certified
+from oracle.domain.admission import Claim
 from oracle.domain.attestation import LaneOpening, Mode, Opening, Shape, shape_of
 from oracle.domain.canonical import Value
 from oracle.domain.evidence import Evidence
@@ -43,9 +43,9 @@ class Device:
     signature: bytes
 
     @property
-    def is_certified(self) -> bool:
-        """Whether its identity is a key that it proves in every epoch."""
-        return is_certified(self.identity, self.inventory)
+    def claim(self) -> Claim:
+        """What it claims to be, as its challenges will keep it."""
+        return Claim.of(self.identity, self.inventory, self.memory_mb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,13 @@ class Sighting:
 class Challenge:
     """What one device has to compute, and the secret its entries will be drawn from.
 
-    The message holds the secret's keccak: the oracle can't choose the draw afterwards.
+    The message holds the secret's keccak: the oracle can't choose the draw afterwards. Nor can
+    the device choose what it has shown: `claim` is the one that the challenge was made for.
     """
 
     message: messages.Challenge
     secret: bytes
+    claim: Claim
 
     @property
     def mode(self) -> Mode:

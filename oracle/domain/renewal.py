@@ -23,17 +23,23 @@ class RenewalRules:
 
 
 def is_due(
-    entry: DeviceEntry | None, device_class: int, ops_per_second: int, now: int, rules: RenewalRules
+    entry: DeviceEntry | None,
+    device_class: int,
+    ops_per_second: int,
+    memory_mb: int,
+    now: int,
+    rules: RenewalRules,
 ) -> bool:
-    """Whether a result with this class and bound is to be recorded at chain time `now`.
+    """Whether a result with this class, bound and memory is to be recorded at chain time `now`.
 
     Where there is no entry, where it ends within the margin, or where the device is in another
-    class or has become that much faster or slower.
+    class, has another memory, or has become that much faster or slower.
     """
     if entry is None or entry.attested_until <= now + rules.margin:
         return True
     change = abs(ops_per_second - entry.ops_per_second)
     return (
         device_class != entry.device_class
+        or memory_mb != entry.memory_mb
         or change * BPS >= entry.ops_per_second * rules.change_bps
     )

@@ -21,6 +21,7 @@ from oracle.adapters.gpu.backend import Backend
 from oracle.adapters.store.store import Store
 from oracle.adapters.workers import RETRY_AFTER, Processors
 from oracle.domain import messages
+from oracle.domain.admission import Claim
 from oracle.domain.attestation import (
     Dims,
     Mode,
@@ -274,7 +275,7 @@ class Attest:
             verdict = await self._workers.run(
                 check_answer, self._backend, challenge, stored.roots, answer.openings
             )
-            if verdict.accepted and device.is_certified:
+            if verdict.accepted and challenge.claim.certified:
                 verdict = await self._workers.run(
                     check_identity,
                     device.identity,
@@ -350,14 +351,7 @@ class Attest:
                 f"no accepted commit of device {device.hex()} in epoch {epoch}",
                 "Only devices whose openings held are reported.",
             )
-        for mode in self.rules.modes:
-            turn = last_turn(epoch, mode, self.rules.modes)
-            shown = self._store.commit_for(device, turn)
-            if shown is None or shown.mode is not mode or not shown.accepted:
-                raise NotFound(
-                    f"device {device.hex()} has not shown its {mode.name.lower()} in epoch {turn}",
-                    "It is reported once it has passed every mode in turn.",
-                )
+        self._shown(device, epoch)
         config = self._market.committee().config
         message = device_message(
             config,
@@ -381,7 +375,34 @@ class Attest:
             signature=self._member.sign(message.digest(self._market.domain("OracleCommittee"))),
         )
 
+    def claim(self, device: bytes, epoch: int) -> Claim:
+        """What a device has shown itself to be by an epoch: the least that it claimed when it
+        was given the newest challenge of each mode.
+
+        A registration that comes later changes nothing: nothing was asked about it yet. Raises
+        `NotFound` where it has not passed every mode at that mode's last turn.
+        """
+        found = [
+            self._store.challenge(device, commit.message.seed)
+            for commit in self._shown(device, epoch)
+        ]
+        return Claim.least([one.claim for one in found if one is not None])
+
     # --- helpers ------------------------------------------------------------------------------
+
+    def _shown(self, device: bytes, epoch: int) -> list[StoredCommit]:
+        """The accepted commit of every mode's last turn; raises `NotFound` where one is missing."""
+        found = []
+        for mode in self.rules.modes:
+            turn = last_turn(epoch, mode, self.rules.modes)
+            shown = self._store.commit_for(device, turn)
+            if shown is None or shown.mode is not mode or not shown.accepted:
+                raise NotFound(
+                    f"device {device.hex()} has not shown its {mode.name.lower()} in epoch {turn}",
+                    "It is reported once it has passed every mode in turn.",
+                )
+            found.append(shown)
+        return found
 
     def _device(self, device: bytes) -> Device:
         known = self._store.device(device)
@@ -433,7 +454,7 @@ class Attest:
             deadline_ms=self.rules.deadline_ms,
             secret_hash=keccak(secret),
         )
-        return self._store.open_challenge(Challenge(message, secret))
+        return self._store.open_challenge(Challenge(message, secret, device.claim))
 
     def _seed(self, device: Device, epoch: int) -> bytes:
         beacon = self._market.beacon(epoch)

@@ -7,7 +7,7 @@ import structlog
 from oracle.adapters.chain.market import Market
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
-from oracle.domain.admission import Admission, is_slice
+from oracle.domain.admission import Admission, Claim
 from oracle.domain.attestation import device_id
 from oracle.domain.canonical import Value
 from oracle.domain.receipts import JobStatus
@@ -46,8 +46,9 @@ class Ingest:
         digest = message.digest(self._market.domain(REGISTRY))
         self._check_operator(message.provider, digest, signature)
         classes = self._market.classes()
-        if classes and not self._admission.classes(message.identity, inventory, classes):
-            if is_slice(inventory):
+        claim = Claim.of(message.identity, inventory, message.memory_mb)
+        if classes and not self._admission.classes(claim, classes):
+            if claim.sliced:
                 raise BadInput(
                     "this is a slice of a card, and all device classes are for whole ones",
                     "Offer the whole card: end MIG mode, or register on the machine that owns it.",

@@ -8,7 +8,7 @@ from oracle.adapters.chain.market import Market
 from oracle.adapters.peers import Peer
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
-from oracle.domain.admission import Admission
+from oracle.domain.admission import Admission, Claim
 from oracle.domain.market import DeviceClass
 from oracle.domain.proposals import (
     DeviceObservation,
@@ -75,9 +75,15 @@ class Record:
         """
         if _name(device, epoch) in self._settled:
             return False
-        known = self._device(device)
-        best = best_class(self._classes(known), ops_per_second, known.memory_mb)
-        return best is not None and self._tells(device, best.device_class, ops_per_second)
+        try:
+            claim = self._attest.claim(device, epoch)
+        except NotFound:
+            # it has not passed every mode
+            return False
+        best = best_class(self._classes(claim), ops_per_second, claim.memory_mb)
+        return best is not None and self._tells(
+            device, best.device_class, ops_per_second, claim.memory_mb
+        )
 
     def lead(self, device: bytes, epoch: int, patient: bool) -> bool:
         """Gather observations, have the result signed and queue it; whether it was queued.
@@ -95,7 +101,7 @@ class Record:
             proposal = DeviceProposal(device, epoch, tuple(observations))
         for _ in committee.members:
             result = self._derive(proposal)
-            if not self._tells(device, result.device_class, result.ops_per_second):
+            if not self._says_more(result):
                 self._settle(_name(device, epoch))
                 return False
             report = self._report(proposal, result)
@@ -142,7 +148,7 @@ class Record:
                 "The provider told oracles different things: leave it out of this epoch.",
             )
         result = self._derive(proposal)
-        if not self._tells(proposal.device, result.device_class, result.ops_per_second):
+        if not self._says_more(result):
             raise Conflict(
                 f"the registry says the same of device {proposal.device.hex()}, and will for long",
                 f"Propose it again in the last {self._rules.margin} s of its entry.",
@@ -215,20 +221,26 @@ class Record:
                 "Gather one observation of each of enough members.",
             )
         device = self._device(proposal.device)
+        claim = self._attest.claim(proposal.device, proposal.epoch)
         return aggregate_device(
             proposal,
             device.provider,
             device.identity,
-            device.memory_mb,
-            self._classes(device),
+            claim.memory_mb,
+            self._classes(claim),
         )
 
-    def _classes(self, device: Device) -> list[DeviceClass]:
-        return self._admission.classes(device.identity, device.inventory, self._market.classes())
+    def _classes(self, claim: Claim) -> list[DeviceClass]:
+        return self._admission.classes(claim, self._market.classes())
 
-    def _tells(self, device: bytes, device_class: int, ops_per_second: int) -> bool:
+    def _says_more(self, result: messages.Result) -> bool:
+        return self._tells(
+            result.device, result.device_class, result.ops_per_second, result.memory_mb
+        )
+
+    def _tells(self, device: bytes, device_class: int, ops_per_second: int, memory_mb: int) -> bool:
         entry, now = self._market.device(device), self._market.head.timestamp
-        return is_due(entry, device_class, ops_per_second, now, self._rules)
+        return is_due(entry, device_class, ops_per_second, memory_mb, now, self._rules)
 
     def _settle(self, name: str) -> None:
         """Remember a result that said nothing new; the next epoch brings another."""

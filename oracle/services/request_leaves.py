@@ -4,8 +4,9 @@ What is open, paid, returned and lost is read from the logs, so a restart forget
 younger than `LOOK_BACK`. Bonds are spent up to a budget; without one nothing is asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import structlog
 from web3.exceptions import Web3Exception
@@ -32,9 +33,24 @@ log = structlog.get_logger()
 # seconds of chain time whose requests are read at the start
 LOOK_BACK = 7 * 86_400
 # reasons of LeafRequests after which asking again is no use
-FINAL = ("commit is too old", "commit convicted before", "requested before")
+FINAL = ("commit is too old", "commit convicted before")
+# and after which another leaf is to be asked for: this one was, before `LOOK_BACK` or just now
+TAKEN = "requested before"
 KIND = "withheld_opening"
 OUTCOME = "SlashingCourt", "Convicted"
+
+
+class Asked(Enum):
+    """What became of asking for a leaf on chain."""
+
+    LATER = auto()
+    """It may not be asked for now; the reason was logged."""
+    OPEN = auto()
+    """It was asked for, by us or by somebody else, and not shown yet."""
+    SHOWN = auto()
+    """It was shown, and its answer handed out by `LeafRequester.look`."""
+    OVER = auto()
+    """No leaf of this commit can be asked for any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +127,19 @@ class LeafRequester:
             receipt = self.chain.receipt(end.transaction)
             self.filer.note(KIND, self._offender(self._known[end.place]), receipt, OUTCOME)
 
-    def ask(self, shown: SignedCommit, roots: list[bytes], round_index: int, index: int) -> bool:
-        """Ask for a leaf on chain. Whether there is nothing more to ask of this commit: a
-        request is known, or the contract refuses one.
+    def ask(
+        self, shown: SignedCommit, roots: Sequence[bytes], round_index: int, index: int
+    ) -> Asked:
+        """Ask for a leaf on chain, unless somebody has: only this leaf counts, as whoever hides
+        another one can ask for a true one itself.
 
         Raises `Transient` where the chain does not answer.
         """
         registry = self.chain.deployment.address("DeviceRegistry")
         digest = shown.commit.digest(Domain(self.chain.chain_id, registry))
-        if any(place[0] == digest for place in self._known):
-            return True
+        place = digest, round_index, index
+        if place in self._known:
+            return self._stage(place)
         provider = shown.commit.provider
         bond = int(self.chain.read(CONTRACT, "bond_of", provider))
         signer, why_not = self.filer.signer, self._why_not(bond)
@@ -128,7 +147,7 @@ class LeafRequester:
             leaf = f"leaf {index} of round {round_index}"
             reason = why_not or "no key"
             self._notice(digest, "would ask on chain", leaf=leaf, bond=bond, reason=reason)
-            return False
+            return Asked.LATER
         try:
             self._allow(signer, bond)
             call = leaf_requests.request_open(self.chain, shown, roots, round_index, index, bond)
@@ -137,11 +156,19 @@ class LeafRequester:
             raise
         except (ClearworkError, Web3Exception) as error:
             self._notice(digest, "not asked for on chain", provider=provider, reason=str(error))
-            return any(reason in str(error) for reason in FINAL)
+            if TAKEN in str(error):
+                return Asked.SHOWN
+            return Asked.OVER if any(reason in str(error) for reason in FINAL) else Asked.LATER
         request = leaf_requests.from_receipt(self.chain, receipt)
         self._known[request.place] = request
         log.info("asked for on chain", provider=provider, round=round_index, leaf=index, bond=bond)
-        return True
+        return Asked.OPEN
+
+    def _stage(self, place: Place) -> Asked:
+        if place not in self._ended:
+            return Asked.OPEN
+        # what nobody showed has convicted
+        return Asked.SHOWN if place in self._seen else Asked.OVER
 
     def _notice(self, about: bytes | Place, event: str, **details: object) -> None:
         """Log it once about a commit or a request, not with every look."""

@@ -6,7 +6,8 @@ agent. A false entry under a signed commit goes to `SlashingCourt.convict_attest
 to different ends of one chain of products to `convict_equivocation`, two signatures of one member
 on two truths to `OracleCommittee.prove_equivocation`; each is sent only if it takes less gas than
 the cap. A leaf that an agent still withholds after `asks` looks is asked for on chain, within a
-budget for bonds: LeafRequests has it shown to everybody, or its provider convicted.
+budget for bonds: LeafRequests has it shown to everybody, or its provider convicted. A true leaf
+shown there counts as one of the audit and no more: who hides the rest is asked for the next.
 
 It accuses nobody of what no signature shows: see docs/security.md, "Accusations wait for people".
 """
@@ -44,7 +45,7 @@ from oracle.services.dispute import (
     find_two_ends,
 )
 from oracle.services.filing import Conviction, Filer, Finding
-from oracle.services.request_leaves import LeafRequester
+from oracle.services.request_leaves import Asked, LeafRequester
 from oracle.services.verify import in_tree
 
 log = structlog.get_logger()
@@ -94,13 +95,18 @@ class _WithheldError(Exception):
         self.leaf = round_index, index
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Withheld:
-    """A commit whose agent does not show a leaf: (round, number), and how often it was asked."""
+    """A commit of which no agent shows a leaf: (round, number), and in how many looks."""
 
-    view: CommitView
+    shown: SignedCommit
+    roots: tuple[bytes, ...]
+    # source => where it says that the commit's agent is; its first word counts
+    agents: dict[str, str]
     leaf: tuple[int, int]
-    asks: int
+    asks: int = 1
+    # leaves that were shown on chain, each of them checked
+    shown_on_chain: int = 0
 
 
 @dataclass(slots=True)
@@ -110,7 +116,8 @@ class Watcher:
     `leaves` is the number of leaves (128 entries each) opened per commit, drawn at random.
     Without a signer it runs dry: it reports what it would file. `gas_cap` is in gas units of one
     transaction, `bond_budget` in base units of the staked token; without one it reports what it
-    would ask for. `asks` is how many looks in a row a leaf is withheld before that.
+    would ask for. `asks` is how many looks in a row a leaf is withheld before that, at every
+    address that a source names for its agent.
     """
 
     chain: Chain
@@ -169,6 +176,8 @@ class Watcher:
             # before the sources, whose agents are asked for the first time
             ("agents that withheld leaves", self._look_at_withheld),
             *((url, partial(self._look_at, url)) for url in self.sources),
+            # after them: one may know where the agent is
+            ("leaves to ask for on chain", self._ask_on_chain),
         ]
         for source, look in looks:
             try:
@@ -181,7 +190,7 @@ class Watcher:
 
     def _look_at(self, source: str) -> None:
         for view in self._new_commits(source):
-            self._examine(view)
+            self._examine(source, view)
         for statement in self._new_statements(source):
             self._weigh(statement)
 
@@ -195,7 +204,21 @@ class Watcher:
 
     def _look_at_withheld(self) -> None:
         for withheld in list(self._withheld.values()):
-            self._examine(withheld.view)
+            self._inspect(withheld.shown, withheld.roots, withheld.agents)
+
+    def _ask_on_chain(self) -> None:
+        """Have leaves shown on chain that were withheld for long enough, one of a commit at a
+        time. Whoever shows all that an audit takes there, at a bond each, has passed it."""
+        for commit_hash, withheld in list(self._withheld.items()):
+            if withheld.asks < self.asks:
+                continue
+            answer = self.requests.ask(withheld.shown, withheld.roots, *withheld.leaf)
+            if answer is Asked.SHOWN:
+                withheld.shown_on_chain += 1
+                withheld.leaf, withheld.asks = _draw(dims_of(withheld.shown.commit)), 0
+            if answer is Asked.OVER or withheld.shown_on_chain >= self.leaves:
+                del self._withheld[commit_hash]
+                self._tick_off(withheld.shown.commit)
 
     def _look_at_requests(self) -> None:
         for found in self.requests.look():
@@ -234,36 +257,50 @@ class Watcher:
                 yield view
             self._next_commit[source] = view.id
 
-    def _examine(self, view: CommitView) -> None:
-        """Audit a commit and act on it; one whose leaves are withheld is examined again."""
+    def _examine(self, source: str, view: CommitView) -> None:
+        """Audit a commit that a source has published, and act on what is found."""
         shown = SignedCommit(view.commit.message(), view.commit.signature)
         if not self._is_signed_by_provider(shown):
             return
         self._compare(shown)
-        commit_hash = shown.commit.struct_hash()
         try:
-            false_entry = self._audit(shown, view)
-        except _WithheldError as error:
-            log.warning("leaves withheld", agent=view.agent_url, reason=str(error))
-            self._remember(shown, view, error.leaf)
+            dims_of(shown.commit)
+            check_roots(shown.commit, view.commit.roots)
         except BadInput as error:
             # its signature does not cover what is wrong: the same commit may be whole elsewhere
             log.warning("not a commit", device=shown.commit.device.hex(), reason=str(error))
             return
-        else:
-            self._withheld.pop(commit_hash, None)
-            self._convict(false_entry)
-        self._tick_off(shown.commit)
+        known = self._withheld.get(shown.commit.struct_hash())
+        if known is None:
+            self._inspect(shown, tuple(view.commit.roots), {source: view.agent_url})
+        elif source not in known.agents:
+            if view.agent_url not in known.agents.values():
+                # nobody has looked there yet
+                known.asks = 0
+            known.agents[source] = view.agent_url
 
-    def _remember(self, shown: SignedCommit, view: CommitView, leaf: tuple[int, int]) -> None:
-        """Have the agent asked again for a leaf; on chain, once it was asked often enough."""
+    def _inspect(
+        self, shown: SignedCommit, roots: tuple[bytes, ...], agents: dict[str, str]
+    ) -> None:
+        """Audit a commit and act on it; one whose leaves are withheld is inspected again."""
         commit_hash = shown.commit.struct_hash()
         known = self._withheld.get(commit_hash)
-        asks = known.asks + 1 if known is not None and known.leaf == leaf else 1
-        if asks >= self.asks and self.requests.ask(shown, view.commit.roots, *leaf):
-            self._withheld.pop(commit_hash, None)
-        elif known is not None or len(self._withheld) < MAX_WITHHELD:
-            self._withheld[commit_hash] = _Withheld(view, leaf, asks)
+        first = known.leaf if known is not None else None
+        try:
+            false_entry = self._audit(shown, roots, list(dict.fromkeys(agents.values())), first)
+        except _WithheldError as error:
+            log.warning("leaves withheld", agents=agents, reason=str(error))
+            if known is None:
+                if len(self._withheld) < MAX_WITHHELD:
+                    self._withheld[commit_hash] = _Withheld(shown, roots, agents, error.leaf)
+            elif known.leaf == error.leaf:
+                known.asks += 1
+            else:
+                known.leaf, known.asks = error.leaf, 1
+            return
+        self._withheld.pop(commit_hash, None)
+        self._convict(false_entry)
+        self._tick_off(shown.commit)
 
     def _tick_off(self, commit: Commit) -> None:
         self._audited[commit.struct_hash()] = None
@@ -297,25 +334,24 @@ class Watcher:
         self._convict(contradiction)
         self._contradicted.add(chain)
 
-    def _audit(self, shown: SignedCommit, view: CommitView) -> FalseEntry | None:
+    def _audit(
+        self,
+        shown: SignedCommit,
+        roots: tuple[bytes, ...],
+        agents: list[str],
+        first: tuple[int, int] | None,
+    ) -> FalseEntry | None:
         """Open leaves of a commit until one is false; None if all were true.
 
-        First the one that was withheld before, then random ones. Raises `BadInput` where
-        dimensions or roots are none that the commit could have, and `_WithheldError` where the
-        agent does not show a committed leaf.
+        First the one that was withheld before, then random ones. `agents` are where its agent
+        may be; one that does not show a committed leaf is asked no more. Raises
+        `_WithheldError` where none is left.
         """
-        commit, roots = shown.commit, tuple(view.commit.roots)
+        commit = shown.commit
         dims = dims_of(commit)
-        check_roots(commit, roots)
-
-        withheld = self._withheld.get(commit.struct_hash())
         for turn in range(self.leaves):
-            leaf = secrets.randbelow(dims.rounds), secrets.randbelow(dims.leaves)
-            if turn == 0 and withheld is not None:
-                leaf = withheld.leaf
-            opening = self._open(view.agent_url, commit.struct_hash(), dims, *leaf)
-            if not in_tree(dims, roots, opening):
-                raise _WithheldError(*leaf, "not committed")
+            leaf = first if turn == 0 and first is not None else _draw(dims)
+            opening = self._open(agents, commit.struct_hash(), dims, roots, leaf)
             found = find_false_entry(self.backend, shown, roots, *leaf, opening.leaf, opening.path)
             if found is not None:
                 return found
@@ -323,6 +359,26 @@ class Watcher:
         return None
 
     def _open(
+        self,
+        agents: list[str],
+        commit_hash: bytes,
+        dims: Dims,
+        roots: tuple[bytes, ...],
+        leaf: tuple[int, int],
+    ) -> Opening:
+        """A committed leaf from the first agent that shows it; the others are struck off."""
+        while True:
+            try:
+                opening = self._open_at(agents[0], commit_hash, dims, *leaf)
+                if not in_tree(dims, roots, opening):
+                    raise _WithheldError(*leaf, "not committed")
+                return opening
+            except _WithheldError:
+                if len(agents) == 1:
+                    raise
+                del agents[0]
+
+    def _open_at(
         self, agent_url: str, commit_hash: bytes, dims: Dims, round_index: int, index: int
     ) -> Opening:
         try:
@@ -409,6 +465,11 @@ class Watcher:
                 return None
             self._members[key] = member
         return self._members[key]
+
+
+def _draw(dims: Dims) -> tuple[int, int]:
+    """A leaf that nobody could foresee: (round, number)."""
+    return secrets.randbelow(dims.rounds), secrets.randbelow(dims.leaves)
 
 
 def _forget_oldest(remembered: dict[Any, Any]) -> None:

@@ -12,6 +12,7 @@ from itertools import takewhile
 
 from oracle.adapters.clock import elapsed_ms
 from oracle.domain import messages
+from oracle.domain.admission import Claim
 from oracle.domain.attestation import (
     Mode,
     Opening,
@@ -85,7 +86,9 @@ class Oracle:
             provider, device, epoch, seed, Mode.THROUGHPUT, *shape_numbers(self.small),
             queries=self.queries, deadline_ms=self.deadline_ms, secret_hash=keccak(secret),
         )  # fmt: skip
-        return self._asked.setdefault(seed, Asked(Challenge(message, secret), shape))
+        # the registry of the simulation takes the claim from the card that was claimed
+        asked = Challenge(message, secret, Claim(0, sliced=False, certified=False))
+        return self._asked.setdefault(seed, Asked(asked, shape))
 
     def _check_rest(self, device: bytes, epoch: int) -> None:
         outcomes = self._outcomes[device]

@@ -42,7 +42,7 @@ class Registry:
         self.records += 1
         self.entries[result.device] = DeviceEntry(
             result.provider, result.device_class, result.ops_per_second,
-            now + self.attestation_period, result.struct_hash(),
+            result.memory_mb, now + self.attestation_period, result.struct_hash(),
         )  # fmt: skip
         return True
 

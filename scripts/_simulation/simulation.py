@@ -309,7 +309,7 @@ class Simulation:
         if result.device_class < card.device_class:
             self._below_class(epoch, one)
         entry = self.registry.entries.get(one.device)
-        found = result.device_class, result.ops_per_second
+        found = result.device_class, result.ops_per_second, result.memory_mb
         if is_due(entry, *found, self._now, self.terms.renewal):
             mined = self._next_block()
             self._agenda.at(

@@ -4,7 +4,7 @@ The log of a request is all that anybody needs to answer, execute or convict: no
 on what this process remembers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -139,7 +139,7 @@ def is_open(chain: Chain, request: LeafRequest) -> bool:
 def request_open(
     chain: Chain,
     shown: SignedCommit,
-    roots: list[bytes],
+    roots: Sequence[bytes],
     round_index: int,
     index: int,
     max_bond: int,
@@ -147,7 +147,7 @@ def request_open(
     """The call that asks for a leaf, for `max_bond` base units at most."""
     leaf = round_index, index
     ask = chain.contract(CONTRACT).functions.request_open
-    return ask(astuple(shown.commit), shown.signature, roots, *leaf, max_bond)
+    return ask(astuple(shown.commit), shown.signature, list(roots), *leaf, max_bond)
 
 
 def answer(chain: Chain, request: LeafRequest, leaf: bytes, path: list[bytes]) -> ContractFunction:

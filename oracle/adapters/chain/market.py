@@ -173,6 +173,7 @@ class Market:
             provider=info.provider,
             device_class=info.device_class,
             ops_per_second=info.ops_per_second,
+            memory_mb=info.memory_mb,
             attested_until=info.attested_until,
             result=bytes(info.result),
         )

@@ -27,6 +27,7 @@ from oracle.adapters.store import tables
 from oracle.adapters.store.database import Database, insert
 from oracle.api.schemas import ExecutionReceiptBody
 from oracle.domain import messages
+from oracle.domain.admission import Claim
 from oracle.domain.attestation import Mode
 from oracle.domain.evidence import Evidence
 from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
@@ -180,7 +181,7 @@ class Store:
         message = challenge.message
         columns = tables.challenges.c
         where = and_(columns.device == message.device, columns.seed == message.seed)
-        values = {**asdict(message), "secret": challenge.secret}
+        values = {**asdict(message), "secret": challenge.secret, **asdict(challenge.claim)}
         with self._database.write() as connection:
             connection.execute(
                 insert(connection, tables.challenges).values(values).on_conflict_do_nothing()
@@ -932,7 +933,11 @@ def _device(row: Row[Any]) -> Device:
 
 def _challenge(row: Row[Any]) -> Challenge:
     names = [field.name for field in fields(messages.Challenge)]
-    return Challenge(messages.Challenge(**{name: getattr(row, name) for name in names}), row.secret)
+    return Challenge(
+        messages.Challenge(**{name: getattr(row, name) for name in names}),
+        row.secret,
+        Claim(row.memory_mb, row.sliced, row.certified),
+    )
 
 
 def _save_evidence(

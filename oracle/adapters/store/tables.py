@@ -13,6 +13,8 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
+    true,
 )
 
 # 64 bits: SQLite calls them INTEGER, and numbers rows by no other type
@@ -62,7 +64,7 @@ sightings = Table(
     Column("age_ms", BigInteger, nullable=False),
 )
 
-# fields of the signed `Challenge`, and the secret whose hash is in it
+# fields of the signed `Challenge`, the secret whose hash is in it, and what the device claimed
 challenges = Table(
     "challenges",
     metadata,
@@ -80,6 +82,10 @@ challenges = Table(
     Column("deadline_ms", BigInteger, nullable=False),
     Column("secret_hash", LargeBinary(32), nullable=False),
     Column("secret", LargeBinary(32), nullable=False),
+    # 10^6 bytes; 0 where it was asked before claims were kept
+    Column("memory_mb", BigInteger, nullable=False, server_default="0"),
+    Column("sliced", Boolean, nullable=False, server_default=true()),
+    Column("certified", Boolean, nullable=False, server_default=false()),
 )
 
 commits = Table(

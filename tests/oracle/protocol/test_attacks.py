@@ -24,6 +24,7 @@ from .conftest import (
     WINDOW_MS,
     Card,
     Stopwatch,
+    answer,
     attest_on,
     begin,
     challenge,
@@ -579,6 +580,55 @@ def test_a_walk_without_a_table_is_refused(live: Live, timed: Timed, machine: Ma
     }
     assert not oracle.post("/v1/walks/openings", body)["accepted"]
     assert not oracle.post("/v1/walks/openings", honest)["accepted"]
+
+
+# --- claims that change ---------------------------------------------------------------------
+
+
+def test_memory_is_what_was_shown_in_every_mode(
+    live: Live, timed: Timed, watch: Stopwatch, machine: Machine
+) -> None:
+    """A larger claim that comes after the challenge has not been asked about."""
+    live.send(live.deployer, "DeviceRegistry", "add_class", 1_500, 80_000, 100 * UNIT)
+    oracles = timed(attestation_modes=["throughput", "residency"])
+    begin(live, oracles, 1)
+    proof, body = walk_of(machine, challenge(oracles[0], machine))
+    for oracle in oracles:
+        challenge(oracle, machine)
+        ack = oracle.post("/v1/walks", body)
+        assert oracle.post("/v1/walks/openings", lanes_of(machine, proof, ack))["accepted"]
+    walked = machine.memory_mb
+
+    # more memory in the chain's challenge than was walked through, and still more after it
+    machine.memory_mb = 90_000
+    begin(live, oracles, 2)
+    proof, body = machine.prove_on(Card(watch), challenge(oracles[0], machine))
+    answer(oracles, machine, proof, body)
+    machine.memory_mb = 180_000
+    for oracle in oracles:
+        oracle.post("/v1/devices", machine.registration())
+    step_until(oracles, lambda: entry(live, machine).provider != 0)
+    assert (entry(live, machine).memory_mb, entry(live, machine).device_class) == (walked, 1)
+
+
+def test_a_slice_stays_one_until_the_next_challenge(
+    live: Live, timed: Timed, watch: Stopwatch, machine: Machine
+) -> None:
+    live.send(live.deployer, "DeviceRegistry", "add_class", 1_500, 256, 100 * UNIT)
+    best = live.read("DeviceRegistry", "class_count")
+    oracles = timed(slice_classes=[1])
+    begin(live, oracles)
+    whole, machine.hardware = machine.hardware, MIG
+    attest_on(Card(watch), machine, oracles)
+    machine.hardware = whole
+    for oracle in oracles:
+        oracle.post("/v1/devices", machine.registration())
+    step_until(oracles, lambda: entry(live, machine).provider != 0)
+    assert entry(live, machine).device_class == 1
+
+    begin(live, oracles, 2)
+    attest_on(Card(watch), machine, oracles)
+    step_until(oracles, lambda: entry(live, machine).device_class == best)
 
 
 def test_one_device_below_every_class_holds_up_no_other(

@@ -11,7 +11,7 @@ from oracle.domain.evidence import Evidence, identify, read_evidence
 from oracle.domain.hashing import keccak
 from oracle.domain.records import NO_EVIDENCE
 from scripts._anvil import test_key as key_of
-from tests.oracle.conftest import Live, Machine, Oracle, step, step_until
+from tests.oracle.conftest import UNIT, Live, Machine, Oracle, step, step_until
 from tests.oracle.evidence.forge import Card as SignedCard
 from tests.oracle.evidence.forge import forge
 
@@ -173,6 +173,23 @@ def test_evidence_altered_on_the_way_decides_nothing(oracle: Oracle, certified: 
     unreadable = opened | {"evidence": opened["evidence"] | {"chain": hexed(b"no certificates")}}
     assert "malformed chain" in oracle.post("/v1/openings", unreadable, 422)["title"]
     assert oracle.post("/v1/openings", opened)["accepted"]
+
+
+def test_a_uuid_is_no_proven_key_afterwards(
+    live: Live, timed: Timed, watch: Stopwatch, machine: Machine
+) -> None:
+    """Whoever proved no key when it was asked doesn't get the class of those that do."""
+    live.send(live.deployer, "DeviceRegistry", "add_class", 1_500, 256, 100 * UNIT)
+    best = live.read("DeviceRegistry", "class_count")
+    oracles = timed(certified_classes=[best])
+    begin(live, oracles)
+    assert all(verdict["accepted"] for verdict in attest_on(Card(watch), machine, oracles))
+    # of the same identity, and without the UUID that it is made of
+    machine.hardware = {"uuid": "another", "name": "GH100"}
+    for oracle in oracles:
+        oracle.post("/v1/devices", machine.registration())
+    step_until(oracles, lambda: entry(live, machine).provider != 0)
+    assert entry(live, machine).device_class == 1
 
 
 def test_an_identity_that_nobody_proves_enters_nothing(oracle: Oracle, machine: Machine) -> None:

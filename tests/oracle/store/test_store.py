@@ -17,6 +17,7 @@ from oracle.adapters.store import tables
 from oracle.adapters.store.database import Database
 from oracle.adapters.store.store import Store
 from oracle.domain import messages
+from oracle.domain.admission import Claim
 from oracle.domain.attestation import Mode
 from oracle.domain.execution import ExecutionReceipt, ReceiptSignature, Role, SignedReceipt
 from oracle.domain.hashing import keccak
@@ -95,7 +96,7 @@ def challenge(secret: int) -> Challenge:
     message = messages.Challenge(
         1, bytes(32), 3, b"\x02" * 32, Mode.THROUGHPUT, 128, 128, 256, 2, 16, 9, keccak(raw)
     )
-    return Challenge(message, raw)
+    return Challenge(message, raw, Claim(1_024, sliced=False, certified=True))
 
 
 SIGNED = SignedReceipt(

@@ -44,6 +44,8 @@ class Wire:
     asked: list[str] = field(default_factory=list)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host not in ("oracle", "agent"):
+            return httpx.Response(503)
         if request.url.host == "agent":
             self.asked.append(request.url.query.decode())
             if self.withholds:

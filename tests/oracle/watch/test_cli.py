@@ -1,10 +1,17 @@
 """What `clearwork watch` prints of what it earned."""
 
-from rich.console import Console
+from typing import Any
 
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from oracle.cli import watch as cli
 from oracle.cli.watch import _table
 from oracle.services.filing import Conviction
 from oracle.services.request_leaves import Bonds
+from oracle.services.watch import Watcher
+from tests.oracle.conftest import Live
 
 
 def test_the_table_shows_convictions_and_bonds() -> None:
@@ -16,3 +23,28 @@ def test_the_table_shows_convictions_and_bonds() -> None:
     assert "provider 7" in text
     assert "earned 50" in text
     assert "bonds paid 3,000, returned 2,000, lost 1,000" in text
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_ends_it_with_the_table(
+    live: Live, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    looks: list[Watcher] = []
+
+    def interrupt(seconds: float) -> None:
+        assert seconds == 7
+        raise KeyboardInterrupt
+
+    def look(watcher: Watcher) -> list[Any]:
+        looks.append(watcher)
+        return []
+
+    monkeypatch.setattr(cli.time, "sleep", interrupt)
+    monkeypatch.setattr(Watcher, "watch_once", look)
+    url = live.w3.provider.endpoint_uri  # type: ignore[attr-defined]
+    arguments = ["--oracle", "http://127.0.0.1:9", "--deployment", str(live.deployment_file)]
+    arguments += ["--rpc", url, "--interval", "7", *(["--json"] if as_json else [])]
+    result = CliRunner().invoke(cli.app, arguments)
+    assert len(looks) == 1
+    assert result.exit_code == 130
+    assert ("Convictions" in result.stdout) is not as_json

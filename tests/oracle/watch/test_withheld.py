@@ -3,13 +3,16 @@
 from dataclasses import astuple
 from typing import Any
 
+import httpx
 import pytest
 
 from oracle.adapters.chain.leaf_requests import RequestLog
+from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.errors import Transient
+from oracle.services import watch as watch_module
 from oracle.services.request_leaves import Bonds
 from tests.oracle.conftest import LEAF_ANSWER_PERIOD, LEAF_BOND, SELF_BOND
-from tests.oracle.watch.conftest import BUDGET
+from tests.oracle.watch.conftest import BUDGET, ORACLE
 
 FALSE_ATTESTATION, WITHHELD_OPENING = 1, 6
 
@@ -206,6 +209,140 @@ def test_the_chain_is_asked_again(
     assert [conviction.kind for conviction in watcher.watch_once()] == ["withheld_opening"]
 
 
+# --- shields ----------------------------------------------------------------------------------
+
+
+def shows(live: Any, watcher: Any, desk: Any) -> list[str]:
+    """One look, one answer on chain; what kinds of convictions came of the look."""
+    found = [conviction.kind for conviction in watcher.watch_once()]
+    desk.look()
+    return found
+
+
+def test_a_request_for_a_true_leaf_shields_no_other(
+    live: Any, attested: Any, watch: Any, seeker: Any, rival: Any, desk_of: Any
+) -> None:
+    """An accomplice asks for a true leaf, and its provider shows that one on chain."""
+    agent, wire = attested(OneFalseEntry())
+    ask_as(live, rival, wire, 0, 0)
+    desk_of(agent).look()
+    watcher = watch(wire, seeker, leaves=10**6)
+    ask_twice(watcher)
+    ours = [event.args for event in live.chain.logs("LeafRequests", "LeafRequested")][-1]
+    assert ours.requester == seeker.address
+    # and it still is audited when the agent is back
+    wire.withholds = False
+    assert [conviction.kind for conviction in watcher.watch_once()] == ["false_attestation"]
+
+
+def test_whoever_shows_leaves_on_chain_alone_is_audited_there(
+    live: Any, attested: Any, watch: Any, seeker: Any, desk_of: Any, draws: list[tuple[int, int]]
+) -> None:
+    """Each true leaf is paid for; the first false one convicts."""
+    agent, wire = attested(OneFalseEntry())
+    last = 128 * 128 // 128 - 1
+    draws += [(0, 1), (0, 2), (0, last)]
+    watcher, desk = watch(wire, seeker, bond_budget=3 * LEAF_BOND), desk_of(agent)
+    found: list[str] = []
+    for _ in range(12):
+        found += shows(live, watcher, desk)
+    assert found == ["false_attestation"]
+    asked = [event.args for event in live.chain.logs("LeafRequests", "LeafRequested")]
+    assert [(one.round_index, one.index) for one in asked] == [(0, 1), (0, 2), (0, last)]
+    assert watcher.requests.bonds == Bonds(paid=3 * LEAF_BOND, lost=3 * LEAF_BOND)
+    assert watcher.earned > 3 * LEAF_BOND
+
+
+def test_the_budget_ends_an_audit_on_chain(
+    live: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
+) -> None:
+    agent, wire = honest
+    watcher, desk = watch(wire, seeker, bond_budget=2 * LEAF_BOND), desk_of(agent)
+    for _ in range(12):
+        assert shows(live, watcher, desk) == []
+    assert watcher.requests.bonds == Bonds(paid=2 * LEAF_BOND, lost=2 * LEAF_BOND)
+    # and is taken up where the agent is back
+    wire.withholds = False
+    before = len(wire.asked)
+    assert watcher.watch_once() == []
+    assert watcher.watch_once() == []
+    assert len(wire.asked) - before == watcher.leaves
+
+
+def test_an_audit_on_chain_has_an_end(
+    live: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
+) -> None:
+    agent, wire = honest
+    watcher, desk = watch(wire, seeker, leaves=2), desk_of(agent)
+    for _ in range(12):
+        assert shows(live, watcher, desk) == []
+    assert watcher.requests.bonds == Bonds(paid=2 * LEAF_BOND, lost=2 * LEAF_BOND)
+    wire.withholds = False
+    before = len(wire.asked)
+    assert watcher.watch_once() == []
+    assert len(wire.asked) == before
+
+
+@pytest.mark.parametrize("first", ["liar", "oracle"])
+def test_a_source_that_lies_about_an_agent_costs_nothing(
+    live: Any, honest: Any, watch: Any, seeker: Any, first: str
+) -> None:
+    _agent, wire = honest
+    wire.withholds = False
+    watcher = watch(wire, seeker, asks=1)
+    watcher._http = httpx.Client(transport=httpx.MockTransport(lying(wire)))
+    watcher.sources = ["http://liar", ORACLE] if first == "liar" else [ORACLE, "http://liar"]
+    for _ in range(4):
+        assert watcher.watch_once() == []
+    assert len(wire.asked) == watcher.leaves
+    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
+
+
+def test_an_agent_that_no_source_knows_is_asked_on_chain(
+    live: Any, honest: Any, watch: Any, seeker: Any
+) -> None:
+    _agent, wire = honest
+    watcher = watch(wire, seeker)
+    watcher._http = httpx.Client(transport=httpx.MockTransport(lying(wire)))
+    watcher.sources = ["http://liar"]
+    ask_twice(watcher)
+    assert requested(live).requester == seeker.address
+
+
+def lying(wire: Any) -> Any:
+    """The wire with one more source, which sends whoever asks for leaves to nobody."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host != "liar":
+            return wire.answer(request)  # type: ignore[no-any-return]
+        path = request.url.raw_path.decode()
+        views = wire.oracle.get(path).json()
+        moved = [
+            view | ({"agent_url": "http://nobody"} if "agent_url" in view else {}) for view in views
+        ]
+        return httpx.Response(200, json=moved)
+
+    return answer
+
+
+class OneFalseEntry(NumpyBackend):
+    """A backend that gets one entry of each product wrong, the last one."""
+
+    def fold_commit(self, product: Any) -> Any:
+        wrong = product.copy()
+        wrong[-1, -1] ^= 1
+        return super().fold_commit(wrong)
+
+
+@pytest.fixture
+def draws(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What the watcher draws next; afterwards it draws as ever."""
+    chosen: list[tuple[int, int]] = []
+    draw = watch_module._draw
+    monkeypatch.setattr(watch_module, "_draw", lambda dims: chosen.pop(0) if chosen else draw(dims))
+    return chosen
+
+
 # --- restarts and others ----------------------------------------------------------------------
 
 
@@ -231,10 +368,11 @@ def test_a_restart_audits_what_was_shown_meanwhile(
 
 
 def test_what_somebody_else_asked_for_is_not_asked_again(
-    live: Any, lazy: Any, watch: Any, seeker: Any, rival: Any, desk_of: Any
+    live: Any, lazy: Any, watch: Any, seeker: Any, rival: Any, desk_of: Any, draws: Any
 ) -> None:
     agent, wire = lazy
-    ask_as(live, rival, wire)
+    draws.append((0, 5))
+    ask_as(live, rival, wire, 0, 5)
     watcher = watch(wire, seeker)
     ask_twice(watcher)
     assert requested(live).requester == rival.address

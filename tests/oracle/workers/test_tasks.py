@@ -22,6 +22,7 @@ from oracle.adapters.calls import Call
 from oracle.adapters.tasks import ATTEMPTS, SCHEMA, Tasks
 from oracle.api.schemas import OpeningsBody
 from oracle.domain import messages
+from oracle.domain.admission import Claim
 from oracle.domain.attestation import LEAF_BYTES, LaneOpening, Mode, Opening, Query
 from oracle.domain.evidence import Evidence
 from oracle.domain.records import Challenge
@@ -441,7 +442,8 @@ def test_what_is_checked_arrives_as_it_was_sent() -> None:
         Opening(Query(1, 2, 3), raw * 4, (raw, raw)),
         LaneOpening(4, raw * 4, ()),
     )
-    sent = (*check_answer.local, Challenge(message, raw), (raw,), answer)
+    claim = Claim(2**31, sliced=True, certified=False)
+    sent = (*check_answer.local, Challenge(message, raw, claim), (raw,), answer)
     assert check_answer.unpack(check_answer.pack(sent)) == sent
     for evidence in (Evidence(raw, b"chain"), None):
         identity = (raw, evidence, raw, 1_790_000_000, raw)
