@@ -73,7 +73,9 @@ def test_lapsed_device_can_still_be_struck(
     assert registry.capacity(provider, classes[0]) == 0
 
 
-def test_only_the_court(registry, result, record, provider, deployer, stranger, state_of):
+def test_only_the_court(
+    registry, result, record, court_holder, provider, deployer, stranger, state_of
+):
     record(result())
     before = state_of(result())
     for caller in (deployer, stranger):
