@@ -308,18 +308,20 @@ def add_class(
 
 
 @external
-def revoke(device: bytes32):
+def revoke(device: bytes32, provider: uint24):
     """
     @notice COURT: strike a device whose commit was proved false; nothing happens for one
-            that is not entered. A newer attestation enters it again.
+            that is not entered, or that is another provider's. A newer attestation enters it
+            again.
     @param device id of the device
+    @param provider who signed the commit
     """
     delayed_roles._check_role(COURT)
     word: uint256 = self._device_words[device]
-    if device_words._attested_until(word) != 0:
+    if device_words._attested_until(word) != 0 and device_words._provider(word) == provider:
         self._strike(word)
         self._device_words[device] = device_words._not_entered(word)
-        log IDeviceRegistry.DeviceRevoked(device=device, provider=device_words._provider(word))
+        log IDeviceRegistry.DeviceRevoked(device=device, provider=provider)
 
 
 # --- views --------------------------------------------------------------------------------

@@ -339,8 +339,7 @@ def _convict(
          it: only its own is struck.
     """
     provider: uint24 = commit.provider
-    if (staticcall REGISTRY.device_info(commit.device)).provider == provider:
-        extcall REGISTRY.revoke(commit.device)
+    extcall REGISTRY.revoke(commit.device, provider)
     harm: IJobRegistry.Harm = empty(IJobRegistry.Harm)
     if job != 0:
         harm = extcall JOBS.fail_job(job, provider)
@@ -357,7 +356,8 @@ def _convict(
             owed=harm.compensation,
             snapshot=slashable,
             penalty=self._penalty(kind, slashable),
-        )
+        ),
+        slashable,
     )
     self.words[case_id] = case_word._pack(
         ISlashingCourt.Case(
@@ -401,13 +401,13 @@ def _share_of(kind: uint8) -> uint256:
 
 
 @internal
-def _punish(sentence: Sentence) -> uint256:
+def _punish(sentence: Sentence, slashable: uint256) -> uint256:
     """
     @notice Take the penalty, pay with it, and jail.
+    @param slashable base units behind the provider now
     @return slashed base units of stake taken
     """
     provider: uint24 = sentence.provider
-    slashable: uint256 = staticcall STAKING.slashable(provider)
     amount: uint256 = penalties._impose(
         provider,
         max(sentence.snapshot, slashable),
@@ -788,7 +788,8 @@ def execute(case_id: bytes32):
             owed=min(owed, penalty),
             snapshot=case.snapshot,
             penalty=penalty,
-        )
+        ),
+        staticcall STAKING.slashable(case.provider),
     )
 
 

@@ -187,7 +187,7 @@ def lose_device(registry: Any, court: Any) -> Callable[[int, int], None]:
     """A provider's nth device is struck."""
 
     def _lose_device(provider: int, number: int) -> None:
-        registry.revoke(card(provider, number)[1], sender=court.address)
+        registry.revoke(card(provider, number)[1], provider, sender=court.address)
 
     return _lose_device
 

@@ -132,7 +132,8 @@ def test_devices_are_promised_once(jobs, open_job, cluster, cluster_job, members
 def revoke_one(registry, court, provider):
     """Strike the first device of a provider."""
     identity = keccak(f"card 0 of {provider}".encode())
-    registry.revoke(keccak(identity + provider.to_bytes(32, "big")), sender=court.address)
+    device = keccak(identity + provider.to_bytes(32, "big"))
+    registry.revoke(device, provider, sender=court.address)
 
 
 # --- the whole of it ------------------------------------------------------------------------

@@ -9,7 +9,7 @@ def test_court_strikes_a_live_device(registry, result, record, court_holder, pro
     entry = result()
     record(entry)
     record(result("other"))
-    registry.revoke(entry.device, sender=court_holder)
+    registry.revoke(entry.device, provider, sender=court_holder)
     (event,) = registry.get_logs()
     assert type(event).__name__ == "DeviceRevoked"
     assert (event.device, event.provider) == (entry.device, provider)
@@ -18,14 +18,26 @@ def test_court_strikes_a_live_device(registry, result, record, court_holder, pro
     assert registry.device_info(entry.device).attested_until == 0
 
 
-def test_nothing_happens_for_a_device_not_entered(registry, result, record, court_holder, state_of):
-    registry.revoke(b"\x42" * 32, sender=court_holder)
+def test_nothing_happens_for_a_device_not_entered(
+    registry, result, record, court_holder, provider, state_of
+):
+    registry.revoke(b"\x42" * 32, provider, sender=court_holder)
     assert registry.get_logs() == []
 
     record(result())
-    registry.revoke(result().device, sender=court_holder)
+    registry.revoke(result().device, provider, sender=court_holder)
     before = state_of(result())
-    registry.revoke(result().device, sender=court_holder)
+    registry.revoke(result().device, provider, sender=court_holder)
+    assert registry.get_logs() == []
+    assert state_of(result()) == before
+
+
+def test_nothing_happens_for_a_device_of_another_provider(
+    registry, result, record, court_holder, provider, rival, state_of
+):
+    record(result())
+    before = state_of(result())
+    registry.revoke(result().device, rival, sender=court_holder)
     assert registry.get_logs() == []
     assert state_of(result()) == before
 
@@ -34,7 +46,7 @@ def test_revoked_device_needs_a_newer_attestation(
     registry, result, record, court_holder, provider, classes, state_of
 ):
     record(result(), epoch=4)
-    registry.revoke(result().device, sender=court_holder)
+    registry.revoke(result().device, provider, sender=court_holder)
     before = state_of(result())
     with boa.reverts("device_registry: attestation is not newer"):
         record(result(), epoch=4)
@@ -44,10 +56,10 @@ def test_revoked_device_needs_a_newer_attestation(
 
 
 def test_revoked_card_can_move_to_another_provider(
-    registry, result, record, court_holder, rival, classes
+    registry, result, record, court_holder, provider, rival, classes
 ):
     record(result(), epoch=1)
-    registry.revoke(result().device, sender=court_holder)
+    registry.revoke(result().device, provider, sender=court_holder)
     record(result(provider=rival), epoch=2)
     assert registry.capacity(rival, classes[0]) == 1
 
@@ -57,14 +69,16 @@ def test_lapsed_device_can_still_be_struck(
 ):
     record(result())
     boa.env.time_travel(seconds=2 * ATTESTATION_PERIOD)
-    registry.revoke(result().device, sender=court_holder)
+    registry.revoke(result().device, provider, sender=court_holder)
     assert registry.capacity(provider, classes[0]) == 0
 
 
-def test_only_the_court(registry, result, record, court_holder, deployer, stranger, state_of):
+def test_only_the_court(
+    registry, result, record, court_holder, provider, deployer, stranger, state_of
+):
     record(result())
     before = state_of(result())
     for caller in (deployer, stranger):
         with boa.reverts("roles: caller lacks the role"):
-            registry.revoke(result().device, sender=caller)
+            registry.revoke(result().device, provider, sender=caller)
     assert state_of(result()) == before
