@@ -8,10 +8,12 @@ import pytest
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.agent_state import AgentState
 from oracle.domain.execution import ExecutionReceipt, ReceiptSignature, Role, SignedReceipt
+from oracle.domain.hashing import keccak
 from oracle.domain.messages import Domain, Voucher
 from oracle.domain.receipts import JobStatus
 from oracle.domain.vouchers import SignedVoucher
 from oracle.errors import BadInput, Conflict, NotFound, Unauthorized
+from oracle.services.cluster import Clusters, Member
 from oracle.services.customer import Customer, Order
 from oracle.services.provider import Provider
 from oracle.services.signers import check_signers
@@ -109,6 +111,70 @@ def test_a_voucher_over_the_deposit_names_the_missing_amount(
 def test_a_status_that_no_voucher_has_is_refused(job: int, customer: Customer) -> None:
     with pytest.raises(BadInput, match="OPEN is for no voucher"):
         customer.co_sign(job, 1, JobStatus.OPEN)
+
+
+# --- an end that costs the compensation -------------------------------------------------------
+
+
+@pytest.fixture
+def guaranteed(live: Any, machine: Any, oracles: Any) -> int:
+    """A running job whose service level promises 90 % of the time, 1 000 seconds old."""
+    live.send(live.deployer, "ServiceBonds", "add_sla", 10**18, 10_000, 9_000, 0)
+    live.enter_epoch(1)
+    step(oracles)
+    attest(machine, oracles)
+    step(oracles, 3)
+    number = live.open_job(machine.provider, sla=1)
+    accepted_at = live.read("JobRegistry", "job_info", number).accepted_at
+    live.mine(1, accepted_at + 1_000 - live.chain.timestamp())
+    return int(number)
+
+
+UNPAID = [COMPLETED, JobStatus.CUSTOMER_CANCELLED, JobStatus.INFRASTRUCTURE]
+PAID = [JobStatus.PROVIDER_FAULT, JobStatus.CAPACITY_LOST, JobStatus.SLA_MISSED]
+
+
+def test_no_end_is_signed_that_hides_a_missed_service_level(
+    live: Any, guaranteed: int, customer: Customer
+) -> None:
+    elapsed = live.chain.timestamp() - customer.job(guaranteed).accepted_at
+    least = -(-elapsed * 9_000 // 10_000)
+    for status in UNPAID:
+        with pytest.raises(BadInput, match=f"{status.name} after {least - 1} of") as refusal:
+            customer.co_sign(guaranteed, least - 1, status)
+        assert "--accept-end" in refusal.value.remedy
+        assert customer.co_sign(guaranteed, least, status).voucher.status == status
+        asked = customer.co_sign(guaranteed, least - 1, status, accept_end=True)
+        assert asked.voucher == Voucher(guaranteed, least - 1, status)
+    # it may go on, and what compensates the customer is signed
+    for status in (RUNNING, *PAID):
+        assert customer.co_sign(guaranteed, least - 1, status).voucher.status == status
+
+
+def test_without_a_service_level_every_end_is_signed(job: int, customer: Customer) -> None:
+    for status in (*UNPAID, *PAID):
+        assert customer.co_sign(job, 1, status).voucher.status == status
+
+
+def test_a_clusters_fault_is_not_signed_before_somebody_is_blamed(
+    live: Any, machine: Any, guaranteed: int, customer: Customer
+) -> None:
+    operator = KeystoreSigner(live.operator)
+    clusters = Clusters(live.chain, operator)
+    number = clusters.form([Member(machine.provider, 1)], 1, 10**18, machine.provider)
+    Provider(live.chain, operator).settle(customer.co_sign(guaranteed, 950, COMPLETED))
+    Provider(live.chain, operator).close(guaranteed)
+    job = live.open_job(number, sla=1)
+    for status in PAID:
+        with pytest.raises(BadInput, match=f"no member of cluster {number} is blamed"):
+            customer.co_sign(job, 1, status)
+        assert customer.co_sign(job, 1, status, accept_end=True).voucher.status == status
+    mask = (1).to_bytes(32, "big")
+    epoch = live.read("EpochLedger", "current_epoch")
+    signatures = live.committee_signs("ServiceBonds", job.to_bytes(32, "big"), epoch, keccak(mask))
+    live.send(live.deployer, "ServiceBonds", "blame", job, epoch, 1, signatures)
+    for status in PAID:
+        assert customer.co_sign(job, 1, status).voucher.status == status
 
 
 # --- the receipt ------------------------------------------------------------------------------
