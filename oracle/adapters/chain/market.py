@@ -333,4 +333,5 @@ def _job(job: int, info: Any) -> Job:
         settled=info.settled,
         accepted_at=info.accepted_at,
         sla=info.sla,
+        asset=info.asset,
     )
