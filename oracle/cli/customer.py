@@ -20,8 +20,10 @@ from oracle.cli.options import (
     Keystore,
     PasswordFile,
     RpcUrls,
+    Subnet,
     open_chain,
     open_signer,
+    parse_address,
     parse_hash,
 )
 from oracle.domain.hashing import keccak
@@ -54,6 +56,7 @@ def open_job(
     device_class: Annotated[int, typer.Option(help="Class the GPUs are attested for.")] = 1,
     sla: Annotated[int, typer.Option(help="Service level, 0 for none.")] = 0,
     terms: Annotated[str, typer.Option(help="0x hash of the agreed terms.")] = "0x" + "00" * 32,
+    subnet: Subnet = 0,
     as_json: AsJson = False,
 ) -> None:
     """Open and fund a job; unspent deposit comes back when it ends.
@@ -72,6 +75,7 @@ def open_job(
         deposit=deposit,
         sla=sla,
         terms=terms_hash,
+        subnet=subnet,
     )
     job = Customer(chain, open_signer(keystore, password_file)).open_job(order)
     print(json.dumps({"job": job}) if as_json else f"Job {job} waits for provider {provider}.")
@@ -124,6 +128,7 @@ def take(
     keystore: Keystore,
     password_file: PasswordFile,
     gpus: Annotated[int, typer.Option(min=1, help="How many of its GPUs.")] = 1,
+    subnet: Subnet = 0,
     as_json: AsJson = False,
 ) -> None:
     """Take a provider's offer, or part of it: one transaction opens, funds and accepts the job.
@@ -139,7 +144,7 @@ def take(
             f"See what there is: clearwork offers --provider {provider}",
         )
     customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
-    job = customer.take(found.signed(), gpus, round(hours * HOUR))
+    job = customer.take(found.signed(), gpus, round(hours * HOUR), subnet)
     print(json.dumps({"job": job}) if as_json else f"Job {job} is accepted by provider {provider}.")
 
 
@@ -222,6 +227,49 @@ def dispute(
         print(json.dumps({"case_id": "0x" + case_id.hex(), "kept": kept}))
         return
     print(f"Case 0x{case_id.hex()} is open; {kept} base units wait for its end.")
+
+
+@app.command()
+def settle_dispute(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Have what a dispute kept back paid, once the court has closed its case."""
+    customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    upheld, amount = customer.settle_dispute(job)
+    whose = "they go back to the customer" if upheld else "they are the provider's"
+    print(f"{amount} base units of job {job} are free; {whose}.")
+
+
+@app.command()
+def close(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Close a job whose status is final: refund, and compensation where its provider failed."""
+    Customer(open_chain(rpc, deployment), open_signer(keystore, password_file)).close(job)
+    print(f"Job {job} is closed, its unspent deposit returned.")
+
+
+@app.command()
+def claim_refund(
+    asset: Annotated[str, typer.Argument(help="Address of the token.")],
+    receiver: Annotated[str, typer.Argument(help="Address that can receive it.")],
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Collect refunds that your own address could not receive, to another one."""
+    customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    amount = customer.claim_refund(parse_address(asset), parse_address(receiver))
+    print(f"Sent {amount} base units to {receiver}.")
 
 
 @app.command()

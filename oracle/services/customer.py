@@ -33,6 +33,8 @@ class Order:
     deposit: int
     sla: int
     terms: bytes
+    # subnet whose fees the job counts for, 0 for none
+    subnet: int = 0
 
 
 class Customer:
@@ -59,14 +61,15 @@ class Customer:
                 order.deposit,
                 order.sla,
                 order.terms,
+                order.subnet,
             ),
         )
         job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
         return job
 
-    def take(self, signed: SignedOffer, gpus: int, run_seconds: int) -> int:
+    def take(self, signed: SignedOffer, gpus: int, run_seconds: int, subnet: int = 0) -> int:
         """Take GPUs of an offer for a time paid in advance: the job is opened, funded and accepted
-        in one transaction. Returns its number.
+        in one transaction. Returns its number. `subnet`: whose fees it counts for, 0 for none.
 
         Raises `Conflict` with the contracts' reason for an offer that does not hold any more.
         """
@@ -76,7 +79,7 @@ class Customer:
         receipt = self._chain.transact(
             self._signer,
             self._escrow.functions.take_offer(
-                astuple(offer), signed.signer, signed.signature, gpus, run_seconds
+                astuple(offer), signed.signer, signed.signature, gpus, run_seconds, subnet
             ),
         )
         job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
@@ -102,6 +105,30 @@ class Customer:
     def reclaim(self, job: int) -> None:
         """End a job that stayed silent since `request_reclaim`."""
         self._chain.transact(self._signer, self._jobs.functions.reclaim(job))
+
+    def close(self, job: int) -> None:
+        """End a job whose status is final: refund, and compensation where its provider failed."""
+        self._chain.transact(self._signer, self._jobs.functions.close(job))
+
+    def claim_refund(self, asset: str, receiver: str) -> int:
+        """Have refunds in `asset` that could not be delivered sent to `receiver`.
+
+        Returns base units; raises `Conflict` where none is owed.
+        """
+        asset = self._chain.w3.to_checksum_address(asset)
+        receipt = self._chain.transact(
+            self._signer, self._escrow.functions.claim_refund(asset, receiver)
+        )
+        return int(self._chain.event(receipt, "JobEscrow", "RefundClaimed").amount)
+
+    def settle_dispute(self, job: int) -> tuple[bool, int]:
+        """Have what a dispute kept back paid once its case is closed.
+
+        Returns whether it goes back to the customer, and base units of the job's asset.
+        """
+        receipt = self._chain.transact(self._signer, self._jobs.functions.settle_dispute(job))
+        settled = self._chain.event(receipt, "JobRegistry", "DisputeSettled")
+        return bool(settled.upheld), int(settled.amount)
 
     def leave(self, job: int) -> None:
         """End a job whose provider has lost devices, with refund and compensation.
