@@ -258,6 +258,29 @@ def test_a_customer_takes_an_offer_in_one_transaction(
     assert listed(oracle) == []
 
 
+def test_an_offer_is_taken_in_a_subnet(
+    live: Live,
+    oracle: Oracle,
+    offer_command: Command,
+    provider: int,
+    keys: Callable[[str], list[str]],
+) -> None:
+    oracle.look()
+    offer_command("--nonce", "7")
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, PRICE)
+    asked = ["--oracle", ORACLE, "--provider", str(provider), "--nonce", "7", "--hours", "1"]
+    with pytest.raises(Conflict, match="asset not listed"):
+        run(buyer.app, "take", *asked, "--subnet", "1", *keys("customer"))
+    _list_work_token(live, subnet=1)
+    run(buyer.app, "take", *asked, "--subnet", "1", *keys("customer"))
+
+
+def _list_work_token(live: Live, subnet: int) -> None:
+    token, escrow = (live.deployment.address(name) for name in ("WorkToken", "JobEscrow"))
+    live.send(live.deployer, "WorkToken", "approve", escrow, 10_000)
+    live.send(live.deployer, "JobEscrow", "list_asset", token, subnet)
+
+
 def test_an_offer_that_is_not_there(
     oracle: Oracle, provider: int, keys: Callable[[str], list[str]]
 ) -> None:
@@ -371,8 +394,7 @@ def _list_plain_token(live: Live) -> Any:
 def opened(live: Live, provider: int, keys: Callable[[str], list[str]]) -> int:
     """A job of one GPU in the work token's market of subnet 1, which waits for its provider."""
     token = live.deployment.address("WorkToken")
-    live.send(live.deployer, "WorkToken", "approve", live.deployment.address("JobEscrow"), 10_000)
-    live.send(live.deployer, "JobEscrow", "list_asset", token, 1)
+    _list_work_token(live, subnet=1)
     live.send(live.deployer, "WorkToken", "transfer", live.customer.address, PRICE)
     asked = ["--provider", str(provider), "--asset", token, "--price", str(PRICE)]
     asked += ["--deposit", str(PRICE), "--subnet", "1", "--json"]
