@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import structlog
 import typer
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from oracle.adapters.offer_client import OfferClient
 from oracle.adapters.receipt_client import ReceiptClient
+from oracle.adapters.voucher_client import VoucherClient
 from oracle.api.schemas import OfferQuery, SignedReceiptBody
 from oracle.cli.options import (
     AsJson,
@@ -20,14 +20,16 @@ from oracle.cli.options import (
     Keystore,
     PasswordFile,
     RpcUrls,
+    Subnet,
     open_chain,
     open_signer,
+    parse_address,
     parse_hash,
 )
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Voucher
 from oracle.domain.receipts import FINAL, JobStatus
-from oracle.errors import BadInput, NotFound, Transient
+from oracle.errors import BadInput, ClearworkError, NotFound, Transient
 from oracle.services.customer import Customer, Order
 
 app = typer.Typer(help="Buy GPU time: open jobs, follow them, co-sign usage.", no_args_is_help=True)
@@ -54,6 +56,7 @@ def open_job(
     device_class: Annotated[int, typer.Option(help="Class the GPUs are attested for.")] = 1,
     sla: Annotated[int, typer.Option(help="Service level, 0 for none.")] = 0,
     terms: Annotated[str, typer.Option(help="0x hash of the agreed terms.")] = "0x" + "00" * 32,
+    subnet: Subnet = 0,
     as_json: AsJson = False,
 ) -> None:
     """Open and fund a job; unspent deposit comes back when it ends.
@@ -72,6 +75,7 @@ def open_job(
         deposit=deposit,
         sla=sla,
         terms=terms_hash,
+        subnet=subnet,
     )
     job = Customer(chain, open_signer(keystore, password_file)).open_job(order)
     print(json.dumps({"job": job}) if as_json else f"Job {job} waits for provider {provider}.")
@@ -124,6 +128,7 @@ def take(
     keystore: Keystore,
     password_file: PasswordFile,
     gpus: Annotated[int, typer.Option(min=1, help="How many of its GPUs.")] = 1,
+    subnet: Subnet = 0,
     as_json: AsJson = False,
 ) -> None:
     """Take a provider's offer, or part of it: one transaction opens, funds and accepts the job.
@@ -139,7 +144,7 @@ def take(
             f"See what there is: clearwork offers --provider {provider}",
         )
     customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
-    job = customer.take(found.signed(), gpus, round(hours * HOUR))
+    job = customer.take(found.signed(), gpus, round(hours * HOUR), subnet)
     print(json.dumps({"job": job}) if as_json else f"Job {job} is accepted by provider {provider}.")
 
 
@@ -225,6 +230,49 @@ def dispute(
 
 
 @app.command()
+def settle_dispute(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Have what a dispute kept back paid, once the court has closed its case."""
+    customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    upheld, amount = customer.settle_dispute(job)
+    whose = "they go back to the customer" if upheld else "they are the provider's"
+    print(f"{amount} base units of job {job} are free; {whose}.")
+
+
+@app.command()
+def close(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Close a job whose status is final: refund, and compensation where its provider failed."""
+    Customer(open_chain(rpc, deployment), open_signer(keystore, password_file)).close(job)
+    print(f"Job {job} is closed, its unspent deposit returned.")
+
+
+@app.command()
+def claim_refund(
+    asset: Annotated[str, typer.Argument(help="Address of the token.")],
+    receiver: Annotated[str, typer.Argument(help="Address that can receive it.")],
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Collect refunds that your own address could not receive, to another one."""
+    customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    amount = customer.claim_refund(parse_address(asset), parse_address(receiver))
+    print(f"Sent {amount} base units to {receiver}.")
+
+
+@app.command()
 def top_up(
     job: JobId,
     amount: Annotated[int, typer.Argument(help="Base units of the job's asset.")],
@@ -260,6 +308,13 @@ def co_sign(
     keystore: Keystore,
     password_file: PasswordFile,
     interval: Annotated[float, typer.Option(help="Seconds between two vouchers.")] = 2.0,
+    accept_end: Annotated[
+        bool,
+        typer.Option(
+            "--accept-end",
+            help="Sign the end that the provider names, also where it costs you compensation.",
+        ),
+    ] = False,
     receipt: Annotated[
         Path | None,
         typer.Option(help="Also write the execution receipt, counter-signed, to this file."),
@@ -268,32 +323,48 @@ def co_sign(
     """Follow a running job and sign vouchers for its usage until it is over.
 
     Each voucher replaces the one before. Nothing is signed that your own clock contradicts:
-    stop this command and the committee's measurements take over. With the last voucher you
-    counter-sign the provider's execution receipt; see `clearwork receipt --help`.
+    stop this command and the committee's measurements take over. An end with less usage than
+    your service level promises is signed only with --accept-end: pass it when you had the job
+    end early yourself. With the last voucher you counter-sign the provider's execution receipt;
+    see `clearwork receipt --help`.
     """
     customer = Customer(open_chain(rpc, deployment), open_signer(keystore, password_file))
-    url = f"{agent.rstrip('/')}/v1/jobs/{job}"
+    last = _follow(customer, VoucherClient(agent), job, interval, accept_end)
+    _counter_sign(customer, ReceiptClient(agent), last, interval, receipt)
+
+
+def _follow(
+    customer: Customer, agent: VoucherClient, job: int, interval: float, accept_end: bool
+) -> Voucher:
+    """Sign what the agent claims until the job is over; returns the last voucher.
+
+    What goes wrong is logged and asked again: an agent or a node may be back in a moment.
+    """
     signed = 0
     while True:
         try:
-            usage = httpx.get(url, timeout=10).raise_for_status().json()
-            cumulative, status = int(usage["gpu_seconds"]), JobStatus(usage["status"])
-            if cumulative > signed or status in FINAL:
-                voucher = customer.co_sign(job, cumulative, status)
-                body = {
-                    "cumulative_gpu_seconds": cumulative,
-                    "status": int(status),
-                    "signature": "0x" + voucher.signature.hex(),
-                }
-                httpx.post(f"{url}/vouchers", json=body, timeout=30).raise_for_status()
-                log.info("co-signed", job=job, gpu_seconds=cumulative, status=status.name)
-                signed = cumulative
+            usage = agent.usage(job)
+            status = _status(usage.status)
+            if usage.gpu_seconds > signed or status in FINAL:
+                voucher = customer.co_sign(job, usage.gpu_seconds, status, accept_end)
+                agent.hand_in(voucher)
+                log.info("co-signed", job=job, gpu_seconds=usage.gpu_seconds, status=status.name)
+                signed = usage.gpu_seconds
                 if status in FINAL:
-                    break
-        except (httpx.HTTPError, BadInput) as error:
-            log.warning("not co-signed", job=job, reason=str(error))
+                    return voucher.voucher
+        except ClearworkError as error:
+            log.warning("not co-signed", job=job, reason=str(error), remedy=error.remedy)
         time.sleep(interval)
-    _counter_sign(customer, ReceiptClient(agent), voucher.voucher, interval, receipt)
+
+
+def _status(number: int) -> JobStatus:
+    """The status that an agent names; raises `BadInput` for a number that is none."""
+    try:
+        return JobStatus(number)
+    except ValueError:
+        raise BadInput(
+            f"no job has status {number}", "Ask the provider which version its agent runs."
+        ) from None
 
 
 def _counter_sign(

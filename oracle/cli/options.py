@@ -49,6 +49,12 @@ PasswordFile = Annotated[
 ComputeBackend = Annotated[
     str, typer.Option("--backend", help="auto, or one that `clearwork agent backends` lists.")
 ]
+Subnet = Annotated[
+    int,
+    typer.Option(
+        "--subnet", min=0, max=2**16 - 1, help="Subnet whose fees a job counts for, 0 for none."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

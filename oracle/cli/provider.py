@@ -19,6 +19,7 @@ from oracle.cli.options import (
     Keystore,
     PasswordFile,
     RpcUrls,
+    Subnet,
     open_chain,
     open_signer,
     parse_address,
@@ -100,6 +101,48 @@ def accept(
     """Take an open job; its service level's collateral is locked from your self-bond."""
     Provider(open_chain(rpc, deployment), open_signer(keystore, password_file)).accept(job)
     print(f"Job {job} is yours.")
+
+
+@app.command()
+def decline(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Refuse an open job: its deposit goes back to the customer."""
+    Provider(open_chain(rpc, deployment), open_signer(keystore, password_file)).decline(job)
+    print(f"Job {job} is declined, its deposit returned.")
+
+
+@app.command()
+def start(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Say that an accepted job runs now; the first settlement of its usage says it too."""
+    Provider(open_chain(rpc, deployment), open_signer(keystore, password_file)).start(job)
+    print(f"Job {job} runs.")
+
+
+@app.command()
+def checkpoint(
+    job: JobId,
+    deployment: DeploymentFile,
+    rpc: RpcUrls,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Note what is settled of a long job: two dispute windows later nobody can dispute it.
+
+    Any key may pay the gas. Repeat it when those windows are over.
+    """
+    provider = Provider(open_chain(rpc, deployment), open_signer(keystore, password_file))
+    print(f"{provider.checkpoint(job)} GPU-seconds of job {job} are noted.")
 
 
 @app.command()
@@ -231,12 +274,13 @@ def income(
     asset: Annotated[str, typer.Argument(help="Address of the token.")],
     deployment: DeploymentFile,
     rpc: RpcUrls,
+    subnet: Subnet = 0,
     as_json: AsJson = False,
 ) -> None:
     """Show what can be withdrawn now and what waits for the dispute window."""
     chain = open_chain(rpc, deployment)
     asset = chain.w3.to_checksum_address(asset)
-    withdrawable, pending = chain.read("JobEscrow", "income", provider, asset)
+    withdrawable, pending = chain.read("JobEscrow", "income", provider, asset, subnet)
     if as_json:
         print(json.dumps({"withdrawable": withdrawable, "pending": pending}))
         return
@@ -255,10 +299,11 @@ def withdraw(
     rpc: RpcUrls,
     keystore: Keystore,
     password_file: PasswordFile,
+    subnet: Subnet = 0,
 ) -> None:
     """Send matured income to the provider's payout address; any key may pay the gas."""
     Provider(open_chain(rpc, deployment), open_signer(keystore, password_file)).withdraw(
-        provider, asset
+        provider, asset, subnet
     )
     print("Sent to the payout address.")
 

@@ -76,6 +76,8 @@ class Job:
     accepted_at: int
     # service level, 0 for none
     sla: int = 0
+    # token that pays
+    asset: str = NOBODY
 
     @property
     def is_of_cluster(self) -> bool:
@@ -97,12 +99,15 @@ class Job:
         """The most GPU-seconds that the deposit pays for."""
         return ((self.deposit + 1) * SECONDS_PER_HOUR - 1) // self.price_per_gpu_hour
 
+    def is_ended_by(self, status: int) -> bool:
+        """Whether a receipt with this status would give the job its final one."""
+        return self.is_active and status >= JobStatus.COMPLETED and not self.has_ended
+
     def advances(self, cumulative_gpu_seconds: int, status: int) -> bool:
         """Whether the escrow would apply a receipt: more usage, or a first final status."""
         if not self.is_active:
             return False
-        ends = status >= JobStatus.COMPLETED and not self.has_ended
-        return ends or min(cumulative_gpu_seconds, self.covered) > self.settled
+        return self.is_ended_by(status) or min(cumulative_gpu_seconds, self.covered) > self.settled
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from oracle.domain.market import SECONDS_PER_HOUR, Job
 from oracle.domain.proposals import SignedBatch
-from oracle.domain.receipts import AgreedReceipt, Receipt, latest, unpack
+from oracle.domain.receipts import COMPENSATED, MAX_RECEIPTS, AgreedReceipt, Receipt, latest, unpack
 
 # gas of a batch whatever is in it, of each receipt and of each payee (docs/benchmarks.md)
 BATCH_GAS = 62_500
@@ -21,6 +21,8 @@ RECEIPT_GAS = 5_980
 PAYEE_GAS = 5_730
 # gas of a claim against the root but for its receipts and its payee, in a tree of 200 000 leaves
 CLAIM_GAS = 47_800
+# gas of letting an epoch's root be claimed against, once for everybody (docs/benchmarks.md)
+ADOPT_GAS = 40_500
 # bps of the value at stake that waiting for the root has to save: less is not worth the wait
 WAITING_BPS = 100
 BPS = 10_000
@@ -42,36 +44,81 @@ class Choice:
     reason: str
 
 
-def cheapest(
-    receipts: int, payees: int, base_fee: int, value: int, seconds_left: int, interval: int
-) -> Choice:
-    """The cheaper way for the `receipts` of a round that pay `payees`.
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a round has to settle."""
 
-    `base_fee`: wei per gas. `value`: wei that the receipts are worth. `seconds_left` of the
-    epoch's chain time: jobs that go on come again every `interval` seconds until then, each
-    time in another batch, while the root settles the last word only.
+    receipts: int
+    # leaves of payees, each with its claim: one for every 512 receipts of a payee
+    claims: int
+    # payees' incomes that grow, one for each token. A token that is traded in several subnets has
+    # several, which a job does not show: they count as one
+    accounts: int
+    # wei at stake: usage that is not paid, and the rest of the deposit of jobs that end
+    value: int
+    # whether a customer is to be compensated
+    compensates: bool
+
+
+def weigh(receipts: Sequence[Receipt], jobs: Mapping[int, Job], wei_per_gpu_hour: int) -> Due:
+    """What receipts of `jobs` come to."""
+    by_payee = Counter(jobs[receipt.job].provider for receipt in receipts)
+    return Due(
+        receipts=len(receipts),
+        claims=sum(-(-count // MAX_RECEIPTS) for count in by_payee.values()),
+        accounts=len({(job.provider, job.asset) for job in (jobs[r.job] for r in receipts)}),
+        value=sum(_at_stake(r, jobs[r.job]) for r in receipts)
+        * wei_per_gpu_hour
+        // SECONDS_PER_HOUR,
+        compensates=any(
+            r.status in COMPENSATED and jobs[r.job].is_ended_by(r.status) and jobs[r.job].sla
+            for r in receipts
+        ),
+    )
+
+
+def _at_stake(receipt: Receipt, job: Job) -> int:
+    """GPU-seconds that wait for a receipt to be paid or, with the deposit, paid back."""
+    if job.is_ended_by(receipt.status):
+        return max(0, job.covered - job.settled)
+    return max(0, min(receipt.cumulative_gpu_seconds, job.covered) - job.settled)
+
+
+def ends_first(receipts: Iterable[Receipt], jobs: Mapping[int, Job]) -> list[Receipt]:
+    """Receipts in order, but those that end a job before all others.
+
+    What does not fit a batch waits for another round, and an end frees deposit and collateral.
     """
-    batches = 1 + seconds_left // interval
-    batch_gas = BATCH_GAS + RECEIPT_GAS * receipts + PAYEE_GAS * payees
-    root_gas = (CLAIM_GAS + PAYEE_GAS) * payees + RECEIPT_GAS * receipts
-    saved = base_fee * (batches * batch_gas - root_gas)
-    costs = f"{batches} x {batch_gas:,} gas in batches, {root_gas:,} by the root"
+    return sorted(receipts, key=lambda r: (not jobs[r.job].is_ended_by(r.status), r))
+
+
+def cheapest(due: Due, base_fee: int, seconds_left: int, interval: int) -> Choice:
+    """The cheaper way for what is `due`.
+
+    `base_fee`: wei per gas. `seconds_left` of the epoch's chain time: jobs that go on come again
+    every `interval` seconds until then, each time in another batch, while the root settles the
+    last word only. A compensation never waits: it is paid in the staked token, which has no
+    price here, and out of stake that shrinks with every slash.
+
+    There is no third way. A voucher needs the signature of a customer that has stopped signing. A
+    job's own leaf costs what its payee's leaf with one job costs, so it saves a payee nothing.
+    """
+    if due.compensates:
+        return Choice(Settlement.BATCH, "a customer is to be compensated")
+    rounds = 1 + seconds_left // interval
+    shared = RECEIPT_GAS * due.receipts + PAYEE_GAS * due.accounts
+    batch_gas = BATCH_GAS * -(-due.receipts // MAX_RECEIPTS) + shared
+    root_gas = ADOPT_GAS + CLAIM_GAS * due.claims + shared
+    saved = base_fee * (rounds * batch_gas - root_gas)
+    costs = f"{rounds} x {batch_gas:,} gas in batches, {root_gas:,} by the root"
     if saved <= 0:
         return Choice(Settlement.BATCH, f"{costs}: batches are cheaper")
-    if saved * BPS < value * WAITING_BPS:
+    if saved * BPS < due.value * WAITING_BPS:
         return Choice(
             Settlement.BATCH,
-            f"{costs}: {saved:,} wei are less than {WAITING_BPS} bps of {value:,} at stake",
+            f"{costs}: {saved:,} wei are less than {WAITING_BPS} bps of {due.value:,} at stake",
         )
     return Choice(Settlement.ROOT, f"{costs}: the root saves {saved:,} wei")
-
-
-def worth(receipts: Iterable[Receipt], jobs: Mapping[int, Job], wei_per_gpu_hour: int) -> int:
-    """Wei that receipts are worth beyond what the chain has settled."""
-    seconds = sum(
-        max(0, receipt.cumulative_gpu_seconds - jobs[receipt.job].settled) for receipt in receipts
-    )
-    return seconds * wei_per_gpu_hour // SECONDS_PER_HOUR
 
 
 def carried(

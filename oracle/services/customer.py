@@ -10,14 +10,13 @@ from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
 from oracle.domain.market import FIRST_CLUSTER, SECONDS_PER_HOUR
 from oracle.domain.messages import Domain, Voucher
 from oracle.domain.offers import SignedOffer
-from oracle.domain.receipts import FINAL, JobStatus
-from oracle.domain.vouchers import SignedVoucher
+from oracle.domain.receipts import COMPENSATED, FINAL, JobStatus
+from oracle.domain.usage import BPS, misses_uptime
+from oracle.domain.vouchers import SignedVoucher, most_gpu_seconds
 from oracle.errors import BadInput, NotFound
 from oracle.services.cluster import read_cluster
 from oracle.services.signers import check_signers
 
-# GPU-seconds per GPU that a provider's meter may be ahead of the customer's own clock
-CLOCK_SLACK_S = 5
 # kind of an accusation (ISlashingCourt)
 FRAUD = 5
 
@@ -34,6 +33,8 @@ class Order:
     deposit: int
     sla: int
     terms: bytes
+    # subnet whose fees the job counts for, 0 for none
+    subnet: int = 0
 
 
 class Customer:
@@ -60,14 +61,15 @@ class Customer:
                 order.deposit,
                 order.sla,
                 order.terms,
+                order.subnet,
             ),
         )
         job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
         return job
 
-    def take(self, signed: SignedOffer, gpus: int, run_seconds: int) -> int:
+    def take(self, signed: SignedOffer, gpus: int, run_seconds: int, subnet: int = 0) -> int:
         """Take GPUs of an offer for a time paid in advance: the job is opened, funded and accepted
-        in one transaction. Returns its number.
+        in one transaction. Returns its number. `subnet`: whose fees it counts for, 0 for none.
 
         Raises `Conflict` with the contracts' reason for an offer that does not hold any more.
         """
@@ -77,7 +79,7 @@ class Customer:
         receipt = self._chain.transact(
             self._signer,
             self._escrow.functions.take_offer(
-                astuple(offer), signed.signer, signed.signature, gpus, run_seconds
+                astuple(offer), signed.signer, signed.signature, gpus, run_seconds, subnet
             ),
         )
         job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
@@ -103,6 +105,30 @@ class Customer:
     def reclaim(self, job: int) -> None:
         """End a job that stayed silent since `request_reclaim`."""
         self._chain.transact(self._signer, self._jobs.functions.reclaim(job))
+
+    def close(self, job: int) -> None:
+        """End a job whose status is final: refund, and compensation where its provider failed."""
+        self._chain.transact(self._signer, self._jobs.functions.close(job))
+
+    def claim_refund(self, asset: str, receiver: str) -> int:
+        """Have refunds in `asset` that could not be delivered sent to `receiver`.
+
+        Returns base units; raises `Conflict` where none is owed.
+        """
+        asset = self._chain.w3.to_checksum_address(asset)
+        receipt = self._chain.transact(
+            self._signer, self._escrow.functions.claim_refund(asset, receiver)
+        )
+        return int(self._chain.event(receipt, "JobEscrow", "RefundClaimed").amount)
+
+    def settle_dispute(self, job: int) -> tuple[bool, int]:
+        """Have what a dispute kept back paid once its case is closed.
+
+        Returns whether it goes back to the customer, and base units of the job's asset.
+        """
+        receipt = self._chain.transact(self._signer, self._jobs.functions.settle_dispute(job))
+        settled = self._chain.event(receipt, "JobRegistry", "DisputeSettled")
+        return bool(settled.upheld), int(settled.amount)
 
     def leave(self, job: int) -> None:
         """End a job whose provider has lost devices, with refund and compensation.
@@ -152,21 +178,29 @@ class Customer:
         for log in logs:
             yield log.args.job, self.job(log.args.job)
 
-    def co_sign(self, job: int, cumulative_gpu_seconds: int, status: JobStatus) -> SignedVoucher:
+    def co_sign(
+        self,
+        job: int,
+        cumulative_gpu_seconds: int,
+        status: JobStatus,
+        accept_end: bool = False,
+    ) -> SignedVoucher:
         """Sign a voucher for usage the provider claims.
 
         Refuses (`BadInput`) what the customer's own view contradicts: usage beyond the GPUs'
         time since the job was accepted by chain time, below what is settled already, or worth
-        more than the deposit.
+        more than the deposit. And, but for `accept_end`, an end that takes the compensation of
+        the service level from the customer.
         """
         found = self.job(job)
         if status is not JobStatus.RUNNING and status not in FINAL:
             raise BadInput(f"status {status.name} is for no voucher", "Use running or a final one.")
-        elapsed = self._chain.timestamp() - found.accepted_at + CLOCK_SLACK_S
-        if not found.accepted_at or cumulative_gpu_seconds > found.gpus * elapsed:
+        now = self._chain.timestamp()
+        most = most_gpu_seconds(found.gpus, found.accepted_at, now)
+        if cumulative_gpu_seconds > most:
             raise BadInput(
                 f"job {job}: {cumulative_gpu_seconds} GPU-seconds claimed, but {found.gpus} GPUs "
-                f"can't have worked longer than {elapsed} s each",
+                f"can't have worked longer than {most} together",
                 "Don't sign: ask the provider for its telemetry.",
             )
         if cumulative_gpu_seconds < found.settled:
@@ -180,9 +214,40 @@ class Customer:
                 f"job {job}: a voucher over the deposit, by {debt} base units",
                 f"Top up first: clearwork customer top-up {job} {debt}",
             )
+        if status in FINAL and not accept_end:
+            self._check_end(job, found, cumulative_gpu_seconds, status, now - found.accepted_at)
         voucher = Voucher(job, cumulative_gpu_seconds, status)
         domain = Domain(self._chain.chain_id, self._escrow.address)
         return SignedVoucher(voucher, self._signer.sign(voucher.digest(domain)))
+
+    def _check_end(
+        self, job: int, found: Any, cumulative_gpu_seconds: int, status: JobStatus, elapsed: int
+    ) -> None:
+        """Whether an end pays the customer what its service level promises. Raises `BadInput`.
+
+        The status is the provider's own word. Once a job is closed with it nobody asks again.
+        """
+        if not found.sla:
+            return
+        if status in COMPENSATED:
+            if found.provider >= FIRST_CLUSTER and not self._chain.read(
+                "ServiceBonds", "blamed", job
+            ):
+                raise BadInput(
+                    f"job {job}: status {status.name}, but no member of cluster "
+                    f"{found.provider} is blamed on chain, so none would compensate you",
+                    "Wait for the committee's blame, or go without with --accept-end.",
+                )
+            return
+        promised = self._chain.read("ServiceBonds", "sla_terms", found.sla).uptime_bps
+        if misses_uptime(found.gpus, elapsed, cumulative_gpu_seconds, promised):
+            raise BadInput(
+                f"job {job}: status {status.name} after {cumulative_gpu_seconds} of "
+                f"{found.gpus * elapsed} GPU-seconds, but service level {found.sla} promises "
+                f"{promised} of {BPS} parts",
+                "Don't sign if the provider failed you: `clearwork customer leave`, or the "
+                "committee's measurements. If the end was agreed on, pass --accept-end.",
+            )
 
     def counter_sign(self, signed: SignedReceipt, voucher: Voucher) -> SignedReceipt:
         """Add this customer's signature to the receipt of a job that `voucher` has ended.

@@ -74,6 +74,22 @@ class Provider:
         """Take an open job; locks the collateral of its service level. Returns the receipt."""
         return self._chain.transact(self._signer, self._jobs.functions.accept(job))
 
+    def decline(self, job: int) -> None:
+        """Refuse an open job; its deposit goes back to the customer."""
+        self._chain.transact(self._signer, self._jobs.functions.decline(job))
+
+    def start(self, job: int) -> None:
+        """Say that an accepted job runs now."""
+        self._chain.transact(self._signer, self._jobs.functions.start(job))
+
+    def checkpoint(self, job: int) -> int:
+        """Remember what is settled of a job: two dispute windows later it can't be disputed.
+
+        Returns GPU-seconds; raises `Conflict` where the last checkpoint is too young.
+        """
+        receipt = self._chain.transact(self._signer, self._jobs.functions.checkpoint(job))
+        return int(self._chain.event(receipt, "JobRegistry", "Checkpointed").gpu_seconds)
+
     def sign(self, offer: Offer) -> SignedOffer:
         """Sign an offer; whoever holds it can then take it.
 
@@ -114,15 +130,16 @@ class Provider:
         """Close a job that is over: frees GPUs and collateral. Returns the receipt."""
         return self._chain.transact(self._signer, self._jobs.functions.close(job))
 
-    def withdraw(self, provider: int, asset: str) -> Any:
-        """Send a provider's matured income in `asset` to its payout address."""
+    def withdraw(self, provider: int, asset: str, subnet: int = 0) -> Any:
+        """Send a provider's matured income in `asset` and `subnet` to its payout address."""
         asset = self._chain.w3.to_checksum_address(asset)
-        if not any(self._chain.read("JobEscrow", "income", provider, asset)):
+        if not any(self._chain.read("JobEscrow", "income", provider, asset, subnet)):
             raise NotFound(
                 f"provider {provider} has no income in {asset}",
                 "Settle a voucher first, or wait for the committee's receipts.",
             )
-        return self._chain.transact(self._signer, self._escrow.functions.withdraw(provider, asset))
+        call = self._escrow.functions.withdraw(provider, asset, subnet)
+        return self._chain.transact(self._signer, call)
 
     def claim(self, kind: int, key: bytes, cumulative: int, proof: list[bytes]) -> Any:
         """Claim a leaf of the active reward root for whom it names; returns the receipt."""

@@ -4,7 +4,7 @@ Each oracle signs what it observed; the leader takes the lower median per job an
 jobs whose chain-settled usage lags; followers repeat the arithmetic and sign the batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -25,7 +25,7 @@ from oracle.domain.proposals import (
 )
 from oracle.domain.receipts import MAX_RECEIPTS, JobStatus, Receipt, latest, pack, unpack
 from oracle.domain.records import Reported, Statement
-from oracle.domain.settlement import Settlement, cheapest, receipts_in, worth
+from oracle.domain.settlement import Settlement, cheapest, ends_first, receipts_in, weigh
 from oracle.domain.usage import believable
 from oracle.errors import BadInput, ClearworkError
 from oracle.faults import reach
@@ -139,7 +139,9 @@ class Settle:
             for receipt in aggregate_usage(observations, threshold).values()
             if self._is_due(receipt)
         ]
-        way = self._way(due[:MAX_RECEIPTS])
+        jobs = {receipt.job: self._market.job(receipt.job) for receipt in due}
+        due = ends_first(due, jobs)
+        way = self._way(due, jobs)
         if way is Settlement.ROOT:
             due = self._unsaid(due)
         due = due[:MAX_RECEIPTS]
@@ -168,17 +170,14 @@ class Settle:
             return True
         return False
 
-    def _way(self, due: Sequence[Receipt]) -> Settlement:
+    def _way(self, due: Sequence[Receipt], jobs: Mapping[int, Job]) -> Settlement:
         """How to settle what is due."""
         if self._settlement.way is not Settlement.AUTO or not due:
             return self._settlement.way
-        jobs = {receipt.job: self._market.job(receipt.job) for receipt in due}
         head = self._market.head
         choice = cheapest(
-            receipts=len(due),
-            payees=len({job.provider for job in jobs.values()}),
+            weigh(due, jobs, self._settlement.wei_per_gpu_hour),
             base_fee=self._market.chain.base_fee(),
-            value=worth(due, jobs, self._settlement.wei_per_gpu_hour),
             seconds_left=self._market.start_of(head.epoch + 1) - head.timestamp,
             interval=self._settlement.interval,
         )

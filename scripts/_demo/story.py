@@ -340,7 +340,7 @@ class Story:
         self._processes.start(
             name,
             [*CLEARWORK, "customer", "co-sign", str(job), "--agent", agent, "--interval", "1",
-             *self._customer_options()],
+             "--accept-end", *self._customer_options()],
         )  # fmt: skip
         self._start_compute(job, gpus)
         self._finish_compute(job)

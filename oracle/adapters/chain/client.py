@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from eth_abi.abi import encode
 from eth_typing import Hash32
 from hexbytes import HexBytes
 from requests.exceptions import RequestException
@@ -42,6 +43,14 @@ REQUEST_TIMEOUT = 10
 LOG_RANGE = 5_000
 # calls in one batched request, below the limits of public endpoints
 BATCH_SIZE = 100
+# `isValidSignature(bytes32,bytes)` returns its own selector when it agrees (ERC-1271)
+ERC1271_MAGIC = bytes.fromhex("1626ba7e")
+# gas that the contracts give it (contracts/modules/signatures.vy)
+ERC1271_GAS = 200_000
+# gas that a call from outside pays before it begins, and for each byte of its data (EIP-2028)
+TRANSACTION_GAS = 21_000
+NONZERO_BYTE_GAS = 16
+ZERO_BYTE_GAS = 4
 # gas allowed beyond the estimate, as a fraction: the state may change before the block
 GAS_MARGIN = 4
 # seconds `transact` waits for its transaction
@@ -289,6 +298,32 @@ class Chain:
                 )
             yield from found
             start = stop + 1
+
+    def has_code(self, account: str) -> bool:
+        """Whether an account is a contract, or a key with code (EIP-7702)."""
+        with explained():
+            return bool(self.w3.eth.get_code(Web3.to_checksum_address(account)))
+
+    def agrees(self, account: str, digest: bytes, signature: bytes, caller: str) -> bool:
+        """Whether an account with code says now that it signed a digest (ERC-1271).
+
+        `caller`: the contract that is going to ask it. It gets the gas that contracts give it.
+        """
+        data = ERC1271_MAGIC + encode(["bytes32", "bytes"], [digest, signature])
+        paid = sum(NONZERO_BYTE_GAS if byte else ZERO_BYTE_GAS for byte in data)
+        try:
+            with explained():
+                answer = self.w3.eth.call(
+                    {
+                        "to": Web3.to_checksum_address(account),
+                        "from": Web3.to_checksum_address(caller),
+                        "data": HexBytes(data),
+                        "gas": ERC1271_GAS + TRANSACTION_GAS + paid,
+                    }
+                )
+        except Conflict:
+            return False
+        return len(answer) >= 32 and answer[:4] == ERC1271_MAGIC
 
     def receipt(self, transaction: bytes) -> Any:
         """The receipt of a transaction that was mined."""

@@ -355,4 +355,5 @@ def _job(job: int, info: Any) -> Job:
         settled=info.settled,
         accepted_at=info.accepted_at,
         sla=info.sla,
+        asset=info.asset,
     )

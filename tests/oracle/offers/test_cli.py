@@ -1,22 +1,26 @@
-"""`clearwork provider offer | revoke` and `clearwork offers`, against an oracle in this process."""
+"""`clearwork provider`, `customer` and `offers`, against an oracle in this process."""
 
 import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import structlog
 import typer
 from typer.testing import CliRunner
+from vyper import compile_code
 
 from oracle.adapters.offer_client import OfferClient
+from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.api.schemas import OfferQuery
 from oracle.cli import customer as buyer
 from oracle.cli import offers as market
 from oracle.cli import provider as command
 from oracle.domain.hashing import keccak
+from oracle.domain.messages import Voucher
 from oracle.domain.receipts import JobStatus, Receipt, pack
 from oracle.errors import (
     BadInput,
@@ -26,6 +30,7 @@ from oracle.errors import (
     Transient,
     Unauthorized,
 )
+from scripts._project import ROOT
 from tests.oracle.conftest import DAY, HOUR, PRICE, Live, Oracle
 from tests.oracle.execution.conftest import committee_signs
 from tests.oracle.offers.conftest import SignOffer, listed, publish
@@ -253,6 +258,29 @@ def test_a_customer_takes_an_offer_in_one_transaction(
     assert listed(oracle) == []
 
 
+def test_an_offer_is_taken_in_a_subnet(
+    live: Live,
+    oracle: Oracle,
+    offer_command: Command,
+    provider: int,
+    keys: Callable[[str], list[str]],
+) -> None:
+    oracle.look()
+    offer_command("--nonce", "7")
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, PRICE)
+    asked = ["--oracle", ORACLE, "--provider", str(provider), "--nonce", "7", "--hours", "1"]
+    with pytest.raises(Conflict, match="asset not listed"):
+        run(buyer.app, "take", *asked, "--subnet", "1", *keys("customer"))
+    _list_work_token(live, subnet=1)
+    run(buyer.app, "take", *asked, "--subnet", "1", *keys("customer"))
+
+
+def _list_work_token(live: Live, subnet: int) -> None:
+    token, escrow = (live.deployment.address(name) for name in ("WorkToken", "JobEscrow"))
+    live.send(live.deployer, "WorkToken", "approve", escrow, 10_000)
+    live.send(live.deployer, "JobEscrow", "list_asset", token, subnet)
+
+
 def test_an_offer_that_is_not_there(
     oracle: Oracle, provider: int, keys: Callable[[str], list[str]]
 ) -> None:
@@ -303,3 +331,109 @@ def test_a_customer_disputes_pending_income(
     printed = run(buyer.app, "dispute", str(taken), str(evidence), "--json", *keys("customer"))
     assert json.loads(printed)["kept"] == PRICE
     assert live.read("JobEscrow", "disputed", taken) == PRICE
+    with pytest.raises(Conflict, match="accusation is open"):
+        run(buyer.app, "settle-dispute", str(taken), *keys("customer"))
+    live.mine(1, 30 * DAY)
+    case_id = bytes.fromhex(json.loads(printed)["case_id"].removeprefix("0x"))
+    live.send(live.deployer, "SlashingCourt", "draw", case_id)
+    settled = run(buyer.app, "settle-dispute", str(taken), *keys("customer"))
+    assert f"{PRICE} base units of job {taken} are free; they are the provider's." in settled
+    assert live.read("JobEscrow", "disputed", taken) == 0
+
+
+def test_a_customer_closes_a_job_that_is_over(
+    live: Live, taken: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="status not final"):
+        run(buyer.app, "close", str(taken), *keys("customer"))
+    packed = pack([Receipt(taken, 3_600, JobStatus.COMPLETED)])
+    signatures = committee_signs(live, "JobEscrow", bytes(32), 1, keccak(packed))
+    live.send(live.customer, "JobEscrow", "settle_batch", 1, 0, packed, signatures)
+    had = live.read("WorkToken", "balanceOf", live.customer.address)
+    run(buyer.app, "close", str(taken), *keys("customer"))
+    assert live.read("WorkToken", "balanceOf", live.customer.address) - had == 3 * PRICE
+
+
+def test_a_refund_that_was_not_delivered_is_claimed(
+    live: Live, taken: int, keys: Callable[[str], list[str]]
+) -> None:
+    token = _list_plain_token(live)
+    asked = ["--provider", str(live.read("JobRegistry", "job_info", taken).provider)]
+    asked += ["--asset", token.address, "--price", "3600", "--deposit", "500", "--json"]
+    job = json.loads(run(buyer.app, "open", *asked, *keys("customer")))["job"]
+    receiver = live.provider_owner.address
+    with pytest.raises(Conflict, match="no refund owed"):
+        run(buyer.app, "claim-refund", token.address, receiver, *keys("customer"))
+    deployer = KeystoreSigner(live.deployer)
+    live.chain.transact(deployer, token.functions.set_blocked(live.customer.address, True))
+    run(buyer.app, "cancel", str(job), *keys("customer"))
+    printed = run(buyer.app, "claim-refund", token.address, receiver, *keys("customer"))
+    assert f"Sent 500 base units to {receiver}." in printed
+    assert token.functions.balanceOf(receiver).call() == 500
+
+
+def _list_plain_token(live: Live) -> Any:
+    """A token that can block accounts, listed; the customer has 1 000 base units."""
+    source = (ROOT / "tests" / "contracts" / "plain_token.vy").read_text()
+    compiled = compile_code(source, output_formats=["abi", "bytecode"])
+    deployer = KeystoreSigner(live.deployer)
+    factory = live.w3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
+    created = live.chain.transact(deployer, factory.constructor(1_000_000, 18))
+    token = live.w3.eth.contract(created["contractAddress"], abi=compiled["abi"])
+    escrow = live.deployment.address("JobEscrow")
+    live.chain.transact(deployer, token.functions.approve(escrow, 10_000))
+    live.send(live.deployer, "JobEscrow", "list_asset", token.address)
+    live.chain.transact(deployer, token.functions.transfer(live.customer.address, 1_000))
+    return token
+
+
+# --- the provider's side ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(live: Live, provider: int, keys: Callable[[str], list[str]]) -> int:
+    """A job of one GPU in the work token's market of subnet 1, which waits for its provider."""
+    token = live.deployment.address("WorkToken")
+    _list_work_token(live, subnet=1)
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, PRICE)
+    asked = ["--provider", str(provider), "--asset", token, "--price", str(PRICE)]
+    asked += ["--deposit", str(PRICE), "--subnet", "1", "--json"]
+    return int(json.loads(run(buyer.app, "open", *asked, *keys("customer")))["job"])
+
+
+def test_a_provider_declines_a_job(
+    live: Live, opened: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="not the provider"):
+        run(command.app, "decline", str(opened), *keys("customer"))
+    run(command.app, "decline", str(opened), *keys("operator"))
+    assert live.read("JobRegistry", "job_info", opened).status == JobStatus.CANCELLED
+    assert live.read("WorkToken", "balanceOf", live.customer.address) == PRICE
+
+
+def test_a_job_of_a_subnet_is_started_noted_and_paid_there(
+    live: Live, provider: int, opened: int, keys: Callable[[str], list[str]]
+) -> None:
+    with pytest.raises(Conflict, match="job is not accepted"):
+        run(command.app, "start", str(opened), *keys("operator"))
+    run(command.app, "accept", str(opened), *keys("operator"))
+    run(command.app, "start", str(opened), *keys("operator"))
+    assert live.read("JobRegistry", "job_info", opened).status == JobStatus.RUNNING
+    voucher = Voucher(opened, 1_800, JobStatus.RUNNING)
+    signature = live.sign(live.customer, voucher, "JobEscrow")
+    live.send(live.operator, "JobEscrow", "settle_voucher", opened, 1_800, 3, signature)
+    printed = run(command.app, "checkpoint", str(opened), *keys("customer"))
+    assert f"1800 GPU-seconds of job {opened} are noted." in printed
+    with pytest.raises(Conflict, match="last checkpoint is too young"):
+        run(command.app, "checkpoint", str(opened), *keys("customer"))
+
+    token, reading = live.deployment.address("WorkToken"), keys("operator")[:4]
+    asked = [str(provider), token, *reading, "--json"]
+    assert json.loads(run(command.app, "income", *asked))["withdrawable"] == 0
+    earned = json.loads(run(command.app, "income", *asked, "--subnet", "1"))["withdrawable"]
+    assert earned == PRICE // 2 - PRICE // 2 * 300 // 10_000
+    with pytest.raises(NotFound, match="no income"):
+        run(command.app, "withdraw", str(provider), token, *keys("operator"))
+    had = live.read("WorkToken", "balanceOf", live.provider_owner.address)
+    run(command.app, "withdraw", str(provider), token, "--subnet", "1", *keys("operator"))
+    assert live.read("WorkToken", "balanceOf", live.provider_owner.address) - had == earned

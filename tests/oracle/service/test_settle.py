@@ -1,8 +1,11 @@
 """Settlement by receipts: a silent customer, four observers, one batch."""
 
+from collections.abc import Callable
+
 import pytest
 
 from oracle.domain.receipts import JobStatus
+from oracle.domain.settlement import Settlement
 from tests.oracle.conftest import Live, Machine, Oracle, enter, introduce, step, step_until
 
 
@@ -161,6 +164,25 @@ def test_a_device_that_is_gone_misses_its_service_level(
     got = live.read("WorkToken", "balanceOf", live.customer.address) - had
     price = live.read("JobRegistry", "job_info", guaranteed).price_per_gpu_hour
     assert got == deposit - 20 * price // 3_600 + 10**18
+
+
+def test_a_missed_service_level_does_not_wait_for_the_root(
+    live: Live, make_oracle: Callable[..., Oracle], machine: Machine
+) -> None:
+    # nothing was used, and a GPU-hour is worth nothing: only the compensation speaks for a batch
+    oracles = [
+        make_oracle(key, f"auto-{i}", settlement=Settlement.AUTO, gpu_hour_gwei=0)
+        for i, key in enumerate(live.oracles)
+    ]
+    introduce(oracles)
+    live.send(live.deployer, "ServiceBonds", "add_sla", 10**18, 10_000, 9_000, 0)
+    live.enter_epoch(1)
+    step(oracles)
+    enter(machine, oracles)
+    job = live.open_job(machine.provider, sla=1)
+    live.mine(1, 600)
+    step_until(oracles, lambda: status(live, job) == JobStatus.SLA_MISSED)
+    assert not [batch for oracle in oracles for batch in oracle.node.store.batches(2**62)]
 
 
 def test_a_provider_that_never_reports_misses_it_too(

@@ -4,18 +4,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vyper import compile_code
 
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.adapters.store.agent_state import AgentState
 from oracle.domain.execution import ExecutionReceipt, ReceiptSignature, Role, SignedReceipt
+from oracle.domain.hashing import keccak
 from oracle.domain.messages import Domain, Voucher
 from oracle.domain.receipts import JobStatus
-from oracle.domain.vouchers import SignedVoucher
-from oracle.errors import BadInput, Conflict, NotFound, Unauthorized
+from oracle.domain.vouchers import SignedVoucher, most_gpu_seconds
+from oracle.errors import BadInput, Conflict, Misconfigured, NotFound, Unauthorized
+from oracle.services.cluster import Clusters, Member
 from oracle.services.customer import Customer, Order
 from oracle.services.provider import Provider
 from oracle.services.signers import check_signers
 from oracle.services.vouchers import VoucherDesk
+from scripts._project import ROOT
 from tests.oracle.conftest import PRICE, UNIT, attest, step
 
 RUNNING, COMPLETED = JobStatus.RUNNING, JobStatus.COMPLETED
@@ -109,6 +113,70 @@ def test_a_voucher_over_the_deposit_names_the_missing_amount(
 def test_a_status_that_no_voucher_has_is_refused(job: int, customer: Customer) -> None:
     with pytest.raises(BadInput, match="OPEN is for no voucher"):
         customer.co_sign(job, 1, JobStatus.OPEN)
+
+
+# --- an end that costs the compensation -------------------------------------------------------
+
+
+@pytest.fixture
+def guaranteed(live: Any, machine: Any, oracles: Any) -> int:
+    """A running job whose service level promises 90 % of the time, 1 000 seconds old."""
+    live.send(live.deployer, "ServiceBonds", "add_sla", 10**18, 10_000, 9_000, 0)
+    live.enter_epoch(1)
+    step(oracles)
+    attest(machine, oracles)
+    step(oracles, 3)
+    number = live.open_job(machine.provider, sla=1)
+    accepted_at = live.read("JobRegistry", "job_info", number).accepted_at
+    live.mine(1, accepted_at + 1_000 - live.chain.timestamp())
+    return int(number)
+
+
+UNPAID = [COMPLETED, JobStatus.CUSTOMER_CANCELLED, JobStatus.INFRASTRUCTURE]
+PAID = [JobStatus.PROVIDER_FAULT, JobStatus.CAPACITY_LOST, JobStatus.SLA_MISSED]
+
+
+def test_no_end_is_signed_that_hides_a_missed_service_level(
+    live: Any, guaranteed: int, customer: Customer
+) -> None:
+    elapsed = live.chain.timestamp() - customer.job(guaranteed).accepted_at
+    least = -(-elapsed * 9_000 // 10_000)
+    for status in UNPAID:
+        with pytest.raises(BadInput, match=f"{status.name} after {least - 1} of") as refusal:
+            customer.co_sign(guaranteed, least - 1, status)
+        assert "--accept-end" in refusal.value.remedy
+        assert customer.co_sign(guaranteed, least, status).voucher.status == status
+        asked = customer.co_sign(guaranteed, least - 1, status, accept_end=True)
+        assert asked.voucher == Voucher(guaranteed, least - 1, status)
+    # it may go on, and what compensates the customer is signed
+    for status in (RUNNING, *PAID):
+        assert customer.co_sign(guaranteed, least - 1, status).voucher.status == status
+
+
+def test_without_a_service_level_every_end_is_signed(job: int, customer: Customer) -> None:
+    for status in (*UNPAID, *PAID):
+        assert customer.co_sign(job, 1, status).voucher.status == status
+
+
+def test_a_clusters_fault_is_not_signed_before_somebody_is_blamed(
+    live: Any, machine: Any, guaranteed: int, customer: Customer
+) -> None:
+    operator = KeystoreSigner(live.operator)
+    clusters = Clusters(live.chain, operator)
+    number = clusters.form([Member(machine.provider, 1)], 1, 10**18, machine.provider)
+    Provider(live.chain, operator).settle(customer.co_sign(guaranteed, 950, COMPLETED))
+    Provider(live.chain, operator).close(guaranteed)
+    job = live.open_job(number, sla=1)
+    for status in PAID:
+        with pytest.raises(BadInput, match=f"no member of cluster {number} is blamed"):
+            customer.co_sign(job, 1, status)
+        assert customer.co_sign(job, 1, status, accept_end=True).voucher.status == status
+    mask = (1).to_bytes(32, "big")
+    epoch = live.read("EpochLedger", "current_epoch")
+    signatures = live.committee_signs("ServiceBonds", job.to_bytes(32, "big"), epoch, keccak(mask))
+    live.send(live.deployer, "ServiceBonds", "blame", job, epoch, 1, signatures)
+    for status in PAID:
+        assert customer.co_sign(job, 1, status).voucher.status == status
 
 
 # --- the receipt ------------------------------------------------------------------------------
@@ -285,6 +353,106 @@ def test_a_signed_status_outside_the_list_is_refused(
     with pytest.raises(BadInput, match="no voucher has status 10"):
         desk.take(SignedVoucher(voucher, signature))
     assert state.voucher(job) is None
+
+
+def test_more_than_the_gpus_time_is_refused(
+    live: Any, job: int, desk: VoucherDesk, state: AgentState
+) -> None:
+    now, accepted_at = live.chain.timestamp(), live.read("JobRegistry", "job_info", job).accepted_at
+    most = most_gpu_seconds(1, accepted_at, now)
+    with pytest.raises(BadInput, match=f"can't have used {most + 1} GPU-seconds, only {most}"):
+        desk.take(_signed(live, job, most + 1, RUNNING))
+    assert state.voucher(job) is None
+    desk.take(_signed(live, job, most, RUNNING))
+    assert state.voucher(job) == _signed(live, job, most, RUNNING)
+
+
+def _signed(live: Any, job: int, gpu_seconds: int, status: int) -> SignedVoucher:
+    """A voucher by the customer's key, whatever it says."""
+    voucher = Voucher(job, gpu_seconds, status)
+    return SignedVoucher(voucher, live.sign(live.customer, voucher, "JobEscrow"))
+
+
+def test_a_final_voucher_outlives_a_settling_that_failed(
+    live: Any, job: int, customer: Customer, desk: VoucherDesk, state: AgentState
+) -> None:
+    final = customer.co_sign(job, 40, COMPLETED)
+    others = [customer.co_sign(job, 40, status) for status in (RUNNING, JobStatus.PROVIDER_FAULT)]
+    live.w3.provider.make_request("anvil_setBalance", [live.operator.address, "0x0"])
+    with pytest.raises(Misconfigured, match="can't pay for gas"):
+        desk.take(final)
+    for other in others:
+        with pytest.raises(Conflict, match="that ends the job with status 4 is stored"):
+            desk.take(other)
+        assert state.voucher(job) == final
+    live.w3.provider.make_request("anvil_setBalance", [live.operator.address, hex(10**18)])
+    desk.take(final)
+    assert live.read("JobRegistry", "job_info", job).status == COMPLETED
+    assert state.unsettled_vouchers() == []
+
+
+# --- a customer that is a contract ------------------------------------------------------------
+
+
+@pytest.fixture
+def wallet(live: Any, job: int) -> Any:
+    """The customer's account with the code of a wallet, after it has opened the job."""
+    source = (ROOT / "tests" / "contracts" / "wallet.vy").read_text()
+    compiled = compile_code(source, output_formats=["abi", "bytecode_runtime"])
+    address = live.customer.address
+    live.w3.provider.make_request("anvil_setCode", [address, compiled["bytecode_runtime"]])
+    return live.w3.eth.contract(address, abi=compiled["abi"])
+
+
+def _call(live: Any, call: Any) -> None:
+    live.chain.transact(KeystoreSigner(live.deployer), call)
+
+
+def _agree(live: Any, wallet: Any, voucher: Voucher) -> SignedVoucher:
+    """The wallet's word: it is told the digest, and its signature may be anything."""
+    domain = Domain(live.chain.chain_id, live.deployment.address("JobEscrow"))
+    _call(live, wallet.functions.sign(voucher.digest(domain)))
+    return SignedVoucher(voucher, b"any")
+
+
+def test_a_contracts_voucher_is_settled(
+    live: Any, job: int, wallet: Any, desk: VoucherDesk, state: AgentState
+) -> None:
+    desk.take(_agree(live, wallet, Voucher(job, 30, RUNNING)))
+    desk.settle(job)
+    assert _settled(live, job) == 30
+
+
+def test_what_a_contract_did_not_sign_replaces_nothing(
+    live: Any, job: int, wallet: Any, desk: VoucherDesk, state: AgentState
+) -> None:
+    good = _agree(live, wallet, Voucher(job, 30, RUNNING))
+    desk.take(good)
+    junk = [
+        SignedVoucher(Voucher(job, 31, RUNNING), b"any"),
+        SignedVoucher(Voucher(job, 30, COMPLETED), b""),
+        # a plain key's signature is nothing that this wallet asks for
+        _signed(live, job, 32, RUNNING),
+        # more bytes than it takes: it reverts
+        SignedVoucher(good.voucher, bytes(66)),
+    ]
+    for one in junk:
+        with pytest.raises(Unauthorized, match="does not take the voucher's signature"):
+            desk.take(one)
+        assert state.voucher(job) == good
+
+
+def test_a_contract_gets_the_gas_that_the_escrow_gives_it(
+    live: Any, job: int, wallet: Any, desk: VoucherDesk, state: AgentState
+) -> None:
+    voucher = _agree(live, wallet, Voucher(job, 30, RUNNING))
+    # part of it is gone before the wallet looks
+    _call(live, wallet.functions.need_gas(199_000))
+    desk.take(voucher)
+    assert state.voucher(job) == voucher
+    _call(live, wallet.functions.need_gas(200_000))
+    with pytest.raises(Unauthorized):
+        desk.take(voucher)
 
 
 # --- the provider's other calls ---------------------------------------------------------------
