@@ -9,8 +9,9 @@
         next ones, `VOTE_EPOCHS` in all, and can be changed at any time.
 
         Stake that has voted can't stand anywhere else before its vote is over, because it has to
-        thaw for at least as long. So no stake votes twice, and a vote weighs what was there when
-        it was cast.
+        thaw for at least as long; and where a self-bond changes hands with its provider, the vote
+        of its new owner ends the vote of the one before. So no stake votes twice, and a vote
+        weighs what was there when it was cast.
 @dev Votes are kept as what begins and what ends in an epoch, so that casting one costs the same
      however long it counts, and taking them one addition a subnet and epoch.
      Rounding: each choice's part of the stake is rounded down; what a vote loses votes for
@@ -25,6 +26,7 @@
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
+from .interfaces import IProviderRegistry
 from .interfaces import IProviderStaking
 from .interfaces import ISubnetRegistry
 from .interfaces import ISubnetVotes
@@ -66,6 +68,7 @@ interface Clock:
 
 interface Staking:
     def UNBONDING_PERIOD() -> uint256: view
+    def PROVIDERS() -> address: view
 
 
 interface Controller:
@@ -92,6 +95,8 @@ BPS: constant(uint256) = 10_000
 MASK_16: constant(uint256) = 2**16 - 1
 
 STAKING: public(immutable(IProviderStaking))
+# knows the providers' owners
+PROVIDERS: public(immutable(IProviderRegistry))
 SUBNETS: public(immutable(ISubnetRegistry))
 # epochs for which a vote counts
 VOTE_EPOCHS: public(immutable(uint64))
@@ -100,6 +105,8 @@ VOTE_EPOCHS: public(immutable(uint64))
 vote_of: public(HashMap[uint24, HashMap[address, Vote]])
 # provider => holder => subnet 16 | bps 16, eight times
 _choices: HashMap[uint24, HashMap[address, uint256]]
+# provider => owner that voted last, in whose vote the self-bond is
+bond_voter: public(HashMap[uint24, address])
 # subnet => epoch => stake that begins to count, and stake that counts no longer
 _begins: HashMap[uint16, HashMap[uint64, uint256]]
 _ends: HashMap[uint16, HashMap[uint64, uint256]]
@@ -132,6 +139,7 @@ def __init__(
         <= staticcall staking.UNBONDING_PERIOD()
     ), "subnet_votes: votes outlast stake"
     STAKING = IProviderStaking(staking.address)
+    PROVIDERS = IProviderRegistry(staticcall staking.PROVIDERS())
     SUBNETS = subnets
     VOTE_EPOCHS = vote_epochs
     self.next_epoch = epoch_clock._current_epoch()
@@ -140,7 +148,9 @@ def __init__(
 @external
 def vote(provider: uint24, choices: DynArray[ISubnetVotes.Choice, MAX_CHOICES]):
     """
-    @notice Vote with the caller's stake behind a provider, in place of its vote before.
+    @notice Vote with the caller's stake behind a provider, in place of its vote before. The
+            provider's owner ends the vote of the owner before it, whose delegation can vote
+            again.
     @param provider where the stake stands
     @param choices subnets, ascending, 0 for the market at large, and their parts, 10 000 bps in
            all; none to end the vote
@@ -153,6 +163,7 @@ def vote(provider: uint24, choices: DynArray[ISubnetVotes.Choice, MAX_CHOICES]):
     if len(choices) != 0:
         stake = staticcall STAKING.stake_at(provider, msg.sender, epoch)
         assert stake != 0, "subnet_votes: no stake"
+        self._take_over_bond(provider, epoch)
         to_epoch = epoch + VOTE_EPOCHS
         packed = self._begin(choices, stake, epoch, to_epoch)
     self.vote_of[provider][msg.sender] = Vote(stake=convert(stake, uint128), to_epoch=to_epoch)
@@ -164,6 +175,27 @@ def vote(provider: uint24, choices: DynArray[ISubnetVotes.Choice, MAX_CHOICES]):
         from_epoch=epoch,
         to_epoch=to_epoch,
         choices=choices,
+    )
+
+
+@internal
+def _take_over_bond(provider: uint24, epoch: uint64):
+    """
+    @dev The self-bond is in one vote: that of the owner who voted last, as `stake_at` counts it.
+    """
+    previous: address = self.bond_voter[provider]
+    if previous == msg.sender or not staticcall PROVIDERS.owns_since(
+        provider, msg.sender, epoch_clock._start_of(epoch)
+    ):
+        return
+    self.bond_voter[provider] = msg.sender
+    if self.vote_of[provider][previous].to_epoch <= epoch:
+        return
+    self._end(provider, previous, epoch)
+    self.vote_of[provider][previous] = empty(Vote)
+    self._choices[provider][previous] = 0
+    log ISubnetVotes.Voted(
+        provider=provider, holder=previous, stake=0, from_epoch=epoch, to_epoch=0, choices=[]
     )
 
 

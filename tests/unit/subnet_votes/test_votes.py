@@ -1,6 +1,7 @@
 """SubnetVotes: what counts when, and that nothing counts twice."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import boa
@@ -366,3 +367,67 @@ def test_every_epoch_has_the_votes_that_stood_in_it(
             standing[voter] = (epoch + VOTE_EPOCHS, choices)
         end(2)
         assert [take() for _ in expected] == expected
+
+
+# --- a provider that changes hands -----------------------------------------------------------
+
+
+@pytest.fixture
+def hand_over(providers: Any) -> Callable[[int, str, str], None]:
+    """Give a provider with its self-bond to another owner, who owns it from the next epoch on."""
+
+    def _hand_over(provider: int, owner: str, to: str) -> None:
+        providers.transfer_provider(provider, to, sender=owner)
+        providers.accept_provider(provider, sender=to)
+        pass_epochs(1)
+
+    return _hand_over
+
+
+def test_a_bond_votes_once_whoever_holds_it(
+    votes: Any, cast: Any, take: Callable[[], list[int]], neuron: Any, hand_over: Any
+):
+    provider, first = neuron()
+    owners = [first, *(str(boa.env.generate_address()) for _ in range(2)), first]
+    cast((provider, first), ALL)
+    assert take() == [0, STAKE, 0, 0]
+    for owner, following in pairwise(owners):
+        hand_over(provider, owner, following)
+        cast((provider, following), (2, 10_000))
+        ended, began = votes.get_logs()
+        assert (ended.holder, ended.stake, ended.to_epoch) == (owner, 0, 0)
+        assert (began.holder, began.stake) == (following, STAKE)
+        assert votes.vote_of(provider, owner) == (0, 0)
+        assert votes.choices_of(provider, owner) == []
+        assert votes.bond_voter(provider) == following
+        # the epoch that the handover ended, and the one that it was cast in
+        assert sum(take()) == STAKE
+        assert take() == [0, 0, STAKE, 0]
+    for _ in range(VOTE_EPOCHS):
+        assert sum(take()) <= STAKE
+
+
+def test_a_former_owner_votes_with_its_delegation(
+    votes: Any,
+    cast: Any,
+    take: Callable[[], list[int]],
+    neuron: Any,
+    hand_over: Any,
+    staking: Any,
+    token: Any,
+):
+    provider, first = neuron()
+    token.transfer(first, UNIT)
+    token.approve(staking, UNIT, sender=first)
+    staking.delegate(provider, UNIT, 0, sender=first)
+    cast((provider, first), ALL)
+    second = str(boa.env.generate_address())
+    hand_over(provider, first, second)
+    # who hands it over keeps the vote until the new owner casts one
+    assert votes.vote_of(provider, first)[0] == STAKE + UNIT
+    cast((provider, second), ALL)
+    cast((provider, first), (2, 10_000))
+    assert votes.bond_voter(provider) == second
+    while votes.next_epoch() < votes.current_epoch():
+        assert sum(take()) in (0, STAKE + UNIT)
+    assert take() == [0, STAKE, UNIT, 0]
