@@ -6,7 +6,8 @@
 @author Clearwork
 @notice What each subnet has really paid in protocol fees since the last time somebody asked, in
         base units of the work token: that asset counts one to one, any other at its price. Fees
-        without a usable price are not forgotten, they count as soon as there is one.
+        without a usable price are not forgotten, they count as soon as there is one; nor are those
+        for which the gas of one call was not enough: the next call begins with them.
 @dev Rounding: a worth is rounded down by PRICES; fees that are worth nothing yet wait for more.
      Fees paid before this contract was deployed never count, so that a new meter does not count
      again what an old one has.
@@ -64,6 +65,12 @@ MAX_MARKETS: constant(uint256) = 255
 MAX_GAUGES: constant(uint256) = 65
 # gas that a price may take: Prices reads four feeds, and wants 200 000 at hand for each
 PRICE_GAS: constant(uint256) = 1_000_000
+# gas for a market with fees: to price and to count them, and to end the call afterwards
+PRICED_GAS: constant(uint256) = PRICE_GAS * 64 // 63 + 300_000
+COUNTED_GAS: constant(uint256) = 300_000
+# gas that a call has had if it may leave markets to the next one: nearly all that the emissions
+# controller gives a source
+TAKE_GAS: public(constant(uint256)) = 9_900_000
 # a worth above this many base units is no usable price
 MAX_AMOUNT: constant(uint256) = 2**96 - 1
 
@@ -73,6 +80,8 @@ WORK_TOKEN: public(immutable(address))
 
 # market => base units of its asset that were counted
 counted: public(HashMap[uint256, uint256])
+# markets before the one that the next call begins with
+offset: public(uint256)
 
 
 @deploy
@@ -95,20 +104,31 @@ def __init__(escrow: Escrow, role_change_delay: uint256):
 @external
 def take() -> DynArray[uint256, MAX_GAUGES]:
     """
-    @notice CONTROLLER: the fees since the last time.
+    @notice CONTROLLER: the fees since the last time; as many as one call has gas for, the next
+            begins where it ended.
+    @dev Who sends the transaction chooses its gas, and must not choose which epoch fees count in:
+         nothing is left to the next call unless this one had `TAKE_GAS`.
     @return fees base units of the work token, of the market at large and then of every subnet up
             to the last one that paid any; fees of a number that can be no subnet count at large
     """
     delayed_roles._check_role(CONTROLLER)
+    is_enough: bool = msg.gas >= TAKE_GAS
     sums: uint256[MAX_GAUGES] = empty(uint256[MAX_GAUGES])
     count: uint256 = 0
     markets: uint256 = convert(staticcall ESCROW.market_count(), uint256)
-    for market: uint256 in range(1, markets + 1, bound=MAX_MARKETS):
+    offset: uint256 = self.offset
+    for i: uint256 in range(markets, bound=MAX_MARKETS):
+        market: uint256 = (offset + i) % markets + 1
         earned: uint256 = staticcall ESCROW.earned_fees(market)
         counted: uint256 = self.counted[market]
         if earned == counted:
             continue
-        worth: uint256 = self._worth(staticcall ESCROW.asset_of(market), earned - counted)
+        asset: address = staticcall ESCROW.asset_of(market)
+        if msg.gas < (COUNTED_GAS if asset == WORK_TOKEN else PRICED_GAS):
+            assert is_enough, "fee_meter: too little gas"
+            self.offset = market - 1
+            break
+        worth: uint256 = self._worth(asset, earned - counted)
         if worth == 0:
             continue
         self.counted[market] = earned

@@ -1,5 +1,6 @@
 """Taking fees: what counts, for which subnet, and what it is worth."""
 
+from collections.abc import Callable
 from typing import Any
 
 import boa
@@ -130,7 +131,7 @@ def test_a_caller_cannot_starve_prices(
 ):
     earn(1_000, paid_in=odd_token)
     told_prices.contract.misbehave(False, True)
-    with boa.reverts("isolated: too little gas"):
+    with boa.reverts("fee_meter: too little gas"):
         take(gas=1_000_000)
     assert meter.counted(2) == 0
 
@@ -161,6 +162,60 @@ def test_as_many_markets_as_there_can_be(meter: Any, escrow: Any, asset: Any, ta
     fees = take(gas=10_000_000)
     assert fees == expected
     assert meter.counted(255) == 255
+
+
+@pytest.fixture
+def many_markets(escrow: Any, odd_token: Any) -> Callable[[int], int]:
+    """Give so many markets of another asset a fee of a unit each; returns their sum."""
+
+    def _many(count: int) -> int:
+        layout = escrow.compiler_data.storage_layout["storage_layout"]
+        for subnet in range(count):
+            if not escrow.market_of(odd_token, subnet):
+                escrow.list_asset(odd_token, subnet)
+            market = escrow.market_of(odd_token, subnet)
+            word = layout["earned_fees"]["slot"].to_bytes(32, "big") + market.to_bytes(32, "big")
+            boa.env.set_storage(escrow.address, int.from_bytes(keccak(word), "big"), 10**6)
+        return count * 10**6
+
+    return _many
+
+
+@pytest.fixture
+def odd_feeds(meter: Any, prices: Any, token: Any, odd_token: Any) -> tuple[Any, Any]:
+    """Feeds of the work token, two dollars, and of the other asset, half a dollar."""
+    meter.set_role(role("PRICES"), prices)
+    feeds = load_odd("odd_feed", 2 * 10**8, 8), load_odd("odd_feed", 10**8 // 2, 8)
+    for asset, feed, decimals in zip((token, odd_token), feeds, (18, 6), strict=True):
+        limits = (decimals, HOUR, HOUR, UNIT // 100, 100 * UNIT, 1_000, HOUR)
+        prices.set_feed(asset, (feed.address, *limits))
+    return feeds
+
+
+def test_what_one_call_has_no_gas_for_counts_in_the_next(
+    odd_feeds: Any, many_markets: Any, take: Any
+):
+    expected = many_markets(240) * 10**12 // 4
+    sums = [sum(take(gas=10_000_000)) for _ in range(3)]
+    assert 0 < sums[0] < expected
+    assert sum(sums) == expected
+    assert sums[2] == 0
+
+
+def test_a_feed_that_burns_its_gas_stops_nobody(odd_feeds: Any, many_markets: Any, take: Any):
+    fees = many_markets(60) * 10**12 // 4
+    odd_feeds[1].misbehave(3, 3)
+    assert [sum(take(gas=10_000_000)) for _ in range(8)] == [0] * 8
+    odd_feeds[1].misbehave(0, 0)
+    assert sum(sum(take(gas=10_000_000)) for _ in range(2)) == fees
+
+
+def test_little_gas_leaves_nothing_for_later(
+    odd_feeds: Any, many_markets: Any, take: Any, refused: Any
+):
+    many_markets(60)
+    with refused("fee_meter: too little gas"):
+        take(gas=2_000_000)
 
 
 def test_roles_take_their_delay(meter: Any, taker: str, stranger: str):
