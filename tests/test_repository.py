@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts._project import CONTRACTS, OPTIONAL, ROOT, abi_of, abi_text
+from scripts._project import CONTRACTS, OPTIONAL, ROOT, abi_of, abi_text, container
 
 # Who may import whom inside `oracle`: a layer sees those before it. The bodies of HTTP requests
 # (`oracle.api.schemas`) are pure data that both ends of a connection share.
@@ -92,6 +92,14 @@ def test_every_contract_is_deployed() -> None:
 def test_the_published_abi_is_the_compiled_one(name: str) -> None:
     published = (ROOT / "deployments" / "abi" / f"{name}.json").read_text()
     assert published == abi_text(abi_of(name)), "run `make abi`"
+
+
+@pytest.mark.parametrize("name", [*CONTRACTS, *OPTIONAL])
+def test_a_contract_is_well_below_the_limit_of_the_chain(name: str) -> None:
+    """EIP-170 allows 24 576 bytes; immutables come on top of the runtime code."""
+    code = container(name).contract_type.runtime_bytecode
+    assert code is not None
+    assert 0 < len(bytes.fromhex(code.bytecode.removeprefix("0x"))) <= 22_000
 
 
 def test_no_abi_of_a_contract_that_is_gone() -> None:

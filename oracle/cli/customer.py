@@ -307,7 +307,7 @@ def co_sign(
     rpc: RpcUrls,
     keystore: Keystore,
     password_file: PasswordFile,
-    interval: Annotated[float, typer.Option(help="Seconds between two vouchers.")] = 2.0,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two vouchers.")] = 2.0,
     accept_end: Annotated[
         bool,
         typer.Option(

@@ -55,7 +55,7 @@ def run(
             min=0, max=BPS, help="Part of a score that settled work makes; the rest is speed."
         ),
     ] = 5_000,
-    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 10.0,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 10.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and exit.")] = False,
     as_json: AsJson = False,
 ) -> None:

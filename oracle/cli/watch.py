@@ -47,7 +47,7 @@ def watch(
     asks: Annotated[
         int, typer.Option(min=1, help="Looks in a row that a leaf is withheld before that.")
     ] = 12,
-    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and exit.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON line per conviction or bond.")
