@@ -960,7 +960,8 @@ class EpochSummaryView(Body):
     """GET /v1/epochs/{epoch}/summary: who got what of a report, in base units as text.
 
     `released`, of what is `scheduled` or was kept back, is the sum of all shares and of what was
-    cut; `reclaimed`, a share's rest included, is by the reason code of
+    cut; `net` is all shares less what was `burnt_for_credits` in these epochs, and negative where
+    that is more; `reclaimed`, a share's rest included, is by the reason code of
     EmissionsController: 1 no taker, 2 withheld by a subnet's owner, 3 over the fee cap, 4 no fees.
     """
 
@@ -970,6 +971,8 @@ class EpochSummaryView(Body):
     transaction: Hash
     scheduled: str
     released: str
+    burnt_for_credits: str
+    net: str
     subnets: list[SubnetLineView]
     earners: list[EarnerView]
     paid_to: int
@@ -985,6 +988,8 @@ class EpochSummaryView(Body):
             transaction=transaction,
             scheduled=str(found.scheduled),
             released=str(found.released),
+            burnt_for_credits=str(found.burnt_for_credits),
+            net=str(found.net),
             subnets=[
                 SubnetLineView(
                     subnet=line.subnet,

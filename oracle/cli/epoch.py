@@ -64,7 +64,8 @@ def tables(view: EpochSummaryView) -> list[Table]:
     released = int(view.released)
     budget = Table(
         title=f"Epoch {epochs}: {_tokens(released)} WORK",
-        caption=f"report 0x{view.report_hash.hex()}",
+        caption=f"{_tokens(int(view.burnt_for_credits))} WORK burnt for credits meanwhile, net "
+        f"{_tokens(int(view.net))} WORK\nreport 0x{view.report_hash.hex()}",
     )
     for column in ("", "share", "owner", "miners", "validators", "oracles", "nobody", ""):
         budget.add_column(column, justify="right" if column else "left", no_wrap=True)
@@ -90,7 +91,9 @@ def tables(view: EpochSummaryView) -> list[Table]:
 
 
 def _tokens(amount: int) -> str:
-    """Base units as tokens, rounded down to four places."""
+    """Base units as tokens, rounded towards zero to four places."""
+    if amount < 0:
+        return "-" + _tokens(-amount)
     return f"{amount // UNIT:,}.{amount % UNIT // 10**14:04}"
 
 

@@ -32,13 +32,14 @@ class Granted:
 
     `scheduled`: base units that the schedule emits; `released`: what the supply policy let go of
     them and of what it had kept. `shares`: of each subnet, 0 for the market at large. `cut`: base
-    units never granted, by reason.
+    units never granted, by reason. `burnt`: base units burnt for credits in these epochs.
     """
 
     scheduled: int
     released: int
     shares: Mapping[int, int]
     cut: Mapping[int, int]
+    burnt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,16 @@ class EpochSummary:
     """A report in numbers. Everything is in base units, and sums exactly:
     `released` = all shares + all that was cut, and a share = its line's other numbers.
 
-    `earners`: who got most, the most first; of `paid_to` who got anything.
+    `net`: what all shares add to the supply less what was burnt for credits meanwhile; negative
+    where more was burnt. `earners`: who got most, the most first; of `paid_to` who got anything.
     """
 
     from_epoch: int
     to_epoch: int
     scheduled: int
     released: int
+    burnt_for_credits: int
+    net: int
     subnets: tuple[SubnetLine, ...]
     earners: tuple[Earner, ...]
     paid_to: int
@@ -128,6 +132,8 @@ def summarise(
         to_epoch=leaves.to_epoch,
         scheduled=granted.scheduled,
         released=granted.released,
+        burnt_for_credits=granted.burnt,
+        net=budget - granted.burnt,
         subnets=(at_large, *lines),
         earners=tuple(best[:top]),
         paid_to=len(gains),

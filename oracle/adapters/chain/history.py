@@ -72,6 +72,7 @@ class History:
             released=sum(splits[epoch]["released"] for epoch in epochs),
             shares=dict(shares),
             cut=dict(cut),
+            burnt=sum(self._chain.read("ComputeCredits", "burnt_in", epoch) for epoch in epochs),
         )
 
     def _first_block_of(self, epoch: int) -> int:

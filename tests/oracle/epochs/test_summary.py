@@ -13,7 +13,7 @@ from tests.oracle.epochs.test_subnets import ALICE, ALL, EPOCH, OWNER
 BPS = EPOCH.rules.oracle_share_bps
 DEVICES = [LiveDevice(bytes(32), 9, 5), LiveDevice(b"\1" * 32, 8, 1)]
 FIRST = close(replace(EPOCH, devices=DEVICES))
-GRANTED = Granted(4 * ALL, 3 * ALL + 7, {AT_LARGE: ALL, 1: ALL, 2: ALL}, {Reason.NO_FEES: 7})
+GRANTED = Granted(4 * ALL, 3 * ALL + 7, {AT_LARGE: ALL, 1: ALL, 2: ALL}, {Reason.NO_FEES: 7}, 0)
 
 
 def test_everything_released_is_somewhere():
@@ -26,6 +26,12 @@ def test_everything_released_is_somewhere():
     assert found.reclaimed == {Reason.NO_TAKER: FIRST.reclaimed, Reason.NO_FEES: 7}
     assert sum(one.amount for one in found.earners) + FIRST.reclaimed == 3 * ALL
     assert found.paid_to == len(found.earners)
+
+
+@pytest.mark.parametrize("burnt", [0, 1, 3 * ALL, 5 * ALL])
+def test_net_is_what_was_granted_less_what_was_burnt(burnt):
+    found = summarise(FIRST, None, replace(GRANTED, burnt=burnt), BPS, top=0)
+    assert (found.burnt_for_credits, found.net) == (burnt, 3 * ALL - burnt)
 
 
 def test_lines_are_the_market_and_every_subnet():
@@ -48,7 +54,7 @@ def test_earners_are_those_of_these_epochs():
             signatures={ALICE: 1},
         )
     )
-    granted = Granted(3 * ALL, 3 * ALL, {AT_LARGE: 3 * ALL}, {})
+    granted = Granted(3 * ALL, 3 * ALL, {AT_LARGE: 3 * ALL}, {}, 0)
     found = summarise(second, FIRST, granted, BPS, top=5)
     (one,) = found.earners
     assert (one.kind, one.key, one.amount) == (LeafKind.ACCOUNT, ALICE, 3 * ALL // 10)

@@ -72,9 +72,16 @@ def test_a_whole_job_in_credits(live: Live, oracles: list[Oracle], machine: Mach
 
     # the next report pays what they were worth: half a USD for a token
     now = live.read("EpochLedger", "current_epoch")
+    live.send(live.deployer, "WorkToken", "approve", credit, UNIT)
+    live.send(live.deployer, "ComputeCredits", "buy", UNIT, 0)
     live.enter_epoch(now + 1)
     step_until(oracles, lambda: live.read("EpochLedger", "last_epoch")[0] >= now)
-    (at_large, *_) = oracles[0].node.close_epoch.summary(now, 10)[1].subnets
+    summary = oracles[0].node.close_epoch.summary(now, 10)[1]
+    of_the_report = range(summary.from_epoch, now + 1)
+    burnt = sum(live.read("ComputeCredits", "burnt_in", epoch) for epoch in of_the_report)
+    assert summary.burnt_for_credits == burnt >= UNIT
+    assert summary.net == sum(line.share for line in summary.subnets) - burnt
+    (at_large, *_) = summary.subnets
     worth = live.read("Prices", "in_work", credit, earned)
     assert worth == 2 * earned * UNIT // 10**6
     assert at_large.miners >= worth > 0

@@ -62,6 +62,7 @@ def test_owner_miner_and_validators_are_paid(
     shares = sum(int(each["share"]) for each in found["subnets"])
     cut = sum(int(amount) for reason, amount in found["reclaimed"].items() if reason != "1")
     assert shares + cut == int(found["released"])
+    assert int(found["net"]) == shares - int(found["burnt_for_credits"])
     earners = {(one["kind"], one["key"]) for one in found["earners"]}
     assert (2, scene.owner.address.lower()) in earners
     assert {(1, str(provider)) for provider in scene.validators.values()} <= earners
