@@ -178,7 +178,8 @@ def test_a_second_end_of_a_chain_is_never_signed(world: Any) -> None:
     with capture_logs() as logs:
         world.run(lambda: agent.backoff.failures > 0, agent)
 
-    assert world.backend.products == 2 * DIMS.rounds
+    # it was computed again, at least once
+    assert world.backend.products >= 2 * DIMS.rounds
     assert len(first.commits) == 1
     assert second.commits == third.commits == []
     assert "the device computes one chain to two ends" in {entry["event"] for entry in logs}
