@@ -121,13 +121,19 @@ def take() -> DynArray[uint256, MAX_GAUGES]:
         market: uint256 = (offset + i) % markets + 1
         earned: uint256 = staticcall ESCROW.earned_fees(market)
         counted: uint256 = self.counted[market]
-        if earned == counted:
-            continue
-        asset: address = staticcall ESCROW.asset_of(market)
-        if msg.gas < (COUNTED_GAS if asset == WORK_TOKEN else PRICED_GAS):
+        asset: address = empty(address)
+        needed: uint256 = COUNTED_GAS
+        if earned != counted:
+            asset = staticcall ESCROW.asset_of(market)
+            if asset != WORK_TOKEN:
+                needed = PRICED_GAS
+            # to look at a market without new fees takes gas, too
+        if msg.gas < needed:
             assert is_enough, "fee_meter: too little gas"
             self.offset = market - 1
             break
+        if earned == counted:
+            continue
         worth: uint256 = self._worth(asset, earned - counted)
         if worth == 0:
             continue

@@ -210,6 +210,20 @@ def test_a_feed_that_burns_its_gas_stops_nobody(odd_feeds: Any, many_markets: An
     assert sum(sum(take(gas=10_000_000)) for _ in range(2)) == fees
 
 
+def test_markets_without_fees_behind_burnt_gas(
+    meter: Any, escrow: Any, many_markets: Any, odd_token: Any, take: Any, told_prices: Source
+):
+    many_markets(9)
+    for subnet in range(9, 240):
+        if not escrow.market_of(odd_token, subnet):
+            escrow.list_asset(odd_token, subnet)
+    told_prices.contract.misbehave(False, True)
+    assert take(gas=10_000_000) == []
+    told_prices.contract.misbehave(False, False)
+    told_prices.number(IN_WORK, 7)
+    assert sum(sum(take(gas=10_000_000)) for _ in range(2)) == 9 * 7
+
+
 def test_little_gas_leaves_nothing_for_later(
     odd_feeds: Any, many_markets: Any, take: Any, refused: Any
 ):
