@@ -107,6 +107,7 @@ class Node:
         )
         uptime = Uptime(self.store, self.market, usage_rules)
         self.blame = Blame(
+            self.store,
             self.market,
             self.member,
             self.quorum,

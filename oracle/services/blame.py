@@ -9,11 +9,12 @@ from collections.abc import Iterable
 import structlog
 
 from oracle.adapters.chain.market import Market
+from oracle.adapters.store.store import Store
 from oracle.domain.hashing import keccak
 from oracle.domain.market import Job
 from oracle.domain.messages import Report
 from oracle.domain.proposals import BlameProposal
-from oracle.domain.records import Statement
+from oracle.domain.records import Reported, Statement
 from oracle.errors import BadInput, Bound, Transient
 from oracle.services.membership import Member
 from oracle.services.quorum import Quorum
@@ -34,6 +35,7 @@ class Blame:
 
     def __init__(
         self,
+        store: Store,
         market: Market,
         member: Member,
         quorum: Quorum,
@@ -41,6 +43,7 @@ class Blame:
         uptime: Uptime,
         patience: int,
     ) -> None:
+        self._store = store
         self._market = market
         self._member = member
         self._quorum = quorum
@@ -66,7 +69,8 @@ class Blame:
         head = self._market.head
         name = f"blame/{job.job}/{head.epoch}"
         if not self._outbox.has_tried(name):
-            self._lead(name, BlameProposal(head.epoch, job.job, self._uptime.missed_by(job)))
+            missed = self._uptime.missed_by(job, self._reported(job))
+            self._lead(name, BlameProposal(head.epoch, job.job, missed))
         return head.timestamp - self._since.get(job.job, head.timestamp) > self._patience
 
     def _lead(self, name: str, proposal: BlameProposal) -> None:
@@ -99,18 +103,23 @@ class Blame:
         if abs(proposal.epoch - epoch) > 1:
             raise BadInput(f"stale epoch {proposal.epoch}, not {epoch}", "Use the current epoch.")
         job = self._market.job(proposal.job)
-        if not job.is_of_cluster or not self._uptime.is_missed(job, self._uptime.covered(job)):
+        reported = self._reported(job)
+        if not job.is_of_cluster or not self._uptime.is_missed(job, reported):
             raise BadInput(
                 f"job {job.job} is no cluster's, or kept its service level",
                 "Blame nobody: compare the heartbeats that both oracles have.",
             )
-        missed = self._uptime.missed_by(job)
+        missed = self._uptime.missed_by(job, reported)
         if proposal.mask != missed:
             raise BadInput(
                 f"of job {job.job} members {missed:#b} are missed here, not {proposal.mask:#b}",
                 "Blame those, or wait until the oracles agree.",
             )
         return self._member.endorse(self._report(proposal))
+
+    def _reported(self, job: Job) -> Reported | None:
+        """The newest sample of a job."""
+        return next(iter(self._store.reported(job.job)), None)
 
     def _report(self, proposal: BlameProposal) -> Report:
         return Report(

@@ -23,7 +23,15 @@ from oracle.domain.proposals import (
     aggregate_usage,
     usage_message,
 )
-from oracle.domain.receipts import MAX_RECEIPTS, JobStatus, Receipt, latest, pack, unpack
+from oracle.domain.receipts import (
+    COMPENSATED,
+    MAX_RECEIPTS,
+    JobStatus,
+    Receipt,
+    latest,
+    pack,
+    unpack,
+)
 from oracle.domain.records import Reported, Statement
 from oracle.domain.settlement import Settlement, cheapest, ends_first, receipts_in, weigh
 from oracle.domain.usage import believable
@@ -85,12 +93,13 @@ class Settle:
         observed, missed = [], []
         reports = {reported.job: reported for reported in self._store.reported()}
         for job in self._market.running_jobs():
-            covered = self._uptime.covered(job)
             seconds, status = job.settled, int(JobStatus.RUNNING)
-            if job.job in reports:
-                reported = reports[job.job]
+            reported = reports.get(job.job)
+            if reported:
+                covered = self._uptime.covered(job)
                 seconds, status = self._believable(job, reported, covered), reported.status
-            if status == JobStatus.RUNNING and self._uptime.is_missed(job, covered):
+            # who ends a job without compensation has to have kept its promise until then
+            if status not in COMPENSATED and self._uptime.is_missed(job, reported):
                 status = JobStatus.SLA_MISSED
             if status == JobStatus.SLA_MISSED and not job.has_ended:
                 missed.append(job.job)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from oracle.adapters.chain.market import Market
 from oracle.adapters.store.store import Store
 from oracle.domain.market import Job
+from oracle.domain.receipts import FINAL
+from oracle.domain.records import Reported
 from oracle.domain.usage import covered_seconds, misses_uptime
 
 
@@ -29,9 +31,11 @@ class Uptime:
         self._market = market
         self._rules = rules
 
-    def covered(self, job: Job, providers: Collection[int] | None = None) -> int:
-        """GPU-seconds since acceptance for which heartbeats vouch, of the devices of some
-        providers, by default of all behind the job's payee.
+    def covered(
+        self, job: Job, providers: Collection[int] | None = None, until: int | None = None
+    ) -> int:
+        """GPU-seconds from acceptance `until` a chain time, now if absent, for which heartbeats
+        vouch, of the devices of some providers, by default of all behind the job's payee.
         """
         members = self._market.members(job.provider) if providers is None else providers
         devices = [
@@ -40,9 +44,9 @@ class Uptime:
             for device in self._store.devices(provider)
             if self._attested(device.device, members, job)
         ]
-        now = self._market.head.timestamp
+        end = self._market.head.timestamp if until is None else until
         return sum(
-            covered_seconds(times, job.accepted_at, now, self._rules.grace)
+            covered_seconds(times, job.accepted_at, end, self._rules.grace)
             # one that came just before the acceptance still vouches for what followed
             for times in self._store.beats(
                 devices, since=job.accepted_at - self._rules.grace
@@ -58,26 +62,40 @@ class Uptime:
             and entry.attested_until > job.accepted_at
         )
 
-    def is_missed(self, job: Job, covered: int) -> bool:
-        """Whether a job has been watched for long enough, and its devices were too often gone."""
-        elapsed = self._market.head.timestamp - job.accepted_at
+    def is_missed(self, job: Job, reported: Reported | None) -> bool:
+        """Whether a job has been watched for long enough, and its devices were too often gone.
+
+        `reported`: its newest sample, None for none.
+        """
+        if not job.sla:
+            return False
+        until = self._until(reported)
+        elapsed = until - job.accepted_at
+        covered = self.covered(job, until=until)
         return elapsed >= self._rules.uptime_after and misses_uptime(
             job.gpus, elapsed, covered, self._promised(job)
         )
 
-    def missed_by(self, job: Job) -> int:
+    def _until(self, reported: Reported | None) -> int:
+        """Chain time up to which a job is judged: now, or when the word came that it is over."""
+        if reported is None or reported.status not in FINAL:
+            return self._market.head.timestamp
+        return reported.arrived_at
+
+    def missed_by(self, job: Job, reported: Reported | None) -> int:
         """The members of a cluster whose own devices were too often gone: bit i for member i.
 
         What other members had to spare does not excuse them.
         """
-        elapsed = self._market.head.timestamp - job.accepted_at
+        until = self._until(reported)
+        elapsed = until - job.accepted_at
         return sum(
             1 << place
             for place, member in enumerate(self._market.cluster(job.provider))
             if misses_uptime(
                 member.gpus,
                 elapsed,
-                self.covered(job, (member.provider,)),
+                self.covered(job, (member.provider,), until),
                 self._promised(job),
             )
         )

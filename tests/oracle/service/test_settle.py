@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from oracle.domain.receipts import JobStatus
+from oracle.domain.receipts import FINAL, JobStatus
 from oracle.domain.settlement import Settlement
 from tests.oracle.conftest import Live, Machine, Oracle, enter, introduce, step, step_until
 
@@ -191,6 +191,45 @@ def test_a_provider_that_never_reports_misses_it_too(
     live.mine(1, 600)
     step_until(oracles, lambda: status(live, guaranteed) == JobStatus.SLA_MISSED)
     assert settled(live, guaranteed) == 0
+
+
+@pytest.mark.parametrize(
+    "end", [JobStatus.COMPLETED, JobStatus.CUSTOMER_CANCELLED, JobStatus.INFRASTRUCTURE]
+)
+def test_no_provider_words_a_missed_service_level_away(
+    live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int, end: JobStatus
+) -> None:
+    work(live, oracles, machine, 20)
+    live.mine(1, 600)
+    for oracle in oracles:
+        oracle.look()
+    report(oracles, machine, guaranteed, 20, end)
+    step_until(oracles, lambda: status(live, guaranteed) in FINAL)
+    assert status(live, guaranteed) == JobStatus.SLA_MISSED
+    assert settled(live, guaranteed) == 20
+
+
+def test_a_job_that_is_over_is_judged_until_its_end(
+    live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int
+) -> None:
+    work(live, oracles, machine, 610)
+    report(oracles, machine, guaranteed, 600, JobStatus.COMPLETED)
+    # its devices do something else from now on
+    live.mine(1, 1_200)
+    step_until(oracles, lambda: status(live, guaranteed) in FINAL)
+    assert status(live, guaranteed) == JobStatus.COMPLETED
+
+
+def test_a_job_that_goes_on_after_its_end_is_judged_until_now(
+    live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int
+) -> None:
+    """An early "completed", taken back, does not end the watch."""
+    work(live, oracles, machine, 20)
+    report(oracles, machine, guaranteed, 10, JobStatus.COMPLETED)
+    report(oracles, machine, guaranteed, 20)
+    live.mine(1, 600)
+    step_until(oracles, lambda: status(live, guaranteed) in FINAL)
+    assert status(live, guaranteed) == JobStatus.SLA_MISSED
 
 
 def test_uptime_is_not_judged_at_once(
