@@ -1,5 +1,6 @@
 """The garbage collector: what compilers and web3 leave is large and stays to the end."""
 
+import atexit
 import gc
 
 # a test's own garbage is small beside it
@@ -11,5 +12,6 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish() -> None:
-    # pytest collects five times as it ends
+    # pytest collects five times as it ends; what bindings hold is freed after that
     gc.freeze()
+    atexit.register(gc.unfreeze)

@@ -35,6 +35,8 @@ class Timing:
     committed_epoch: int
     # chain time in seconds of the last commit, 0 for none
     committed_at: int
+    # that of the commit whose row counts, 0 for none
+    weights_at: int
     commit_interval: int
     reveal_delay: int
     reveal_window: int
@@ -124,6 +126,7 @@ class Validator:
             epoch=self._market.head.epoch,
             committed_epoch=neuron.committed_epoch,
             committed_at=neuron.committed_at,
+            weights_at=neuron.weights_at,
             commit_interval=commit_interval,
             reveal_delay=reveal_delay,
             reveal_window=reveal_window,
@@ -173,19 +176,20 @@ class Validator:
         return Step(subnet, "committed", f"{len(row.uids)} weights{note}", row)
 
     def _used_before(self, subnet: int, timing: Timing) -> Mapping[int, int]:
-        """What the row of the last commit had counted by provider, none where that is lost.
+        """What the row that counts had counted by provider, none where that is lost.
 
-        A row that was stored and never committed to has counted nothing.
+        A row that was never revealed has counted nothing.
         """
-        if not timing.committed_at:
+        if not timing.weights_at:
             return {}
         head = self._chain.head()
-        first = self._chain.last_block_before(timing.committed_at, head).number
+        # the commit is in the block after the last one before it
+        first = self._chain.last_block_before(timing.weights_at, head).number + 1
         commits = self._chain.logs(
             REGISTRY, "WeightsCommitted", first, head.number, subnet=subnet, provider=self._provider
         )
-        last = [self._files.read(bytes(log["args"]["commit"])) for log in commits][-1]
-        return last.used if last else {}
+        row = self._files.read(bytes(next(iter(commits))["args"]["commit"]))
+        return row.used if row else {}
 
     def _score(
         self, subnet: int, block: Block, used: Mapping[int, int], before: Mapping[int, int]

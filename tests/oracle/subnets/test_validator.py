@@ -90,7 +90,7 @@ def test_a_commit_that_was_never_sent_is_no_commit(
     assert attested.validator(key).step(attested.subnet).done == "revealed"
 
 
-def test_usage_counts_from_the_last_row_that_was_committed_to(
+def test_usage_counts_from_the_last_row_that_was_revealed(
     attested: Scene, pass_epochs: Pass, monkeypatch: pytest.MonkeyPatch
 ):
     key = next(iter(attested.validators))
@@ -118,6 +118,12 @@ def test_usage_counts_from_the_last_row_that_was_committed_to(
             validator.step(attested.subnet)
     assert attested.validator(key).step(attested.subnet).done == "committed"
     assert [since[attested.miner] for since in counted] == [100, 60, 60]
+
+    # nobody saw that row in time
+    pass_epochs(RULES["reveal_delay"] + RULES["reveal_window"])
+    used[attested.miner] = 200
+    assert "never revealed" in validator.step(attested.subnet).detail
+    assert counted[-1][attested.miner] == 100
 
 
 def test_nobody_attested_is_nobody_to_weigh(scene: Scene):
