@@ -70,6 +70,15 @@ def test_the_demo_plays_the_whole_life_of_the_market(tmp_path: Path) -> None:
         spent = conviction["victim_paid"] + conviction["reporter_paid"] + conviction["burnt"]
         assert conviction["slashed"] == spent > 0
     assert any(conviction["victim_paid"] > 0 for conviction in summary["convictions"])
+    at_large, *subnets = summary["subnets"]
+    assert int(at_large["miners"]) > 0
+    assert len(subnets) == 2
+    for line in subnets:
+        parts = [int(line[part]) for part in ("owner", "miners", "validators", "oracles", "rest")]
+        assert sum(parts) == int(line["share"])
+        assert min(parts[:4]) > 0
+    for printed in ("Top earners", "Not paid out", "subnet 1", "subnet 2"):
+        assert printed in played.stdout
     assert 0 < summary["epoch"]["claimed"] <= summary["epoch"]["budget"]
     assert summary["conservation"]
     assert all(books["ok"] for books in summary["conservation"].values())

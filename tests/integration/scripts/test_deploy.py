@@ -12,10 +12,10 @@ from web3 import Web3
 
 from scripts._anvil import test_key as key_at
 from scripts._project import CONTRACTS, OPTIONAL, ROOT, abi_hash, abi_of
+from tests.parameters import DEMAND, LOCAL
 
 from .conftest import APE, Run
 
-LOCAL = ROOT / "deployments" / "params" / "local.yaml"
 DEPLOYER = str(key_at(0).address)
 
 
@@ -71,18 +71,7 @@ def test_deploy_then_hand_over(chain: Web3, ape_run: Run, tmp_path: Path) -> Non
 
 def test_a_market_that_pays_by_demand(chain: Web3, ape_run: Run, tmp_path: Path) -> None:
     content = yaml.safe_load(LOCAL.read_text())
-    named = content["registry"]["classes"][1]["name"]
-    content["emissions"]["policy"] = "demand"
-    content["emissions"]["demand"] = {
-        "reserve_epochs": 720,
-        "burn_bps": 5_000,
-        "step_bps": 10,
-        "average_epochs": 168,
-        "stale_bps": 1,
-        "wait_epochs": 24,
-        "target_epochs": 168,
-        "targets": [{"device_class": named, "usd_per_hour": "0.15", "max_devices": 1_000}],
-    }
+    content["emissions"] |= {"policy": "demand", "demand": DEMAND}
     params, out = tmp_path / "params.yaml", tmp_path / "31337.json"
     params.write_text(yaml.safe_dump(content))
     deployed = ape_run("deploy", "--params", str(params), "--out", str(out))

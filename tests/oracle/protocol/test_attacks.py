@@ -251,8 +251,7 @@ def test_one_card_under_two_ids_misses_the_window(
 def test_two_ids_share_what_their_card_does_in_a_window(
     live: Live, timed: Timed, watch: Stopwatch, machine: Machine, order: str
 ) -> None:
-    live.send(live.deployer, "DeviceRegistry", "add_class", RATE * 4 // 10, 256, 100 * UNIT)
-    # a window with room for both
+    # a window with room for both; it halves no rate, since a rate is what was shown in the window
     oracles = timed(attestation_deadline_ms=SECONDS * 2_200)
     begin(live, oracles)
     both = two_ids_on_one_card(machine, oracles, Card(watch), order)
@@ -260,10 +259,10 @@ def test_two_ids_share_what_their_card_does_in_a_window(
         step_until(oracles, lambda one=one: entry(live, one).provider != 0)
 
     found = [entry(live, one) for one in both]
-    # whoever came first: neither makes the class, and together they are no faster than the card
-    assert [one.device_class for one in found] == [1, 1]
+    # whoever came first, and together no faster than the card
     assert found[0].ops_per_second == found[1].ops_per_second
     assert sum(one.ops_per_second for one in found) <= RATE
+    assert 2 * found[0].ops_per_second > RATE // 2
 
 
 def test_a_card_under_one_id_makes_that_class(

@@ -166,15 +166,20 @@ def test_a_device_that_came_within_an_epoch_counts_from_then_on(
     assert figures(live, 1) == [ClassTime(1, end - since, 0)]
 
 
-def test_a_silent_leader_s_proposal_is_adopted(
-    live: Live, oracles: list[Oracle], entered: Machine
-) -> None:
-    """A member that has signed with others' observations stays with them, whoever leads."""
+@pytest.fixture
+def honest(live: Live, oracles: list[Oracle], entered: Machine) -> list[DeviceTimeObservation]:
+    """What three oracles have of epoch 2, which is over."""
     live.enter_epoch(3)
     for oracle in oracles:
         oracle.look()
-    own = oracles[0].node.device_times.observation(2).classes
-    low = [replace(each, availability_bps=1) for each in own]
+    return [oracle.node.device_times.observation(2) for oracle in oracles[:3]]
+
+
+def test_a_silent_leader_s_proposal_is_adopted(
+    live: Live, oracles: list[Oracle], honest: list[DeviceTimeObservation]
+) -> None:
+    """A member that has signed with others' observations stays with them, whoever leads."""
+    low = [replace(each, availability_bps=1) for each in honest[0].classes]
     seen = tuple(observed(live, number, 2, low) for number in range(3))
     for oracle in oracles[:3]:
         oracle.node.device_times.endorse(DeviceTimeProposal(2, seen))
@@ -183,29 +188,16 @@ def test_a_silent_leader_s_proposal_is_adopted(
 
 
 def test_nobody_can_raise_the_median_alone(
-    live: Live, oracles: list[Oracle], entered: Machine
+    live: Live, oracles: list[Oracle], honest: list[DeviceTimeObservation]
 ) -> None:
-    live.enter_epoch(3)
-    for oracle in oracles:
-        oracle.look()
-    own = oracles[0].node.device_times.observation(2).classes
+    own = honest[0].classes
     most = [replace(each, availability_bps=10_000) for each in own]
-    honest = [oracles[n].node.device_times.observation(2) for n in (0, 1)]
-    proposal = DeviceTimeProposal(2, (*honest, observed(live, 3, 2, most)))
+    proposal = DeviceTimeProposal(2, (*honest[:2], observed(live, 3, 2, most)))
     signed = oracles[0].node.device_times.endorse(proposal)
     assert signed.report.payload == DeviceTime(2, hash_classes(own)).struct_hash()
 
 
 # --- what nobody signs --------------------------------------------------------------------
-
-
-@pytest.fixture
-def honest(live: Live, oracles: list[Oracle], entered: Machine) -> list[DeviceTimeObservation]:
-    """What three oracles have of epoch 2, which is over."""
-    live.enter_epoch(3)
-    for oracle in oracles:
-        oracle.look()
-    return [oracle.node.device_times.observation(2) for oracle in oracles[:3]]
 
 
 def test_other_live_time_than_the_chain_s(

@@ -13,8 +13,8 @@ from oracle.errors import BadInput
 from scripts._anvil import test_key as key_at
 from scripts._parameters import DAY, UNIT, Parameters
 from scripts._project import ROOT
+from tests.parameters import DEMAND, LOCAL
 
-LOCAL = ROOT / "deployments" / "params" / "local.yaml"
 # parameter, contract, constant that bounds it from above
 UPPER_BOUNDS = [
     ("timelock.min_delay", "Timelock", "MAX_INITIAL_DELAY"),
@@ -372,17 +372,6 @@ def test_what_is_not_a_parameter_file(load: Any, text: str) -> None:
 
 
 # --- the supply policy --------------------------------------------------------------------
-
-DEMAND: dict[str, Any] = {
-    "reserve_epochs": 720,
-    "burn_bps": 5_000,
-    "step_bps": 10,
-    "average_epochs": 168,
-    "stale_bps": 1,
-    "wait_epochs": 24,
-    "target_epochs": 168,
-    "targets": [{"device_class": "gpu-consumer", "usd_per_hour": "0.15", "max_devices": 1_000}],
-}
 
 
 def by_demand(tmp_path: Path, **changes: Any) -> Parameters:
