@@ -12,6 +12,7 @@ import ape
 from ape.api import AccountAPI
 from ape.contracts import ContractInstance
 
+from oracle.adapters.chain.prevrandao import check_prevrandao
 from oracle.domain.hashing import keccak
 from oracle.errors import Misconfigured
 from scripts._deployment import DeployedContract, Progress
@@ -114,6 +115,7 @@ def role_id(name: str) -> bytes:
 
 def check_chain(parameters: Parameters, account: AccountAPI) -> None:
     """Check before the first transaction what only the chain can tell; raises `Misconfigured`."""
+    check_prevrandao(ape.chain.provider.web3)
     if account.balance == 0:
         raise Misconfigured(
             f"the deployer {account.address} has no funds on this chain", "Send it some."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from oracle.adapters.chain.client import Chain, redact
 from oracle.adapters.chain.deployment import Deployment
+from oracle.adapters.chain.prevrandao import check_prevrandao
 from oracle.adapters.signer import Signer
 from oracle.adapters.store import postgres
 from oracle.errors import ClearworkError, Misconfigured
@@ -58,11 +59,17 @@ def check(
     except ClearworkError as error:
         yield _failed("chain", error)
         return
+    yield _guarded("beacon", lambda: _check_beacon(chain))
     yield _guarded("clock", lambda: _check_clock(chain))
     if signer is not None:
         key = signer.address
         yield _guarded("membership", lambda: _check_membership(chain, key))
         yield _guarded("balance", lambda: _check_balance(chain, key))
+
+
+def _check_beacon(chain: Chain) -> Finding:
+    check_prevrandao(chain.w3)
+    return Finding("beacon", True, "the chain draws prevrandao")
 
 
 def _check_database(settings: Settings) -> Finding:

@@ -47,7 +47,7 @@ def test_dry_oracle_passes(runner: CliRunner, options: list[str], tmp_path: Path
     wrong = {name for name, check in found.items() if not check["ok"]} - {"clock"}
     assert wrong == set()
     assert code in (0, 3)
-    assert set(found) == {"deployment", "key", "database", "chain", "clock"}
+    assert set(found) == {"deployment", "key", "database", "chain", "beacon", "clock"}
     assert list(tmp_path.glob("oracle.db*")) == []
 
 
