@@ -122,12 +122,12 @@ def take() -> DynArray[uint256, MAX_GAUGES]:
         earned: uint256 = staticcall ESCROW.earned_fees(market)
         counted: uint256 = self.counted[market]
         asset: address = empty(address)
+        # to look at a market without new fees takes gas, too
         needed: uint256 = COUNTED_GAS
         if earned != counted:
             asset = staticcall ESCROW.asset_of(market)
             if asset != WORK_TOKEN:
                 needed = PRICED_GAS
-            # to look at a market without new fees takes gas, too
         if msg.gas < needed:
             assert is_enough, "fee_meter: too little gas"
             self.offset = market - 1
