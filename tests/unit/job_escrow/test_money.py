@@ -1,6 +1,7 @@
 """The escrow always holds what it owes, and pays what a plain model says, in any order."""
 
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import boa
@@ -17,8 +18,10 @@ BURN_BPS = 5_000
 JOBS = [(0, 0, 7_200, 10_000), (0, 1, 1_201, 777), (1, 0, 5, 9), (0, 0, 3_599, 4_000)]
 PRICES = (7_200, 1_201, 5, 3_599, 1, 3_601, 99_991)
 DEPOSITS = (10_000, 777, 0, 9, 4_000, 100_000)
-# jobs of each example, and examples: a thousand jobs in all
+# jobs of each example, and examples
 CROWD, CROWDS = 40, 25
+# jobs of the one example that is large, and how many vouchers and receipts a call of it has
+THOUSAND, VOUCHERS, RECEIPTS = 1_000, 50, 500
 
 
 @dataclass
@@ -329,24 +332,35 @@ def test_the_model_pays_every_way(table):
     assert market.market.treasury[0] > 0
 
 
-# --- every path, for a thousand jobs --------------------------------------------------------
+# --- every path, for many jobs --------------------------------------------------------------
+
+
+def parties(register: Any, oracles: Any, jobs: int, first: int = 1) -> tuple[list[int], list[str]]:
+    """Two providers with a device for each of their jobs, and their accounts.
+
+    `first`: of the accounts that are taken; nobody registers twice.
+    """
+    accounts = [oracle.address for oracle in oracles[first : first + 2]]
+    return [register(a, a, a, devices=jobs // 2) for a in accounts], accounts
+
+
+def terms_of(jobs: int) -> list[tuple[int, int, int, int]]:
+    """Jobs of both providers in both assets, at all prices."""
+    return [
+        (i % 2, i // 2 % 2, PRICES[i % len(PRICES)], DEPOSITS[i % len(DEPOSITS)])
+        for i in range(jobs)
+    ]
 
 
 @pytest.fixture(scope="module")
 def crowd_providers(register, oracles):
-    """Two providers with a device for each job of a crowd."""
-    accounts = [oracle.address for oracle in oracles[1:3]]
-    return [register(a, a, a, devices=CROWD // 2) for a in accounts], accounts
+    return parties(register, oracles, CROWD)
 
 
 @pytest.fixture
 def crowd(table_of, asset, odd_token, crowd_providers):
     providers, accounts = crowd_providers
-    terms = [
-        (i % 2, i // 2 % 2, PRICES[i % len(PRICES)], DEPOSITS[i % len(DEPOSITS)])
-        for i in range(CROWD)
-    ]
-    return table_of(terms, [asset, odd_token], providers, accounts, accounts)
+    return table_of(terms_of(CROWD), [asset, odd_token], providers, accounts, accounts)
 
 
 some_jobs = st.lists(st.integers(0, CROWD - 1), min_size=1, max_size=20, unique=True)
@@ -387,8 +401,41 @@ def test_every_path_pays_each_second_once(crowd, reports):
     market = crowd()
     for name, *arguments in reports:
         getattr(market, name)(*arguments)
+    pays_out_what_was_used(market)
+
+
+@pytest.mark.slow
+def test_a_thousand_jobs_are_paid_once_on_every_path(table_of, asset, odd_token, register, oracles):
+    """Each job is reported on all three paths, twice, in an order that is drawn."""
+    random = Random(1)
+    providers, accounts = parties(register, oracles, THOUSAND, first=3)
+    table = table_of(terms_of(THOUSAND), [asset, odd_token], providers, accounts, accounts)
+    calls: list[tuple[Any, ...]] = []
+    for _ in range(2):
+        for path, size in (("vouchers", VOUCHERS), ("batch", RECEIPTS), ("root", RECEIPTS)):
+            jobs = random.sample(range(THOUSAND), THOUSAND)
+            for first in range(0, THOUSAND, size):
+                used = {job: random.randint(0, 9_000) for job in jobs[first : first + size]}
+                if path == "vouchers":
+                    calls.append((path, list(used.items())))
+                else:
+                    receipts = {job: (seconds, JobStatus.RUNNING) for job, seconds in used.items()}
+                    calls.append((path, receipts, *([random.random() < 0.5] * (path == "root"))))
+    random.shuffle(calls)
+
+    market = table()
+    reached: dict[str, set[int]] = {}
+    for name, reports, *rest in calls:
+        getattr(market, name)(reports, *rest)
+        reached.setdefault(name, set()).update(dict(reports))
+    assert all(jobs == set(range(THOUSAND)) for jobs in reached.values())
+    assert len(reached) == 3
+    pays_out_what_was_used(market)
+
+
+def pays_out_what_was_used(market: Any) -> None:
+    """In the end the providers and the fee have got what was used, to the base unit."""
     market.check()
-    # in the end the providers and the fee have got what was used, to the base unit
     market.travel(2 * DISPUTE_WINDOW)
     for provider in range(2):
         for asset in range(2):
