@@ -8,7 +8,9 @@ caller is told that nothing came of it.
 """
 
 import asyncio
+import math
 import threading
+import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
@@ -268,15 +270,45 @@ class Tasks:
 async def serve(url: URL, calls: Iterable[Call], concurrency: int, processors: Processors) -> None:
     """Work on the calls of all oracles of a database until SIGINT or SIGTERM.
 
-    What has begun is finished first, for at most `GRACE` seconds. Raises `Misconfigured` for what
-    is no database, `Transient` where it goes away.
+    What has begun is finished first, for at most `GRACE` seconds. Begins again where connections
+    break while the database is there. Raises `Misconfigured` for what is no database, `Transient`
+    where it goes away.
     """
     prepare(url)
-    app = _app(url)
     known = {call.name: call for call in calls}
+    broken_at = -math.inf
+    while True:
+        app = _worker_app(url, known, processors)
+        try:
+            await app.open_async()
+        except _DATABASE_ERRORS as error:
+            raise _away(url) from error
+        try:
+            await _work(app, concurrency)
+            break
+        except _DATABASE_ERRORS as error:
+            before, broken_at = broken_at, time.monotonic()
+            if broken_at - before < HEARTBEAT:
+                raise _away(url) from error
+            log.warning("connections broke, the worker begins again", error=type(error).__name__)
+        finally:
+            with suppress(*_DATABASE_ERRORS):
+                await app.close_async()
+    log.info("worker stopped")
+
+
+def _away(url: URL) -> Transient:
+    return Transient(
+        f"the database {url} does not answer", "Start the worker again when it is back."
+    )
+
+
+def _worker_app(url: URL, known: dict[str, Call], processors: Processors) -> App:
+    """The application of a worker, which knows how to compute a call."""
+    app = _app(url)
     retry = RetryStrategy(
         max_attempts=ATTEMPTS,
-        retry_exceptions=[Transient, asyncio.CancelledError],  # type: ignore[list-item]
+        retry_exceptions=[Transient, asyncio.CancelledError, *_DATABASE_ERRORS],  # type: ignore[list-item]
     )
 
     @app.task(name=_TASK, queue=_QUEUE, pass_context=True, retry=retry)
@@ -301,26 +333,24 @@ async def serve(url: URL, calls: Iterable[Call], concurrency: int, processors: P
             )
             await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, call))
 
+    return app
+
+
+async def _work(app: App, concurrency: int) -> None:
+    """Take calls from an open application until a signal comes or its connections break."""
+    rescuing = asyncio.create_task(_rescue(app))
     try:
-        async with app.open_async():
-            rescuing = asyncio.create_task(_rescue(app))
-            try:
-                log.info("worker started", concurrency=concurrency)
-                await app.run_worker_async(
-                    queues=[_QUEUE],
-                    concurrency=concurrency,
-                    delete_jobs="always",
-                    update_heartbeat_interval=HEARTBEAT,
-                    stalled_worker_timeout=STALLED,
-                    shutdown_graceful_timeout=GRACE,
-                )
-            finally:
-                rescuing.cancel()
-    except _DATABASE_ERRORS as error:
-        raise Transient(
-            f"the database {url} does not answer", "Start the worker again when it is back."
-        ) from error
-    log.info("worker stopped")
+        log.info("worker started", concurrency=concurrency)
+        await app.run_worker_async(
+            queues=[_QUEUE],
+            concurrency=concurrency,
+            delete_jobs="always",
+            update_heartbeat_interval=HEARTBEAT,
+            stalled_worker_timeout=STALLED,
+            shutdown_graceful_timeout=GRACE,
+        )
+    finally:
+        rescuing.cancel()
 
 
 async def _outcome(
