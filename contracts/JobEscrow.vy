@@ -515,7 +515,7 @@ def _settle_voucher(
         return job_word.SKIP_SENDER
 
     self.words[convert(job, uint256)] = next_word
-    fee: uint256 = self._earn(job_word._account(word), paid)
+    fee: uint256 = self._earn(job_word._account(word), job_word._earned(word), paid)
     log IJobEscrow.VoucherSettled(
         job=job,
         provider=payee,
@@ -538,26 +538,31 @@ def _voucher_digest(job: uint64, cumulative_gpu_seconds: uint40, status: uint8) 
 
 
 @internal
-def _earn(account: uint256, amount: uint256) -> uint256:
+def _earn(account: uint256, before: uint256, amount: uint256) -> uint256:
     """
     @notice Make income withdrawable and take the fee from it.
-    @return fee base units, rounded up
+    @param before base units that paid their fee before and belong to the same sum: however
+           small the parts are that a job is settled in, its fee is rounded up once
+    @param amount base units, with `before` at most the contract's balance: below 2**112
+    @return fee base units, at most `amount`
     """
-    fee: uint256 = self._fee_on(amount)
-    # the fee is at most the amount
+    rate: uint256 = self.fee_bps
+    # a fee never falls while its sum grows, and grows by no more than that
+    fee: uint256 = unsafe_sub(self._fee(unsafe_add(before, amount), rate), self._fee(before, rate))
     self.withdrawable[account] += unsafe_sub(amount, fee)
     self.earned_fees[job_word._account_market(account)] += fee
     return fee
 
 
 @internal
-@view
-def _fee_on(amount: uint256) -> uint256:
+@pure
+def _fee(amount: uint256, rate: uint256) -> uint256:
     """
-    @param amount base units, at most the contract's balance and so below 2**112
-    @return fee base units, rounded up; never more than `amount`
+    @param amount base units, below 2**112
+    @param rate bps
+    @return fee base units, rounded up
     """
-    return unsafe_div(unsafe_add(unsafe_mul(amount, self.fee_bps), BPS - 1), BPS)
+    return unsafe_div(unsafe_add(unsafe_mul(amount, rate), BPS - 1), BPS)
 
 
 @external
@@ -709,7 +714,7 @@ def _mature(account: uint256) -> uint256:
     matured: uint256 = 0
     word, matured = credit_word._roll(self.waiting[account], self._window())
     if matured != 0:
-        fee: uint256 = self._earn(account, matured)
+        fee: uint256 = self._earn(account, 0, matured)
         log IJobEscrow.CreditMatured(
             provider=job_word._account_payee(account),
             asset=self.asset_of[job_word._account_market(account)],
@@ -984,7 +989,7 @@ def release_pending(job: uint64, customer: address) -> uint256:
     self.disputed[job] = 0
     word: uint256 = self.words[convert(job, uint256)]
     if customer == empty(address):
-        self._earn(job_word._account(word), amount)
+        self._earn(job_word._account(word), 0, amount)
     else:
         self._refund(self.asset_of[job_word._market(word)], customer, amount)
     return amount
@@ -1017,7 +1022,7 @@ def list_asset(asset: IERC20, subnet: uint16 = 0) -> uint8:
     """
     @notice List a token for the deposits of a subnet's jobs. A probe of `PROBE` base units is
             pulled from the caller and sent back: a token that moves another amount than it was
-            told is refused.
+            told is refused, and one of which there is more than income can count.
     @dev The probe can't see a token that turns on a fee, or changes balances, later: list
          only tokens whose rules are known.
     @param asset token; the caller has approved `PROBE` base units of it
@@ -1026,6 +1031,8 @@ def list_asset(asset: IERC20, subnet: uint16 = 0) -> uint8:
     """
     ownable._check_owner()
     assert self.market_of[asset.address][subnet] == 0, "job_escrow: already listed"
+    # or somebody's gift could use up what the escrow may hold of it, and stop all deposits
+    assert staticcall asset.totalSupply() <= credit_word.MAX_CREDIT, "job_escrow: supply too large"
     market: uint8 = self.market_count + 1
     self.market_count = market
     self.market_of[asset.address][subnet] = market
@@ -1122,6 +1129,18 @@ def job_state(job: uint64) -> IJobEscrow.JobState:
 
 @external
 @view
+def voucher_digest(job: uint64, cumulative_gpu_seconds: uint40, status: uint8) -> bytes32:
+    """
+    @notice The EIP-712 digest that a job's customer signs for `settle_voucher`.
+    @param job number of the job
+    @param cumulative_gpu_seconds GPU-seconds used since the job began
+    @param status as for `settle_voucher`
+    """
+    return self._voucher_digest(job, cumulative_gpu_seconds, status)
+
+
+@external
+@view
 def amount_due(job: uint64, cumulative_gpu_seconds: uint40) -> (uint256, uint256):
     """
     @notice What a report of this usage would pay a job's provider now, before the fee.
@@ -1157,7 +1176,7 @@ def income(payee: uint24, asset: IERC20, subnet: uint16 = 0) -> (uint256, uint25
     matured: uint256 = 0
     word, matured = credit_word._roll(self.waiting[account], self._window())
     return (
-        self.withdrawable[account] + matured - self._fee_on(matured),
+        self.withdrawable[account] + matured - self._fee(matured, self.fee_bps),
         credit_word._pending(word),
     )
 

@@ -520,6 +520,39 @@ def checkpoint(job: uint64):
 
 
 @external
+def checkpoint_voucher(
+    job: uint64,
+    cumulative_gpu_seconds: uint40,
+    status: uint8,
+    signature: Bytes[signature_check.MAX_SIGNATURE],
+):
+    """
+    @notice Show a voucher of a job, whoever calls: what is settled of the usage that its customer
+            signed for can't be disputed from now on. A payee that is paid by vouchers keeps the
+            income of its other jobs out of a dispute this way.
+    @param job number of the job
+    @param cumulative_gpu_seconds of the voucher
+    @param status of the voucher
+    @param signature the customer's EIP-712 signature of `Voucher`, see JobEscrow
+    """
+    escrow: IJobEscrow = self._escrow()
+    seconds: uint256 = min(
+        convert(cumulative_gpu_seconds, uint256), (staticcall escrow.job_state(job)).settled
+    )
+    before: uint256 = self.checkpoints[job]
+    assert seconds > checkpoint_word._undisputed(
+        before, self._window()
+    ), "job_registry: already undisputed"
+    assert signature_check._is_valid(
+        job_parties._customer(self.parties[job]),
+        staticcall escrow.voucher_digest(job, cumulative_gpu_seconds, status),
+        signature,
+    ), "job_registry: bad signature"
+    self.checkpoints[job] = checkpoint_word._agreed(before, seconds)
+    log IJobRegistry.Checkpointed(job=job, gpu_seconds=seconds)
+
+
+@external
 def settle_dispute(job: uint64):
     """
     @notice Have what was disputed paid once the court has closed the case, whoever calls: back to

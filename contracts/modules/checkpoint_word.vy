@@ -10,7 +10,7 @@
         A checkpoint is what was settled at the latest by some window. Two windows later the
         income from it has matured, and it can't be disputed any more. The older one is kept
         while the newer one still waits. A checkpoint of window 0 waits for nothing: what was
-        disputed once is not disputed again.
+        disputed once is not disputed again, nor what the customer signed for.
 @dev No other file shifts these bits.
 """
 
@@ -50,6 +50,20 @@ def _final(settled: uint256) -> uint256:
     @param settled GPU-seconds settled now
     """
     return settled << NEWER_SHIFT
+
+
+@internal
+@pure
+def _agreed(word: uint256, seconds: uint256) -> uint256:
+    """
+    @notice Add usage that the customer signed for. A newer checkpoint of more stays.
+    @param word the job's word, 0 for none
+    @param seconds GPU-seconds, at most what is settled now
+    """
+    if seconds >= (word >> NEWER_SHIFT) & MAX_SECONDS:
+        return self._final(seconds)
+    older: uint256 = max((word >> OLDER_SHIFT) & MAX_SECONDS, seconds)
+    return (word >> NEWER_WINDOW_SHIFT << NEWER_WINDOW_SHIFT) | older << OLDER_SHIFT
 
 
 @internal

@@ -136,13 +136,18 @@ def checkpoint(
     rpc: RpcUrls,
     keystore: Keystore,
     password_file: PasswordFile,
+    voucher: Annotated[
+        bool, typer.Option("--voucher", help="Show the voucher that was settled last.")
+    ] = False,
 ) -> None:
     """Note what is settled of a long job: two dispute windows later nobody can dispute it.
 
-    Any key may pay the gas. Repeat it when those windows are over.
+    With --voucher at once: the customer has signed for it. Any key may pay the gas. Repeat it when
+    those windows are over, or when more vouchers are settled.
     """
     provider = Provider(open_chain(rpc, deployment), open_signer(keystore, password_file))
-    print(f"{provider.checkpoint(job)} GPU-seconds of job {job} are noted.")
+    noted = provider.show_voucher(job) if voucher else provider.checkpoint(job)
+    print(f"{noted} GPU-seconds of job {job} are noted.")
 
 
 @app.command()

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oracle.adapters.chain.client import Chain
+from web3.contract.contract import ContractFunction
+
+from oracle.adapters.chain.allowance import NO_PERMIT, Allowance
+from oracle.adapters.chain.client import Chain, explained
 from oracle.adapters.signer import Signer
 from oracle.domain.messages import Domain, Offer
 from oracle.domain.offers import SignedOffer, check
 from oracle.domain.vouchers import SignedVoucher
-from oracle.errors import NotFound, Unauthorized
+from oracle.errors import Conflict, NotFound, Unauthorized
 
 # nonces that the OfferBook revokes at once
 MAX_NONCES = 64
@@ -62,13 +65,25 @@ class Provider:
 
     def stake(self, provider: int, tokens: int) -> None:
         """Add `tokens` base units to a provider's self-bond."""
-        self._approve(tokens)
-        self._chain.transact(self._signer, self._staking.functions.stake(provider, tokens))
+        permit = self._allowance.permit(tokens)
+        calls = self._staking.functions
+        self._chain.transact(
+            self._signer,
+            calls.stake(provider, tokens)
+            if permit is NO_PERMIT
+            else calls.stake_with_permit(provider, *permit),
+        )
 
     def delegate(self, provider: int, tokens: int) -> None:
         """Delegate `tokens` base units to a provider, at the share price of this block."""
-        self._approve(tokens)
-        self._chain.transact(self._signer, self._staking.functions.delegate(provider, tokens, 0))
+        permit = self._allowance.permit(tokens)
+        calls = self._staking.functions
+        self._chain.transact(
+            self._signer,
+            calls.delegate(provider, tokens, 0)
+            if permit is NO_PERMIT
+            else calls.delegate_with_permit(provider, tokens, 0, *permit[1:]),
+        )
 
     def accept(self, job: int) -> Any:
         """Take an open job; locks the collateral of its service level. Returns the receipt."""
@@ -89,6 +104,51 @@ class Provider:
         """
         receipt = self._chain.transact(self._signer, self._jobs.functions.checkpoint(job))
         return int(self._chain.event(receipt, "JobRegistry", "Checkpointed").gpu_seconds)
+
+    def show_voucher(self, job: int) -> int:
+        """Show the customer's last voucher, as it was settled: its usage can't be disputed.
+
+        Returns GPU-seconds; raises `NotFound` where no voucher of the job was settled, `Conflict`
+        where it shows nothing new.
+        """
+        vouchers = self._sent_vouchers(job)
+        if not vouchers:
+            raise NotFound(
+                f"no transaction to JobEscrow settled a voucher of job {job}",
+                "Settle one, or note what is settled without --voucher: it counts two dispute "
+                "windows later.",
+            )
+        # whoever sent them may have put one in front that nobody signed
+        calls = [self._jobs.functions.checkpoint_voucher(*one) for one in vouchers]
+        valid = next((call for call in calls if self._is_taken(call)), calls[-1])
+        receipt = self._chain.transact(self._signer, valid)
+        return int(self._chain.event(receipt, "JobRegistry", "Checkpointed").gpu_seconds)
+
+    def _sent_vouchers(self, job: int) -> list[tuple[int, int, int, bytes]]:
+        """Job, GPU-seconds, status and signature of a job's vouchers in the transaction that
+        settled one last."""
+        settled = list(self._chain.logs("JobEscrow", "VoucherSettled", job=job))
+        if not settled:
+            return []
+        sent = self._chain.transaction(settled[-1].transactionHash)
+        try:
+            call, given = self._escrow.decode_function_input(sent.input)
+        except ValueError:
+            # settled through another contract
+            return []
+        if not call.fn_name.startswith("settle_voucher"):
+            return []
+        # one voucher's fields are the arguments themselves, in the order of the struct
+        vouchers = given.get("vouchers", [given])
+        return [tuple(one.values()) for one in vouchers if one["job"] == job]
+
+    def _is_taken(self, call: ContractFunction) -> bool:
+        try:
+            with explained():
+                call.call({"from": self._chain.w3.to_checksum_address(self._signer.address)})
+        except Conflict:
+            return False
+        return True
 
     def sign(self, offer: Offer) -> SignedOffer:
         """Sign an offer; whoever holds it can then take it.
@@ -148,8 +208,7 @@ class Provider:
             self._signer, distributor.functions.claim(kind, key, cumulative, proof)
         )
 
-    def _approve(self, tokens: int) -> None:
-        token = self._chain.contract("WorkToken")
-        spender = self._staking.address
-        if self._chain.read("WorkToken", "allowance", self._signer.address, spender) < tokens:
-            self._chain.transact(self._signer, token.functions.approve(spender, tokens))
+    @property
+    def _allowance(self) -> Allowance:
+        token = self._chain.deployment.address("WorkToken")
+        return Allowance(self._chain, self._signer, token, self._staking.address)

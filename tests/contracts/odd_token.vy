@@ -14,6 +14,7 @@ interface Receiver:
     def on_transfer(): nonpayable
 
 
+totalSupply: public(uint256)
 balanceOf: public(HashMap[address, uint256])
 allowance: public(HashMap[address, HashMap[address, uint256]])
 
@@ -28,6 +29,7 @@ hook: public(address)
 
 @deploy
 def __init__(supply: uint256):
+    self.totalSupply = supply
     self.balanceOf[msg.sender] = supply
 
 
@@ -53,6 +55,7 @@ def set_hook(hook: address):
 
 @external
 def grow(account: address, amount: uint256):
+    self.totalSupply += amount
     self.balanceOf[account] += amount
 
 
@@ -77,5 +80,6 @@ def transferFrom(sender: address, receiver: address, amount: uint256):
 @internal
 def _move(sender: address, receiver: address, amount: uint256):
     assert not self.blocked[sender] and not self.blocked[receiver], "odd_token: blocked"
+    self.totalSupply -= self.fee + self.surcharge
     self.balanceOf[sender] -= amount + self.surcharge
     self.balanceOf[receiver] += amount - self.fee

@@ -9,6 +9,11 @@
         to say; calls somebody while it moves.
 """
 
+struct Call:
+    target: address
+    data: Bytes[1_024]
+
+
 decimals: public(uint8)
 totalSupply: public(uint256)
 balanceOf: public(HashMap[address, uint256])
@@ -25,9 +30,8 @@ loud: public(bool)
 says_no: public(bool)
 # bps of what `transfer` moves that never arrive
 fee_bps: public(uint256)
-# who is called while tokens move, the zero address for nobody, and with what
-target: public(address)
-call: public(Bytes[1_024])
+# what is called while tokens move
+calls: DynArray[Call, 64]
 # how often that was tried, and how often it went through
 attempts: public(uint256)
 entries: public(uint256)
@@ -78,10 +82,20 @@ def set_fee(fee_bps: uint256):
 @external
 def arm(target: address, call: Bytes[1_024]):
     """
-    @notice From now on every movement of tokens calls `target` with `call`.
+    @notice From now on every movement of tokens calls `target` with `call`; the zero address
+            is not called.
     """
-    self.target = target
-    self.call = call
+    self.calls = []
+    if target != empty(address):
+        self.calls.append(Call(target=target, data=call))
+
+
+@external
+def arm_with(calls: DynArray[Call, 64]):
+    """
+    @notice From now on every movement of tokens makes all of these calls.
+    """
+    self.calls = calls
 
 
 @external
@@ -123,7 +137,7 @@ def _move(sender: address, receiver: address, amount: uint256, fee: uint256):
         raw_revert(empty(Bytes[24_576]))
     self.balanceOf[sender] -= amount
     self.balanceOf[receiver] += amount - fee
-    if self.target != empty(address):
+    for call: Call in self.calls:
         self.attempts += 1
-        if raw_call(self.target, self.call, revert_on_failure=False):
+        if raw_call(call.target, call.data, revert_on_failure=False):
             self.entries += 1

@@ -10,6 +10,8 @@
 ONE: constant(uint256) = 10**18
 
 shares: public(HashMap[address, uint256])
+# all of them
+total_shares: uint256
 allowance: public(HashMap[address, HashMap[address, uint256]])
 # base units that a share is worth, times 10**18
 index: public(uint256)
@@ -19,11 +21,18 @@ index: public(uint256)
 def __init__(supply: uint256):
     self.index = ONE
     self.shares[msg.sender] = supply
+    self.total_shares = supply
 
 
 @external
 def rebase(index: uint256):
     self.index = index
+
+
+@external
+@view
+def totalSupply() -> uint256:
+    return self.total_shares * self.index // ONE
 
 
 @external

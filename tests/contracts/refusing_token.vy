@@ -7,12 +7,14 @@
 @notice For tests: a token that answers `False` where others revert.
 """
 
+totalSupply: public(uint256)
 balanceOf: public(HashMap[address, uint256])
 refuses: public(bool)
 
 
 @deploy
 def __init__(supply: uint256):
+    self.totalSupply = supply
     self.balanceOf[msg.sender] = supply
 
 

@@ -20,9 +20,10 @@ from oracle.domain.leaves import Leaf, LeafKind, job_key, payee_key
 from oracle.domain.merkle import EMPTY_ROOT, MerkleTree
 from oracle.domain.messages import Domain, EpochReport, Offer, Result, Voucher
 from oracle.domain.receipts import AgreedReceipt, JobStatus, Receipt, pack
+from tests.compiled import CONTRACTS, compiled
 from tests.unit.conftest import DAY, DISPUTE_WINDOW, HOUR, ROOT, UNIT, sign, wire
 
-CONTRACTS = ROOT / "tests" / "contracts"
+ODD = ROOT / "tests" / "contracts"
 
 SELF_BOND = 1_000 * UNIT
 DEVICES = 8
@@ -56,12 +57,12 @@ class Skip(IntEnum):
 
 def load_odd(name: str, *args: Any) -> Any:
     """Deploy one of the contracts that only tests use."""
-    return boa.load_partial(str(CONTRACTS / f"{name}.vy")).deploy(*args)
+    return compiled(ODD / f"{name}.vy").deploy(*args)
 
 
 def load_module(name: str) -> Any:
     """The internal functions of contracts/modules/<name>.vy."""
-    return boa.load_partial(str(ROOT / "contracts" / "modules" / f"{name}.vy")).deploy().internal
+    return compiled(CONTRACTS / "modules" / f"{name}.vy").deploy().internal
 
 
 def logs(contract: Any, name: str) -> list[tuple[Any, ...]]:
@@ -256,6 +257,15 @@ def open_job(
         )
 
     return _open_job
+
+
+@pytest.fixture
+def wallet_job(escrow, asset, accepted_job):
+    """A job of a contract, and that contract."""
+    wallet = load_odd("wallet")
+    asset.transfer(wallet, DEPOSIT)
+    asset.approve(escrow, DEPOSIT, sender=wallet.address)
+    return wallet, accepted_job(by=wallet.address)
 
 
 @pytest.fixture

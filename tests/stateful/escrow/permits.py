@@ -2,12 +2,12 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from oracle.domain.messages import Message
+from oracle.adapters.chain.allowance import PermitMessage
 from tests.stateful.escrow.draws import (
     MARKETS,
     ODD,
@@ -59,20 +59,6 @@ wishes = st.builds(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Permit(Message):
-    """What a holder of the work token signs; the token's domain."""
-
-    TYPE: ClassVar[str] = (
-        "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
-    )
-    owner: str
-    spender: str
-    value: int
-    nonce: int
-    deadline: int
-
-
 @dataclass(frozen=True)
 class Paper(Permitted):
     """A permit as it is sent."""
@@ -82,7 +68,7 @@ class Paper(Permitted):
     counts: bool = False
 
 
-def split(permit: Permit, signature: bytes) -> tuple[int, int, int, bytes, bytes]:
+def split(permit: PermitMessage, signature: bytes) -> tuple[int, int, int, bytes, bytes]:
     """The arguments of the escrow: value, deadline, v, r, s."""
     return permit.value, permit.deadline, signature[64], signature[:32], signature[32:64]
 
@@ -177,7 +163,7 @@ class Permits(Offers, Opening):
         # a contract has no key: somebody else signs for it in vain
         keys = (*house.customers, house.thief)
         key, other = keys[customer % len(keys)], keys[(customer + 1) % len(keys)]
-        permit = Permit(
+        permit = PermitMessage(
             address(other) if flaw == "another customer's" else self.customers[customer],
             house.owners[0] if flaw == "other spender" else self.escrow.address.lower(),
             value,

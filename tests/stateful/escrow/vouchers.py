@@ -128,8 +128,9 @@ class Vouchers(EscrowState):
 
     def apply(self, voucher: Signed) -> None:
         job = self.touch(voucher.message.job)
+        earned = job.earned
         paid = job.settle(voucher.message.cumulative_gpu_seconds, voucher.message.status)
-        self.books.earn(job.payee, job.market, paid)
+        self.books.earn(job.payee, job.market, paid, earned)
 
     @rule(report=reports, signer=signers, who=senders)
     def settle_voucher(self, report, signer, who):
@@ -165,6 +166,27 @@ class Vouchers(EscrowState):
                 applied += 1
         settled = self.escrow.settle_vouchers([v.arguments for v in vouchers], sender=sender)
         assert settled == applied
+
+    @rule(report=reports, signer=signers)
+    def show_voucher(self, report, signer):
+        """What the customer signed for is undisputed at once, as far as it is settled."""
+        self.begin()
+        voucher = self.sign(report, signer)
+        message = voucher.message
+        job = self.books.jobs.get(message.job)
+        if job is None:
+            known, valid, seconds = 0, False, 0
+        else:
+            self.touch(message.job)
+            known, valid = job.undisputed(self.window), self.is_valid(voucher, job)
+            seconds = min(message.cumulative_gpu_seconds, job.settled)
+        if self.attempt(
+            lambda: self.jobs.checkpoint_voucher(*voucher.arguments),
+            (seconds <= known, "job_registry: already undisputed"),
+            (not valid, "job_registry: bad signature"),
+        ):
+            job.agree(seconds)
+            self.tally("voucher shown")
 
     # --- the contract among the customers -------------------------------------------------
 

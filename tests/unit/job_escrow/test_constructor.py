@@ -3,7 +3,8 @@
 import boa
 import pytest
 
-from tests.unit.conftest import DAY, DISPUTE_WINDOW, ROLE_DELAY, ROOT
+from tests.compiled import CONTRACTS, compiled
+from tests.unit.conftest import DAY, DISPUTE_WINDOW, ROLE_DELAY
 
 ZERO = "0x" + "00" * 20
 # position of each constructor argument
@@ -35,7 +36,7 @@ def arguments(
 
 @pytest.fixture(scope="module")
 def contract():
-    return boa.load_partial(str(ROOT / "contracts" / "JobEscrow.vy"))
+    return compiled(CONTRACTS / "JobEscrow.vy")
 
 
 def test_keeps_what_it_was_given(contract, arguments, deployer):

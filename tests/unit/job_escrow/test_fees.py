@@ -96,6 +96,29 @@ def test_a_ten_thousandth_too_much_is_a_unit(escrow, asset, accepted_job, set_fe
     assert escrow.fees(asset) == 2
 
 
+def test_a_fee_is_rounded_up_once_however_often_a_job_is_settled(
+    escrow, asset, accepted_job, provider, set_fee, settle
+):
+    """A base unit a second: rounding each by itself would leave the provider nothing."""
+    set_fee(300, 0)
+    job = accepted_job(price=3_600, deposit=50)
+    for second in range(1, 51):
+        settle(job, second)
+        assert escrow.fees(asset) == -(-second * 300 // 10_000)
+    assert escrow.income(provider, asset) == (48, 0)
+
+
+def test_a_fee_that_fell_is_owed_for_what_comes(
+    escrow, asset, accepted_job, provider, set_fee, settle
+):
+    job = accepted_job(price=3_600, deposit=20_000)
+    set_fee(1_000, 0)
+    settle(job, 10_000)
+    set_fee(1, 0)
+    settle(job, 20_000)
+    assert escrow.fees(asset) == 1_000 + 1
+
+
 def test_pending_income_pays_the_fee_of_the_day_it_matures(
     escrow, asset, job, provider, set_fee, settle_batch
 ):

@@ -52,6 +52,25 @@ def test_a_fee_on_top_reverts(escrow, odd, refused):
         escrow.list_asset(odd)
 
 
+def test_a_fee_on_the_way_out_reverts(escrow, refused):
+    """The escrow pays as much as it should, and less arrives."""
+    plain = load_odd("plain_token", 10**9, 18)
+    plain.approve(escrow, PROBE)
+    plain.set_fee(1)
+    with refused("job_escrow: probe not returned"):
+        escrow.list_asset(plain)
+
+
+def test_more_of_a_token_than_income_can_count_reverts(escrow, odd, stranger, refused):
+    """Else a gift could fill the escrow, and nobody could pay in."""
+    odd.grow(stranger, 2**112 - 1 - odd.totalSupply())
+    escrow.list_asset(odd)
+    more = load_odd("odd_token", 2**112)
+    more.approve(escrow, PROBE)
+    with refused("job_escrow: supply too large"):
+        escrow.list_asset(more)
+
+
 def test_a_token_that_refuses_the_escrow_reverts(escrow, odd, refused):
     odd.set_blocked(escrow, True)
     with refused("odd_token: blocked"):

@@ -8,7 +8,7 @@ import pytest
 from oracle.domain.messages import Domain, Voucher
 from oracle.domain.receipts import FINAL, JobStatus
 from tests.unit.conftest import sign
-from tests.unit.market import DEPOSIT, load_odd, logs
+from tests.unit.market import DEPOSIT, logs
 
 RUNNING = JobStatus.RUNNING
 
@@ -30,11 +30,12 @@ def test_pays_at_once_and_takes_the_fee(
 
 
 def test_pays_the_difference_to_what_was_settled(escrow, jobs, asset, job, provider, settle):
+    earned = 0
     for cumulative, paid in [(100, 200), (101, 2), (5_000, 9_798)]:
         settle(job, cumulative)
-        assert logs(escrow, "VoucherSettled") == [
-            (job, provider, cumulative, RUNNING, paid, fee_on(paid))
-        ]
+        fee = fee_on(earned + paid) - fee_on(earned)
+        assert logs(escrow, "VoucherSettled") == [(job, provider, cumulative, RUNNING, paid, fee)]
+        earned += paid
     assert jobs.job_info(job).settled == 5_000
 
 
@@ -211,15 +212,6 @@ def test_malformed_signatures_revert(escrow, job, signed_voucher, refused):
 
 
 # --- customers that are contracts -----------------------------------------------------------
-
-
-@pytest.fixture
-def wallet_job(escrow, asset, accepted_job):
-    """A job of a contract, and that contract."""
-    wallet = load_odd("wallet")
-    asset.transfer(wallet, DEPOSIT)
-    asset.approve(escrow, DEPOSIT, sender=wallet.address)
-    return wallet, accepted_job(by=wallet.address)
 
 
 def test_a_contract_signs_by_erc_1271(escrow, wallet_job, provider, domain_of):

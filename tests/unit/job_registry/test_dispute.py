@@ -7,9 +7,9 @@ import boa
 import pytest
 
 from oracle.domain.hashing import keccak
-from oracle.domain.messages import Verdict
+from oracle.domain.messages import Domain, Verdict, Voucher
 from oracle.domain.receipts import JobStatus
-from tests.unit.conftest import DISPUTE_WINDOW, ROLE_DELAY, role
+from tests.unit.conftest import DISPUTE_WINDOW, ROLE_DELAY, role, sign
 from tests.unit.market import logs
 
 RUNNING = JobStatus.RUNNING
@@ -197,6 +197,149 @@ def test_a_checkpoint_does_not_replace_one_that_waits(jobs, job, settle, next_wi
 def test_an_unknown_job_has_no_checkpoint(jobs, job, refused, unknown):
     with refused("job_registry: unknown job"):
         jobs.checkpoint(unknown)
+
+
+# --- what the customer signed for -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_a_shown_voucher_can_not_be_disputed(
+    escrow, jobs, asset, job, accepted_job, case, provider, settle, settle_batch, signed_voucher,
+    payer, stranger, is_shown,
+):  # fmt: skip
+    """Unless it is shown, a job paid by vouchers keeps back what other jobs have earned."""
+    other = accepted_job()
+    settle(job, 1_000)
+    settle_batch((job, 1_100, RUNNING), (other, 5_000, RUNNING))
+    if is_shown:
+        jobs.checkpoint_voucher(*signed_voucher(job, 1_000), sender=stranger)
+        assert logs(jobs, "Checkpointed") == [(job, 1_000)]
+    assert jobs.undisputed(job) == (1_000 if is_shown else 0)
+    assert jobs.dispute(job, case, sender=payer) == (200 if is_shown else 2_200)
+    assert escrow.income(provider, asset)[1] == 10_200 - (200 if is_shown else 2_200)
+
+
+def test_a_voucher_for_what_the_committee_settled_counts_too(
+    escrow, jobs, asset, job, case, provider, settle_batch, signed_voucher, payer, refused
+):
+    settle_batch((job, 1_000, RUNNING))
+    jobs.checkpoint_voucher(*signed_voucher(job, 1_000))
+    with refused("job_registry: nothing pending"):
+        jobs.dispute(job, case, sender=payer)
+    boa.env.time_travel(seconds=2 * DISPUTE_WINDOW)
+    assert escrow.withdraw(provider, asset) == 1_940
+
+
+@pytest.mark.parametrize("shown", [50, 150, 200])
+def test_a_voucher_and_a_checkpoint_that_waits(
+    jobs, job, settle, signed_voucher, next_window, refused, shown
+):
+    """The higher counts, each as soon as it may."""
+    next_window()
+    settle(job, 150)
+    jobs.checkpoint(job)
+    settle(job, 200)
+    jobs.checkpoint_voucher(*signed_voucher(job, shown))
+    assert jobs.undisputed(job) == shown
+    next_window()
+    if shown < 150:
+        with refused("job_registry: last checkpoint is too young"):
+            jobs.checkpoint(job)
+    next_window()
+    assert jobs.undisputed(job) == max(150, shown)
+    jobs.checkpoint(job)
+    assert jobs.undisputed(job) == max(150, shown)
+
+
+def test_a_voucher_for_what_a_checkpoint_says_ends_its_wait(jobs, job, settle, signed_voucher):
+    settle(job, 150)
+    jobs.checkpoint(job)
+    settle(job, 200)
+    jobs.checkpoint_voucher(*signed_voucher(job, 150))
+    assert jobs.undisputed(job) == 150
+    # the next one need not wait for it
+    jobs.checkpoint(job)
+
+
+@pytest.mark.parametrize("cumulative", [0, 99, 100])
+def test_a_voucher_of_no_more_than_is_undisputed_is_refused(
+    jobs, job, settle, signed_voucher, refused, cumulative
+):
+    settle(job, 200)
+    jobs.checkpoint_voucher(*signed_voucher(job, 100))
+    with refused("job_registry: already undisputed"):
+        jobs.checkpoint_voucher(*signed_voucher(job, cumulative))
+    assert jobs.undisputed(job) == 100
+
+
+def test_of_a_voucher_what_is_settled_counts(jobs, job, settle, signed_voucher):
+    """The rest once it is settled and the voucher is shown again."""
+    for settled in (100, 150):
+        settle(job, settled)
+        jobs.checkpoint_voucher(*signed_voucher(job, 200))
+        assert logs(jobs, "Checkpointed") == [(job, settled)]
+        assert jobs.undisputed(job) == settled
+
+
+def test_a_voucher_of_another_signer_job_usage_or_status_is_refused(
+    jobs, job, accepted_job, settle, signed_voucher, operator, refused
+):
+    other = accepted_job()
+    for each in (job, other):
+        settle(each, 100)
+    number, cumulative, status, signature = signed_voucher(job, 100)
+    *_, of_operator = signed_voucher(job, 100, signer=operator)
+    for forged in (
+        (number, cumulative, status, of_operator),
+        (other, cumulative, status, signature),
+        (number, cumulative - 1, status, signature),
+        (number, cumulative, status + 1, signature),
+        (number, cumulative, status, b""),
+    ):
+        with refused("job_registry: bad signature"):
+            jobs.checkpoint_voucher(*forged)
+    assert (jobs.undisputed(job), jobs.undisputed(other)) == (0, 0)
+
+
+def test_a_voucher_for_another_chain_or_escrow_is_refused(
+    escrow, jobs, job, settle, customer, domain_of, refused
+):
+    settle(job, 100)
+    here = domain_of(escrow)
+    for domain in (
+        Domain(here.chain_id + 1, here.verifying_contract),
+        Domain(here.chain_id, jobs.address),
+    ):
+        signature = sign(customer, Voucher(job, 100, RUNNING), domain)
+        with refused("job_registry: bad signature"):
+            jobs.checkpoint_voucher(job, 100, RUNNING, signature)
+
+
+def test_the_twin_of_a_signature_is_refused(jobs, job, settle, signed_voucher, refused):
+    """With the order of the curve less s it is the same key's, and another one's (EIP-2)."""
+    settle(job, 100)
+    *report, signature = signed_voucher(job, 100)
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    high_s = (order - int.from_bytes(signature[32:64], "big")).to_bytes(32, "big")
+    for s in (high_s, (order // 2 + 1).to_bytes(32, "big")):
+        with refused("job_registry: bad signature"):
+            jobs.checkpoint_voucher(*report, signature[:32] + s + bytes([55 - signature[64]]))
+
+
+def test_a_contract_shows_its_voucher(jobs, escrow, wallet_job, domain_of, settle_batch, refused):
+    wallet, job = wallet_job
+    settle_batch((job, 100, RUNNING))
+    with refused("job_registry: bad signature"):
+        jobs.checkpoint_voucher(job, 100, RUNNING, b"whatever it understands")
+    wallet.sign(Voucher(job, 100, RUNNING).digest(domain_of(escrow)))
+    jobs.checkpoint_voucher(job, 100, RUNNING, b"whatever it understands")
+    assert jobs.undisputed(job) == 100
+
+
+@pytest.mark.parametrize("unknown", [0, 99])
+def test_an_unknown_job_has_no_voucher(jobs, job, signed_voucher, refused, unknown):
+    with refused("job_registry: already undisputed"):
+        jobs.checkpoint_voucher(*signed_voucher(unknown, 1))
 
 
 # --- how it ends ----------------------------------------------------------------------------

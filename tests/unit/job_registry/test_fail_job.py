@@ -83,3 +83,12 @@ def test_only_once(jobs, job, provider, court, refused):
     jobs.fail_job(job, provider, sender=court.address)
     with refused("job_registry: job is not active"):
         jobs.fail_job(job, provider, sender=court.address)
+
+
+def test_members_of_a_cluster_work_on_its_jobs_and_nobody_else(
+    jobs, clusters, provider, device_class, operator, open_job
+):
+    cluster = clusters.form([(provider, 1)], device_class, 0, 0, sender=operator.address)
+    job = open_job(of=cluster)
+    assert jobs.works_on(job, provider)
+    assert not jobs.works_on(job, provider + 1)

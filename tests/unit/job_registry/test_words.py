@@ -79,3 +79,23 @@ def test_a_final_checkpoint_counts_at_once(checkpoint_word, settled, later, wind
     marked = checkpoint_word._mark(word, later, window)
     assert checkpoint_word._undisputed(marked, window + 1) == settled
     assert checkpoint_word._undisputed(marked, window + 2) == later
+
+
+@many
+@given(
+    marks=st.lists(st.tuples(SECONDS, st.integers(2, 2**32 - 3)), max_size=3),
+    agreed=SECONDS,
+    window=st.integers(2, 2**32 - 3),
+    later=st.integers(0, 4),
+)
+def test_what_is_agreed_counts_at_once(checkpoint_word, marks, agreed, window, later):
+    """And takes nothing from what is a checkpoint already."""
+    word = 0
+    for (settled, _), (_, since) in zip(
+        sorted(marks), sorted(marks, key=lambda mark: mark[1]), strict=True
+    ):
+        word = checkpoint_word._mark(word, settled, since)
+    before = checkpoint_word._undisputed(word, window + later)
+    word = checkpoint_word._agreed(word, agreed)
+    assert checkpoint_word._undisputed(word, window) >= agreed
+    assert checkpoint_word._undisputed(word, window + later) == max(before, agreed)

@@ -12,6 +12,8 @@ from tests.unit.market import (
 )
 
 PROBE = 10_000
+# as much of a token as the escrow lists
+SUPPLY = 2**112 - 1
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def plain(escrow: Any) -> Callable[..., Any]:
     """A token by the book, which the owner has approved and nobody has listed."""
 
     def _plain(decimals: int = 18) -> Any:
-        token = load_odd("plain_token", 2**128, decimals)
+        token = load_odd("plain_token", SUPPLY, decimals)
         token.approve(escrow, 2**256 - 1)
         return token
 

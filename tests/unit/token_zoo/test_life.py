@@ -39,26 +39,6 @@ def refuses_zero(plain: Callable[..., Any], escrow: Any) -> Any:
     return token
 
 
-def enters_again(contract_call: str) -> Callable[..., Any]:
-    """Whenever it moves it calls the escrow, which it is in the middle of."""
-
-    def _enters_again(plain: Callable[..., Any], escrow: Any) -> Any:
-        token = plain()
-        arguments = {
-            "withdraw": (1, token.address),
-            "collect_fees": (token.address,),
-            "claim_refund": (token.address, token.address),
-            "top_up": (1, 1),
-            "apply_fee": (),
-            "job_state": (1,),
-        }[contract_call]
-        token.arm(escrow, getattr(escrow, contract_call).prepare_calldata(*arguments))
-        return token
-
-    return _enters_again
-
-
-ENTRIES = ["withdraw", "collect_fees", "claim_refund", "top_up", "apply_fee", "job_state"]
 ALIVE = {
     "plain": decimals(18),
     "no return value": no_return_value,
@@ -66,7 +46,7 @@ ALIVE = {
     "6 decimals": decimals(6),
     "36 decimals": decimals(36),
     "refuses to move nothing": refuses_zero,
-} | {f"enters again by {name}": enters_again(name) for name in ENTRIES}
+}
 
 
 @pytest.fixture(params=ALIVE)
@@ -81,8 +61,6 @@ def test_a_whole_life(
 ):  # fmt: skip
     escrow.list_asset(alive)
     purse(alive, PURSE)
-    # the customer's own transfer was not in the middle of anything
-    entries = alive.entries() if hasattr(alive, "entries") else 0
     report = settle if path == "voucher" else lambda *receipt: settle_batch(receipt)
 
     # one job is declined, one runs
@@ -104,15 +82,13 @@ def test_a_whole_life(
     paid = escrow.withdraw(provider, alive)
     assert alive.balanceOf(payout) == paid
     escrow.collect_fees(alive)
-    # each payment's fee is rounded up by itself
+    # what matures together pays its fee together
     fees = 13_000 - paid
-    assert fee_on(13_000) <= fees <= fee_on(13_000) + 2
+    assert fee_on(13_000) <= fees <= fee_on(13_000) + (path == "batch")
     assert alive.balanceOf(treasury) == fees
     assert alive.balanceOf(escrow) == 0
     assert escrow.income(provider, alive) == (0, 0)
     assert escrow.withdraw(provider, alive) == escrow.fees(alive) == 0
-    if hasattr(alive, "entries"):
-        assert alive.entries() == entries
 
 
 @pytest.mark.parametrize("amount", ["take back", "cancel"])
