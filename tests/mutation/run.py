@@ -45,10 +45,23 @@ HEADER = (
 )
 @click.option("--seed", default=1, show_default=True, help="Which of them.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
+@click.option(
+    "--function", "functions", multiple=True, help="Only in this one; again for more than one."
+)
 @click.option("--resume", is_flag=True, help="Try survivors again; other verdicts stay.")
 @click.option("--docs", is_flag=True, help="Put the row into docs/benchmarks.md.")
-def main(contract: str, sample: int, seed: int, jobs: int, resume: bool, docs: bool) -> None:
+def main(
+    contract: str,
+    sample: int,
+    seed: int,
+    jobs: int,
+    functions: tuple[str, ...],
+    resume: bool,
+    docs: bool,
+) -> None:
     """Mutate CONTRACT and write build/mutation/CONTRACT.json."""
+    if functions and docs:
+        raise click.BadParameter("a row of the docs is of the whole contract")
     # JobEscrow => job_escrow
     folder = "tests/unit/" + re.sub(r"(?<!^)(?=[A-Z])", "_", contract).lower()
     if not (ROOT / folder).is_dir():
@@ -68,7 +81,7 @@ def main(contract: str, sample: int, seed: int, jobs: int, resume: bool, docs: b
 
         def work(job: int) -> None:
             nonlocal survived
-            for line in worker(contract, folder, seed, sample, job, jobs, journal):
+            for line in worker(contract, folder, seed, sample, job, jobs, functions, journal):
                 if "broken" in line:
                     raise click.ClickException(f"fails without a mutant: {line['broken']}")
                 if "mutants" in line:
@@ -88,7 +101,14 @@ def main(contract: str, sample: int, seed: int, jobs: int, resume: bool, docs: b
 
 
 def worker(
-    contract: str, folder: str, seed: int, sample: int, job: int, jobs: int, journal: Path
+    contract: str,
+    folder: str,
+    seed: int,
+    sample: int,
+    job: int,
+    jobs: int,
+    functions: tuple[str, ...],
+    journal: Path,
 ) -> Iterator[dict[str, Any]]:
     """The lines that a worker in a copy of the tree reports."""
     tree = OUT / f"{contract}-{job}"
@@ -101,7 +121,8 @@ def worker(
             shutil.copy(source, target)
     reading, writing = os.pipe()
     share = sample // jobs + (job < sample % jobs)
-    arguments = [contract, folder, seed, f"{job}/{jobs}", share, journal, writing]
+    part = f"{job}/{jobs}"
+    arguments = [contract, folder, seed, part, share, ",".join(functions), journal, writing]
     with tree.with_suffix(".log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "tests/mutation/worker.py", *map(str, arguments)],

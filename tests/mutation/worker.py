@@ -1,9 +1,9 @@
 """Runs one contract's unit tests against mutants, each in a process forked from this one.
 
-`python worker.py CONTRACT TESTS SEED PART SAMPLE JOURNAL REPORT` in a copy of the repository:
-Python, pytest and the tests are loaded once, a mutant is written over the copy's source, and
-lines of JSON go to the file descriptor REPORT. What JOURNAL has a verdict on is not tried again,
-unless it survived.
+`python worker.py CONTRACT TESTS SEED PART SAMPLE FUNCTIONS JOURNAL REPORT` in a copy of the
+repository: Python, pytest and the tests are loaded once, a mutant is written over the copy's
+source, and lines of JSON go to the file descriptor REPORT. What JOURNAL has a verdict on is not
+tried again, unless it survived. FUNCTIONS are names with commas between them, none for all.
 """
 
 import json
@@ -42,10 +42,16 @@ class Cache:
             self._kept[path] = self._compile(path)
         return self._kept[path]
 
-    def load_all(self) -> None:
+    def take_over(self) -> None:
+        """Compile all contracts, then be what the tests compile with and keep it in."""
+        # a package that somebody installed is called tests, too, until pytest has found ours
+        from tests import compiled
+
         for path in sorted(CONTRACTS.glob("*.vy")):
-            # it is compiled when the bytecode is asked for
-            assert self.load_partial(str(path)).compiler_data.bytecode
+            self._kept[str(path)] = compiled.compiled(path)
+        compiled.compiled.cache_clear()
+        compiled.kept = boa.interpret._disk_cache = self
+        boa.load_partial = self.load_partial
 
     def forget(self, changed: str) -> None:
         """Drop what is built on a source, as the sources were before the change."""
@@ -53,7 +59,7 @@ class Cache:
             if changed in built_on(CONTRACTS, path.name):
                 del self._kept[str(path)]
 
-    # what boa asks of its cache on disk
+    # what is asked of a cache on disk
     def caching_lookup(self, _key: str, compute: Callable[[], Any]) -> Any:
         return compute()
 
@@ -65,14 +71,26 @@ class Mutation:
     """A pytest plugin that takes over the loop over the collected tests."""
 
     def __init__(
-        self, contract: str, seed: int, part: str, sample: int, journal: Path, report: int
+        self,
+        contract: str,
+        seed: int,
+        part: str,
+        sample: int,
+        functions: list[str],
+        journal: Path,
+        report: int,
     ) -> None:
         self.contract = f"{contract}.vy"
         self.report = report
         self.sample = sample
         self.files = built_on(CONTRACTS, self.contract)
         self.sources = {file: (CONTRACTS / file).read_text() for file in self.files}
-        self.all = [m for file in self.files for m in mutants(file, self.sources[file])]
+        self.all = [
+            mutant
+            for file in self.files
+            for mutant in mutants(file, self.sources[file])
+            if not functions or mutant.function in functions
+        ]
         random.Random(seed).shuffle(self.all)
         # "1/4": every fourth, from the second on
         first, step = map(int, part.split("/"))
@@ -91,9 +109,7 @@ class Mutation:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.cache.load_all()
-        boa.load_partial = self.cache.load_partial
-        boa.interpret._disk_cache = self.cache
+        self.cache.take_over()
         original, seconds = self.forked(lambda: self.examine(session), 600)
         if original["verdict"] != "survived":
             self.emit(broken=original.get("failed", original["verdict"]))
@@ -195,11 +211,19 @@ def _child_seconds() -> float:
 
 
 def main() -> int:
-    contract, tests, seed, part, sample, journal, report = sys.argv[1:]
+    contract, tests, seed, part, sample, functions, journal, report = sys.argv[1:]
     # no test may fail for being slow, or for an example that another mutant was killed by
     settings.register_profile("mutation", deadline=None, derandomize=True, database=None)
     settings.load_profile("mutation")
-    plugin = Mutation(contract, int(seed), part, int(sample), Path(journal), int(report))
+    plugin = Mutation(
+        contract,
+        int(seed),
+        part,
+        int(sample),
+        [name for name in functions.split(",") if name],
+        Path(journal),
+        int(report),
+    )
     options = ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:xdist", "-s"]
     return int(pytest.main([*options, "-m", "not slow", tests], plugins=[plugin]))
 

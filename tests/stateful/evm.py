@@ -12,12 +12,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import boa
 import pyrevm
 import pytest
 from eth_abi import decode, encode
 from sha3 import keccak_256
 from vyper.compiler.output import build_abi_output
+
+from tests.compiled import compiled
 
 GENESIS = 1_700_000_000
 # pyrevm tells what a call reverted with in the text of its exception
@@ -67,7 +68,7 @@ class Evm:
 
     def deploy(self, source: Path, *arguments: Any, sender: str) -> "Contract":
         """Compile and deploy a contract."""
-        data = boa.load_partial(str(source)).compiler_data
+        data = compiled(source).compiler_data
         abi = build_abi_output(data)
         inputs = next((e["inputs"] for e in abi if e["type"] == "constructor"), [])
         code = data.bytecode + encode([_type(i) for i in inputs], [_plain(a) for a in arguments])

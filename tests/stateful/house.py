@@ -37,8 +37,9 @@ CLASS = 1
 NOBODY = "0x" + "00" * 20
 PURSE = 60_000 * UNIT
 SELF_BOND = 1_000 * UNIT
-ODD_SUPPLY = 2**114
-# what the thief has of the odd token: more than an escrow may hold
+# when it is listed
+ODD_SUPPLY = 2**112 - 1
+# what the thief has of the odd token later: more than an escrow may hold
 HOARD = 2**113
 DEVICES = 4
 FEE_BPS = 250
@@ -194,7 +195,7 @@ def open_house() -> House:
             asset.approve(escrow, 2**256 - 1, sender=account)
     # customers that are owed something don't pay it themselves, the thief may
     token.approve(bonds, 2**256 - 1, sender=address(house.thief))
-    odd.transfer(house.thief.address, HOARD - PURSE, sender=DEPLOYER)
+    odd.grow(house.thief.address, HOARD - PURSE, sender=DEPLOYER)
     for i, owner in enumerate(house.owners):
         operator = house.operators[i].address if i < len(house.operators) else NOBODY
         providers.register(operator, house.payouts[i], 0, 0, 5_000, "", sender=owner)

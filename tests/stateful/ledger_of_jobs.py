@@ -48,8 +48,12 @@ class Job:
     blamed: int = 0
 
     @property
+    def earned(self) -> int:
+        return amount(self.settled, self.price)
+
+    @property
     def unspent(self) -> int:
-        return self.deposit - amount(self.settled, self.price) if self.is_unsettled else 0
+        return self.deposit - self.earned if self.is_unsettled else 0
 
     @property
     def is_unsettled(self) -> bool:
@@ -93,6 +97,13 @@ class Job:
         paid = amount(self.settled, self.price) - amount(before, self.price)
         self.credited += paid
         return paid
+
+    def agree(self, seconds: int) -> None:
+        """The customer signed for so much, of what is settled."""
+        if seconds >= self.newer[0]:
+            self.newer, self.older = (seconds, 0), (0, 0)
+        else:
+            self.older = (max(seconds, self.older[0]), 0)
 
     def undisputed(self, window: int) -> int:
         """GPU-seconds that have outlived their dispute windows."""
@@ -141,9 +152,9 @@ class Books:
     def fee_on(self, tokens: int) -> int:
         return -(-tokens * self.fee_bps // BPS)
 
-    def earn(self, payee: int, market: int, tokens: int) -> None:
-        """Income that can be withdrawn at once."""
-        fee = self.fee_on(tokens)
+    def earn(self, payee: int, market: int, tokens: int, before: int = 0) -> None:
+        """Income that can be withdrawn at once; `before` is what the same sum has earned before."""
+        fee = self.fee_on(before + tokens) - self.fee_on(before)
         self.incomes[payee, market].withdrawable += tokens - fee
         self.earned_fees[market] += fee
         self.fees[market] += fee

@@ -1025,7 +1025,7 @@ def market() -> Market:
 
 
 def test_short_trials(market, tell):
-    tell(play(market, CourtMachine, examples=80, steps=50))
+    tell(play(market, CourtMachine, examples=20, steps=50))
 
 
 # how a case or a proof ends

@@ -745,7 +745,7 @@ def play(world: World, machine: type[StakingMachine], examples: int, steps: int)
 
 
 def test_short_lives(world, tell):
-    tell(play(world, RoleMachine, examples=60, steps=40))
+    tell(play(world, RoleMachine, examples=30, steps=40))
 
 
 @pytest.mark.slow

@@ -310,7 +310,7 @@ def market() -> Market:
 
 
 def test_short_requests(market, tell):
-    tell(play(market, LeafMachine, examples=20, steps=50))
+    tell(play(market, LeafMachine, examples=12, steps=50))
 
 
 # how a request ends, and why one is refused

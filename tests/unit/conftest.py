@@ -4,11 +4,9 @@ Everything is deployed as the deploy script does it: real contracts, real wiring
 runs inside a chain snapshot, so tests can't see each other.
 """
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,9 @@ from eth_account.signers.local import LocalAccount
 from sha3 import keccak_256
 
 from oracle.domain.messages import Domain, Message, Report
+from tests.compiled import CONTRACTS, compiled
 
 ROOT = Path(__file__).parents[2]
-boa.interpret.set_cache_dir(str(ROOT / "build" / "boa"))
 # On every revert boa prints the contract's storage for its error message. That costs more than
 # the call, and fails on a map whose key is itself a hash that boa has seen.
 StorageModel.dump = lambda _self: {}
@@ -48,7 +46,8 @@ RULES_VERSION = 1
 BETA_BPS = 3_000
 CAP_RATIO_BPS = 9_000
 PARAMETER_EPOCHS = 24
-VOTE_EPOCHS = UNBONDING_PERIOD // EPOCH_LENGTH
+# few enough to be taken one by one; stake thaws for longer
+VOTE_EPOCHS = 8
 # floor in base units, factor in bps, seconds back to the floor
 SUBNET_PRICE = (100 * UNIT, 20_000, 14 * DAY)
 UID_PRICE = (UNIT, 11_000, DAY)
@@ -84,17 +83,9 @@ def role(name: str) -> bytes:
     return keccak_256(name.encode()).digest()
 
 
-@cache
-def _compiled(name: str) -> Any:
-    compiled = boa.load_partial(str(ROOT / "contracts" / f"{name}.vy"))
-    # its syntax trees, millions of objects, stay to the end: the collector need not walk them
-    gc.freeze()
-    return compiled
-
-
 def load(name: str, *args: Any, **kwargs: Any) -> Any:
     """Deploy contracts/<name>.vy."""
-    return _compiled(name).deploy(*args, **kwargs)
+    return compiled(CONTRACTS / f"{name}.vy").deploy(*args, **kwargs)
 
 
 def sign(key: LocalAccount, message: Message, domain: Domain) -> bytes:

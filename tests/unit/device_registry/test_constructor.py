@@ -6,6 +6,7 @@ import boa
 import pytest
 
 from oracle.domain.messages import Commit
+from tests.compiled import CONTRACTS, compiled
 
 from .conftest import ATTESTATION_PERIOD, CLASS_DELAY, DAY
 
@@ -14,7 +15,7 @@ NOBODY = "0x" + "00" * 20
 
 @pytest.fixture
 def deploy(committee, staking):
-    deployer = boa.load_partial("contracts/DeviceRegistry.vy")
+    deployer = compiled(CONTRACTS / "DeviceRegistry.vy")
 
     def _deploy(**changes):
         arguments = {

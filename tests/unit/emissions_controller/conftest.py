@@ -1,21 +1,15 @@
 """Small controllers, each with a token and a distributor of its own, and the whole market."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import boa
 import pytest
 
 from oracle.domain.emission import Schedule
-from tests.unit.conftest import BETA_BPS, CAP_RATIO_BPS, DAY, EPOCH_LENGTH, ROLE_DELAY, ROOT, role
+from tests.compiled import CONTRACTS, compiled
+from tests.unit.conftest import BETA_BPS, CAP_RATIO_BPS, DAY, EPOCH_LENGTH, ROLE_DELAY, load, role
 from tests.unit.reward_market import RewardMarket
-
-
-@cache
-def compiled(name: str) -> Any:
-    """contracts/<name>.vy, compiled once for all small controllers."""
-    return boa.load_partial(str(ROOT / "contracts" / f"{name}.vy"))
 
 
 @pytest.fixture
@@ -33,14 +27,22 @@ def deploy_controller(deployer: str, ledger: Any, staking: Any) -> Callable[...,
         wired: bool = True,
     ) -> Any:
         allocations = [(deployer, allocated)] if allocated else []
-        token = compiled("WorkToken").deploy("Small", "SMALL", cap, allocations, ROLE_DELAY)
+        token = load("WorkToken", "Small", "SMALL", cap, allocations, ROLE_DELAY)
         start = boa.env.evm.patch.timestamp if genesis is None else genesis
-        controller = compiled("EmissionsController").deploy(
-            token, start, epoch_length, initial, block_seconds, BETA_BPS, CAP_RATIO_BPS, ROLE_DELAY
+        controller = load(
+            "EmissionsController",
+            token,
+            start,
+            epoch_length,
+            initial,
+            block_seconds,
+            BETA_BPS,
+            CAP_RATIO_BPS,
+            ROLE_DELAY,
         )
         token.set_role(role("MINTER"), controller)
-        distributor = compiled("RewardDistributor").deploy(
-            token, ledger, controller, staking, DAY, 0, 0, ROLE_DELAY
+        distributor = load(
+            "RewardDistributor", token, ledger, controller, staking, DAY, 0, 0, ROLE_DELAY
         )
         if wired:
             controller.set_role(role("DISTRIBUTOR"), distributor)
@@ -52,7 +54,7 @@ def deploy_controller(deployer: str, ledger: Any, staking: Any) -> Callable[...,
 @pytest.fixture
 def token_of() -> Callable[[Any], Any]:
     """The token a controller emits."""
-    return lambda controller: compiled("WorkToken").at(controller.TOKEN())
+    return lambda controller: compiled(CONTRACTS / "WorkToken.vy").at(controller.TOKEN())
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def small(deploy_controller: Callable[..., Any]) -> Any:
 @pytest.fixture
 def distributor_of() -> Callable[[Any], Any]:
     """The distributor that a controller pays."""
-    return lambda controller: compiled("RewardDistributor").at(
+    return lambda controller: compiled(CONTRACTS / "RewardDistributor.vy").at(
         controller.role_holder(role("DISTRIBUTOR"))
     )
 

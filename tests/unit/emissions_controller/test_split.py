@@ -226,15 +226,29 @@ def test_pressing_fewer_epochs_changes_nothing(splitting: Any, source: Source):
     assert shares(splitting) == [[245]]
 
 
-@many
-@given(
-    steps=st.lists(
-        st.tuples(st.integers(0, 4), st.integers(0, 70), st.integers(0, 500)), max_size=6
-    )
+steps_of_pressers = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 70), st.integers(0, 500)), max_size=6
 )
+
+
+@settings(many, max_examples=25)
+@given(steps=steps_of_pressers)
 def test_fees_bring_back_less_than_was_paid_whoever_presses_when(
     splitting: Any, source: Source, steps: list[Any]
 ):
+    fees_bring_back_less(splitting, source, steps)
+
+
+@pytest.mark.slow
+@many
+@given(steps=steps_of_pressers)
+def test_fees_bring_back_less_than_was_paid_more_often(
+    splitting: Any, source: Source, steps: list[Any]
+):
+    fees_bring_back_less(splitting, source, steps)
+
+
+def fees_bring_back_less(splitting: Any, source: Source, steps: list[Any]):
     with boa.env.anchor():
         source.amounts(TAKE_VOTES, [1])
         paid = gained = 0

@@ -3,12 +3,14 @@
 import boa
 import pytest
 
+from tests.compiled import CONTRACTS, compiled
+
 from .conftest import ACTIVATION_DELAY, DAY, NOBODY
 
 
 @pytest.fixture
 def deploy(committee, controller, guardian):
-    deployer = boa.load_partial("contracts/EpochLedger.vy")
+    deployer = compiled(CONTRACTS / "EpochLedger.vy")
 
     def _deploy(**changes):
         arguments = {

@@ -11,16 +11,6 @@ from tests.unit.subnets import *  # noqa: F403 - fixtures
 
 
 @pytest.fixture
-def split(market: None, controller: Any, subnets: Any, votes: Any) -> Callable[[Any], None]:
-    """Have budgets split by votes, and by the fees of this meter."""
-
-    def _split(meter: Any) -> None:
-        wire_split(controller, subnets, votes, meter)
-
-    return _split
-
-
-@pytest.fixture
 def contracts(providers: Any, staking: Any, subnets: Any, votes: Any) -> dict[str, Any]:
     """What an arena's people call, by name."""
     return {
@@ -29,6 +19,18 @@ def contracts(providers: Any, staking: Any, subnets: Any, votes: Any) -> dict[st
         "SubnetRegistry": subnets,
         "SubnetVotes": votes,
     }
+
+
+@pytest.fixture
+def split(
+    market: None, controller: Any, subnets: Any, contracts: dict[str, Any]
+) -> Callable[[Any], None]:
+    """Have budgets split by votes, and by the fees of this meter."""
+
+    def _split(meter: Any) -> None:
+        wire_split(controller, subnets, contracts["SubnetVotes"], meter)
+
+    return _split
 
 
 @pytest.fixture

@@ -27,8 +27,6 @@ MAX_PRICE = 2**256 - 1
 PURSE = 1_000 * UNIT
 # epochs before the first, in which the price of places falls back to its floor
 WARM_UP = 40
-# epochs after which votes are renewed
-RENEWED = 100
 
 
 @dataclass
@@ -75,6 +73,8 @@ class OnChain(Arena):
     fees: Fees
     accounts: dict[int, str] = field(default_factory=dict)
     names: dict[bytes, str] = field(default_factory=dict)
+    # uids that have committed to a row
+    committed: set[int] = field(default_factory=set)
     # of the last report, and what its leaves said before the first epoch
     posted: EpochLeaves | None = None
     before: tuple[Leaf, ...] = ()
@@ -172,7 +172,7 @@ class OnChain(Arena):
         super()._judge(uid, judge, epoch)
         if judge.pending is before:
             return
-        if before:
+        if before and uid in self.committed:
             row = _columns(before[2])
             if self.places[uid].weights_at == shown:
                 with boa.reverts("subnet_registry: too late to reveal"):
@@ -185,10 +185,18 @@ class OnChain(Arena):
             commit = self.subnets.weights_commit(
                 SUBNET, provider, *_columns(judge.pending[2]), SALT
             )
+            slashable = self.contracts["ProviderStaking"].slashable(provider)
+            if slashable < self.world.terms.min_stake:
+                # in the arena it has no weight, as has stake that is leaving
+                self.committed.discard(uid)
+                with boa.reverts("subnet_registry: too little stake"):
+                    self.subnets.commit_weights(SUBNET, provider, commit, sender=account)
+                return
             self.subnets.commit_weights(SUBNET, provider, commit, sender=account)
+            self.committed.add(uid)
 
     def _pay(self, epoch: int) -> None:
-        if epoch % RENEWED == 0:
+        if epoch % int(self.contracts["SubnetVotes"].VOTE_EPOCHS()) == 0:
             self._vote()
         for market, fee in enumerate(self.world.fees, start=1):
             if fee:

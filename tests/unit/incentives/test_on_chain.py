@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import boa
 import pytest
 
 from scripts._incentives.arena import ACTOR, Arena, Judge, copying, populate, pushing, truth
 from scripts._incentives.contracts import BPS
 from scripts._incentives.terms import World
+from tests.compiled import compiled
 from tests.unit.conftest import ROLE_DELAY, ROOT, load
 from tests.unit.incentives.on_chain import SUBNET, OnChain
 from tests.unit.reward_market import RewardMarket
@@ -22,15 +22,31 @@ WORLD = World(epochs=EPOCHS, newcomer_epochs=3)
 WORLD = replace(WORLD, terms=replace(WORLD.terms, immunity_epochs=2))
 
 
+@pytest.fixture(
+    params=[
+        pytest.param(WORLD, id="eight epochs"),
+        pytest.param(World(), id="thirty days", marks=pytest.mark.slow),
+    ]
+)
+def world(request: pytest.FixtureRequest) -> World:
+    """A short world, and the simulation's own: its length and parameters."""
+    found: World = request.param
+    return found
+
+
 @pytest.fixture
 def open_arena(
-    split: Callable[[Any], None], token: Any, contracts: dict[str, Any], rewards: RewardMarket
+    world: World,
+    split: Callable[[Any], None],
+    token: Any,
+    contracts: dict[str, Any],
+    rewards: RewardMarket,
 ) -> Callable[..., OnChain]:
     """An arena on the test market; its fees are those that a stand-in for the escrow is told."""
-    source = boa.load_partial(str(FEE_SOURCE)).deploy(token)
+    source = compiled(FEE_SOURCE).deploy(token)
     split(load("FeeMeter", source, ROLE_DELAY))
 
-    def _open(world: World = WORLD, **changes: Any) -> OnChain:
+    def _open(**changes: Any) -> OnChain:
         return OnChain(world=world, contracts=contracts, rewards=rewards, fees=source, **changes)
 
     return _open
@@ -71,14 +87,6 @@ def collude(arena: OnChain, share_bps: int) -> None:
 def test_colluders(open_arena: Callable[..., OnChain], stranger: str, share_bps: int) -> None:
     arena = open_arena()
     collude(arena, share_bps)
-    rehearse(arena, stranger)
-
-
-@pytest.mark.slow
-def test_thirty_days(open_arena: Callable[..., OnChain], stranger: str) -> None:
-    """The simulation's own length and parameters, newcomers and renewed votes included."""
-    arena = open_arena(World())
-    collude(arena, 5_000)
     rehearse(arena, stranger)
 
 

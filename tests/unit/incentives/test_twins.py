@@ -56,6 +56,32 @@ def test_votes_of_those_who_vote_renew_and_hop(
     assert twin.counted == 0
 
 
+def test_votes_with_a_bond_that_changes_hands(
+    votes: Any, providers: Any, create: Callable[..., int], neuron: Callable[..., tuple[int, str]]
+) -> None:
+    subnet = create()
+    taker = str(boa.env.generate_address("controller"))
+    votes.set_role(role("CONTROLLER"), taker)
+    twin = Votes(VOTE_EPOCHS)
+    provider, owner = neuron()
+    following = [str(boa.env.generate_address()), owner]
+    for epoch in range(3 * VOTE_EPOCHS):
+        if epoch in (0, 2, 5, VOTE_EPOCHS + 6):
+            votes.vote(provider, [(subnet, 10_000)], sender=owner)
+            twin.vote(owner, STAKE, epoch, bond_of="provider")
+        elif epoch in (1, 4):
+            # who takes it over votes from the next epoch on
+            to = following.pop(0)
+            providers.transfer_provider(provider, to, sender=owner)
+            providers.accept_provider(provider, sender=to)
+            owner = to
+        pass_epochs(1)
+        counted = votes.take(epoch, sender=taker)[subnet]
+        assert counted == twin.take(epoch) <= STAKE
+    assert twin.counted == 0
+    assert votes.bond_voter(provider) == twin.bond_voter["provider"] == owner
+
+
 def test_when_a_row_may_be_committed_and_shown(
     subnets: Any, create: Callable[..., int], enter: Callable[..., tuple[int, str]]
 ) -> None:

@@ -11,6 +11,7 @@ from eth_account.signers.local import LocalAccount
 from sha3 import keccak_256
 
 from oracle.domain.messages import Domain, KeyClaim, Report
+from tests.compiled import CONTRACTS, compiled
 
 DAY = 86_400
 UNIT = 10**18
@@ -118,7 +119,7 @@ def rotate(committee: Any, claim: Any):
 @pytest.fixture(scope="session")
 def deploy_committee(token: Any):
     """A committee of its own for a test, bonded unless told otherwise."""
-    deployer = boa.load_partial("contracts/OracleCommittee.vy")
+    deployer = compiled(CONTRACTS / "OracleCommittee.vy")
 
     def _deploy(members: list[str], threshold: int, *, bonded: bool = True, **changes: Any) -> Any:
         arguments = {

@@ -1,20 +1,19 @@
 """The packed word of a provider's terms: what goes in comes out, and nothing spills over."""
 
-from pathlib import Path
 from typing import Any
 
-import boa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-SOURCE = str(Path(__file__).parents[3] / "contracts" / "modules" / "provider_terms.vy")
+from tests.compiled import CONTRACTS, compiled
+
 BPS = st.integers(0, 10_000)
 
 
 @pytest.fixture(scope="module")
 def words() -> Any:
-    return boa.load_partial(SOURCE).deploy().internal
+    return compiled(CONTRACTS / "modules" / "provider_terms.vy").deploy().internal
 
 
 @settings(max_examples=50, deadline=None)

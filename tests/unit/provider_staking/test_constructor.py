@@ -1,31 +1,24 @@
 """ProviderStaking's deployment: bounds of the durations and minima."""
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import boa
 import pytest
 
+from tests.compiled import CONTRACTS, compiled
 from tests.unit.conftest import load
 
 DAY = 86_400
-SOURCE = str(Path(__file__).parents[3] / "contracts" / "ProviderStaking.vy")
 # epoch length, unbonding period, lock period, least self-bond, least delegation, role delay
 SMALLEST = (1, 1, 1, 10**9, 10**9, 2)
 LARGEST = (30 * DAY, 365 * DAY, 30 * DAY, 10**28, 10**28, 366 * DAY)
-
-
-@cache
-def blueprint() -> Any:
-    return boa.load_partial(SOURCE)
 
 
 @pytest.fixture
 def deploy(token: Any) -> Any:
     def _deploy(*parameters: int, notice: int = 365 * DAY) -> Any:
         providers = load("ProviderRegistry", notice)
-        return blueprint().deploy(providers, token, 0, *parameters)
+        return compiled(CONTRACTS / "ProviderStaking.vy").deploy(providers, token, 0, *parameters)
 
     return _deploy
 

@@ -5,7 +5,6 @@ provider through the contract itself.
 """
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import boa
@@ -13,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-SOURCE = str(Path(__file__).parents[3] / "contracts" / "modules" / "share_pool.vy")
+from tests.compiled import CONTRACTS, compiled
+
 UNIT = 10**18
 EMISSION = 1
 MIN_SHARES = 10**9
@@ -26,7 +26,7 @@ MAX_TOKENS = 2**96 - 1
 
 @pytest.fixture(scope="module")
 def arithmetic() -> Any:
-    return boa.load_partial(SOURCE).deploy().internal
+    return compiled(CONTRACTS / "modules" / "share_pool.vy").deploy().internal
 
 
 def pack(tokens: int, shares: int, generation: int = 0) -> int:

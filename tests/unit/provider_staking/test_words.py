@@ -3,7 +3,6 @@
 The example of each has every field full.
 """
 
-from pathlib import Path
 from typing import Any
 
 import boa
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-SOURCE = str(Path(__file__).parents[3] / "contracts" / "modules" / "staking_words.vy")
+from tests.compiled import CONTRACTS, compiled
 
 TOKENS = st.integers(0, 2**96 - 1)
 SHARES = st.integers(0, 2**128 - 1)
@@ -22,7 +21,7 @@ REQUESTS = st.integers(0, 32)
 
 @pytest.fixture(scope="module")
 def words() -> Any:
-    return boa.load_partial(SOURCE).deploy().internal
+    return compiled(CONTRACTS / "modules" / "staking_words.vy").deploy().internal
 
 
 @settings(max_examples=50, deadline=None)

@@ -217,15 +217,17 @@ def test_the_constructor_has_the_same_bounds(
     assert load("RewardDistributor", *arguments, CAP, ROLE_DELAY).outflow_cap() == CAP
 
 
+@pytest.mark.parametrize("left", [1, BUDGET - CAP])
 def test_without_a_cap_all_is_let_out_at_once(
-    capped: RewardMarket, declare: Any, oracles: list[LocalAccount]
+    capped: RewardMarket, declare: Any, oracles: list[LocalAccount], left: int
 ):
-    leaf = account_leaf(oracles[0], BUDGET)
+    leaf = account_leaf(oracles[0], CAP + left)
     declare(leaf)
     capped.claim(leaf)
+    assert capped.distributor.held() == left
     capped.distributor.set_outflow_cap(0)
     assert capped.distributor.held() == 0
-    assert capped.claim(leaf) == BUDGET - CAP
+    assert capped.claim(leaf) == left
 
 
 def test_a_cap_counts_from_when_it_is_set(rewards: RewardMarket, oracles: list[LocalAccount]):
@@ -241,6 +243,34 @@ def test_a_cap_counts_from_when_it_is_set(rewards: RewardMarket, oracles: list[L
     rewards.distributor.set_outflow_cap(CAP + 100 * UNIT)
     assert rewards.distributor.open_to_claims() == 100 * UNIT
     assert rewards.claim(other) == 100 * UNIT
+
+
+def test_a_cap_is_raised_by_what_it_is_raised(
+    capped: RewardMarket, declare: Any, oracles: list[LocalAccount]
+):
+    one, other = account_leaf(oracles[0], 1_000 * UNIT), account_leaf(oracles[1], BUDGET // 2)
+    declare(one, other)
+    capped.claim(one)
+    assert capped.distributor.open_to_claims() == CAP - 1_000 * UNIT
+    capped.distributor.set_outflow_cap(CAP + 100 * UNIT)
+    assert capped.distributor.open_to_claims() == CAP - 900 * UNIT
+
+
+def test_a_cap_forgets_what_was_taken_under_an_earlier_one(
+    capped: RewardMarket, declare: Any, oracles: list[LocalAccount]
+):
+    """Nobody counted in between, so what was counted before says nothing about the day."""
+    one, other = account_leaf(oracles[0], CAP), account_leaf(oracles[1], BUDGET - CAP)
+    declare(one, other)
+    capped.claim(one)
+    with boa.reverts(USED_UP):
+        capped.claim(other)
+    capped.distributor.set_outflow_cap(0)
+    capped.distributor.set_outflow_cap(CAP)
+    assert capped.distributor.held() == BUDGET - 2 * CAP
+    assert capped.claim(other) == CAP
+    with boa.reverts(USED_UP):
+        capped.claim(other)
 
 
 # --- any course of events -------------------------------------------------------------------

@@ -3,7 +3,8 @@
 import boa
 import pytest
 
-from tests.unit.conftest import ROLE_DELAY, ROOT, role
+from tests.compiled import CONTRACTS, compiled
+from tests.unit.conftest import ROLE_DELAY, role
 
 ZERO = "0x" + "00" * 20
 # position of each constructor argument
@@ -17,7 +18,7 @@ def arguments(staking, registry, clusters, committee):
 
 @pytest.fixture(scope="module")
 def contract():
-    return boa.load_partial(str(ROOT / "contracts" / "ServiceBonds.vy"))
+    return compiled(CONTRACTS / "ServiceBonds.vy")
 
 
 def test_keeps_what_it_was_given(contract, arguments, token, deployer):

@@ -1,6 +1,5 @@
 """What bounds a penalty: the snapshot, the day, and who else was convicted."""
 
-from pathlib import Path
 from typing import Any
 
 import boa
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.compiled import CONTRACTS, compiled
 from tests.unit.conftest import DAY, UNIT
 from tests.unit.slashing_court.conftest import (
     COMPENSATION,
@@ -19,7 +19,6 @@ from tests.unit.slashing_court.conftest import (
     only_log,
 )
 
-MODULES = Path(__file__).parents[3] / "contracts" / "modules"
 NOBODY = "0x" + "00" * 20
 TOKENS = st.integers(0, 2**96 - 1)
 BPS = st.integers(1, 10_000)
@@ -246,7 +245,7 @@ def test_two_days_are_added(midnight, court, convict, convict_other):
 
 @pytest.fixture(scope="module")
 def penalties() -> Any:
-    return boa.load_partial(str(MODULES / "penalties.vy")).deploy().internal
+    return compiled(CONTRACTS / "modules" / "penalties.vy").deploy().internal
 
 
 @settings(max_examples=50, deadline=None)
@@ -309,7 +308,7 @@ TIME = st.integers(0, 2**40 - 1)
 
 @pytest.fixture(scope="module")
 def words() -> Any:
-    return boa.load_partial(str(MODULES / "accusation_words.vy")).deploy().internal
+    return compiled(CONTRACTS / "modules" / "accusation_words.vy").deploy().internal
 
 
 @settings(max_examples=100, deadline=None)

@@ -6,6 +6,8 @@ import boa
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from tests.compiled import CONTRACTS, compiled
+
 DAY = 86_400
 MIN_DELAY = 2 * DAY
 NOBODY = "0x" + "00" * 20
@@ -25,9 +27,7 @@ def executor(customer: LocalAccount) -> str:
 
 @pytest.fixture
 def timelock(proposer: str, executor: str, committee: Any) -> Any:
-    contract = boa.load_partial("contracts/Timelock.vy").deploy(
-        MIN_DELAY, [proposer], [executor], NOBODY
-    )
+    contract = compiled(CONTRACTS / "Timelock.vy").deploy(MIN_DELAY, [proposer], [executor], NOBODY)
     committee.transfer_ownership(contract)
     with boa.env.prank(contract.address):
         committee.accept_ownership()

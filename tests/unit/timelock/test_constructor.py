@@ -3,12 +3,14 @@
 import boa
 import pytest
 
+from tests.compiled import CONTRACTS, compiled
+
 from .conftest import DAY, MIN_DELAY, NOBODY
 
 
 @pytest.fixture
 def deploy(proposer, executor):
-    deployer = boa.load_partial("contracts/Timelock.vy")
+    deployer = compiled(CONTRACTS / "Timelock.vy")
 
     def _deploy(min_delay=MIN_DELAY, proposers=(proposer,), executors=(executor,), admin=NOBODY):
         return deployer.deploy(min_delay, list(proposers), list(executors), admin)

@@ -1,23 +1,18 @@
 """WorkToken's deployment: genesis allocations, the cap, and what is not in the ABI."""
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import boa
 import pytest
 
+from tests.compiled import CONTRACTS, compiled
+
 ZERO = "0x" + "00" * 20
-SOURCE = str(Path(__file__).parents[3] / "contracts" / "WorkToken.vy")
-
-
-@cache
-def blueprint() -> Any:
-    return boa.load_partial(SOURCE)
 
 
 def deploy(max_supply: int, genesis: list[tuple[str, int]]) -> Any:
-    return blueprint().deploy("Clearwork", "WORK", max_supply, genesis, 10)
+    token = compiled(CONTRACTS / "WorkToken.vy")
+    return token.deploy("Clearwork", "WORK", max_supply, genesis, 10)
 
 
 def accounts(count: int) -> list[str]:
