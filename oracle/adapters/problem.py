@@ -23,6 +23,7 @@ _KINDS: dict[int, type[ClearworkError]] = {
 
 # seconds that an answer may make us wait at most
 MAX_RETRY_AFTER = 60
+MAX_DIGITS = 20
 
 
 def error_of(response: httpx.Response, who: str) -> ClearworkError:
@@ -33,11 +34,20 @@ def error_of(response: httpx.Response, who: str) -> ClearworkError:
         title, remedy = str(problem["title"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
         title, remedy = f"HTTP {status} without an explanation", "look at its log"
-    retry_after = response.headers.get("Retry-After", "")
-    if status == 503 and retry_after.isdecimal():
-        return Busy(f"{who}: {title}", remedy, min(int(retry_after), MAX_RETRY_AFTER))
+    seconds = retry_after(response, MAX_RETRY_AFTER)
+    if seconds is not None:
+        return Busy(f"{who}: {title}", remedy, seconds)
     kind = _KINDS.get(status, Transient if status >= 500 else BadInput)
     return kind(f"{who}: {title}", remedy)
+
+
+def retry_after(response: httpx.Response, most: int) -> int | None:
+    """Seconds after which a 503 asks to be asked again, at most so many; None where it does not."""
+    said = response.headers.get("Retry-After", "")
+    if response.status_code != 503 or not (said.isascii() and said.isdecimal()):
+        return None
+    # Python reads no number of thousands of digits
+    return min(int(said[:MAX_DIGITS]), most)
 
 
 def error_type(response: httpx.Response) -> str:

@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from eth_abi.abi import encode
-from eth_typing import Hash32
+from eth_abi.abi import encode, is_encodable
+from eth_abi.exceptions import DecodingError, EncodingError
+from eth_typing import ChecksumAddress, HexStr
 from hexbytes import HexBytes
 from requests.exceptions import RequestException
 from web3 import HTTPProvider, Web3
@@ -24,6 +25,7 @@ from web3.exceptions import (
     BadResponseFormat,
     BlockNotFound,
     ContractLogicError,
+    MismatchedABI,
     TimeExhausted,
     TransactionNotFound,
     Web3RPCError,
@@ -31,11 +33,14 @@ from web3.exceptions import (
 from web3.logs import DISCARD
 from web3.middleware import AttributeDictMiddleware
 from web3.providers.base import JSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
+from web3.types import RPCEndpoint, RPCResponse, TxParams
 
+from oracle.adapters.chain import views
 from oracle.adapters.chain.deployment import Deployment, load_abi
+from oracle.adapters.chain.views import View
 from oracle.adapters.signer import Signer
-from oracle.errors import ClearworkError, Conflict, Misconfigured, NotFound, Transient
+from oracle.domain.hashing import keccak
+from oracle.errors import BadInput, ClearworkError, Conflict, Misconfigured, NotFound, Transient
 
 # seconds an endpoint may take to answer
 REQUEST_TIMEOUT = 10
@@ -53,6 +58,13 @@ NONZERO_BYTE_GAS = 16
 ZERO_BYTE_GAS = 4
 # gas allowed beyond the estimate, as a fraction: the state may change before the block
 GAS_MARGIN = 4
+# what a node answers about a block by a hash that is not in its chain (EIP-1898), or says instead
+RESOURCE_NOT_FOUND = -32_001
+BLOCK_IS_GONE = ("header not found", "unknown block", "block not found", "not currently canonical")
+# what a node answers where another process has used the nonce that was drawn for the same key
+NONCE_IS_TAKEN = ("nonce too low", "replacement transaction underpriced")
+# how often `transact` draws one
+NONCE_DRAWS = 5
 # seconds `transact` waits for its transaction
 CONFIRMATION_TIMEOUT = 120
 # and between two looks at it
@@ -181,43 +193,59 @@ class Chain:
         block: Block | None = None,
         caller: str | None = None,
     ) -> Any:
-        """Call a view function, at the head or pinned to the hash of `block`.
+        """Call a view function, at the head or pinned to the hash of `block` (EIP-1898).
 
-        `caller` is the contract that calls, where the answer depends on it.
+        `caller` is the contract that calls, where the answer depends on it. Raises `NotFound`
+        where the chain does not have the block any more.
         """
-        call = self._call(contract, function, args)
-        with explained():
-            return call.call(
-                {"from": Web3.to_checksum_address(caller)} if caller else {},
-                block_identifier=Hash32(block.hash) if block else "latest",
-            )
+        view, transaction = self._view(contract, function, args)
+        if caller:
+            transaction["from"] = Web3.to_checksum_address(caller)
+        with explained(), _known(block):
+            return _decode(view, self.w3.eth.call(transaction, _pinned(block)))
 
-    def read_all(self, calls: Sequence[tuple[Any, ...]], block: Block) -> list[Any]:
-        """Answers of many view functions, pinned to a block, in few requests.
+    def _view(self, contract: str, function: str, args: Sequence[Any]) -> tuple[View, TxParams]:
+        view = views.find(contract, function, len(args))
+        try:
+            data = view.encode(args)
+        except EncodingError:
+            # web3 takes some more, and says what is wrong with the rest
+            self.call(contract, function, *args)
+            data = encode_call(contract, function, args)
+        return view, {"to": self.contract(contract).address, "data": HexBytes(data)}
+
+    def read_all(self, calls: Sequence[tuple[Any, ...]], block: Block | None) -> list[Any]:
+        """Answers of many view functions, at the head or pinned to a block, in few requests.
 
         `calls`: contract, function and arguments of each. Raises `NotFound` where the chain does
         not have the block any more.
         """
         answers: list[Any] = []
-        for first in range(0, len(calls), BATCH_SIZE):
-            with explained(), self.w3.batch_requests() as batch:
-                # by its number, and in the same request the hash: by hash, web3 asks for the
-                # number before every call
-                batch.add(self.w3.eth.get_block(block.number))
-                for contract, function, *args in calls[first : first + BATCH_SIZE]:
-                    call = self._call(contract, function, args)
-                    batch.add(call.call({}, block_identifier=block.number))
-                found, *part = cast(list[Any], batch.execute())
-            if bytes(found["hash"]) != block.hash:
-                raise NotFound(
-                    f"block {block.number} is another one now",
-                    "The chain may have been reorganised: read again.",
-                )
-            answers += part
+        wanted = [self._view(contract, function, args) for contract, function, *args in calls]
+        for first in range(0, len(wanted), BATCH_SIZE):
+            part = wanted[first : first + BATCH_SIZE]
+            with explained(), _known(block), self.w3.batch_requests() as batch:
+                for _, transaction in part:
+                    batch.add(self.w3.eth.call(transaction, _pinned(block)))
+                found = cast(list[bytes], batch.execute())
+                answers += [
+                    _decode(view, answer) for (view, _), answer in zip(part, found, strict=True)
+                ]
         return answers
 
-    def _call(self, contract: str, function: str, args: Sequence[Any]) -> ContractFunction:
-        call = self.contract(contract).functions[function](*args)
+    def call(self, contract: str, function: str, *args: Any) -> ContractFunction:
+        """A call to read or to send; raises `BadInput` for an argument that its type can't hold."""
+        try:
+            call = self.contract(contract).functions[function](*args)
+        except MismatchedABI as error:
+            named = [one["inputs"] for one in load_abi(contract) if one.get("name") == function]
+            inputs = next((each for each in named if len(each) == len(args)), None)
+            if inputs is None:
+                raise
+            raise BadInput(
+                f"{contract}.{function} does not take that: {_misfit(inputs, args)}",
+                "Change it to a value that the type can hold.",
+            ) from error
         # Vyper can't name several results, and web3 would fold unnamed ones into one
         call.decode_tuples = len(call.abi["outputs"]) == 1
         return call
@@ -299,6 +327,27 @@ class Chain:
             yield from found
             start = stop + 1
 
+    def logs_of(
+        self, contract: str, events: Sequence[str], first: int, last: int
+    ) -> Iterator[tuple[str, Any]]:
+        """Name and decoded log of every one of several events in blocks `first` to `last`, in the
+        order in which they happened."""
+        sources = {self.contract(contract).events[name]().topic: name for name in events}
+        address = self.contract(contract).address
+        for start in range(first, last + 1, LOG_RANGE):
+            with explained():
+                found = self.w3.eth.get_logs(
+                    {
+                        "address": address,
+                        "fromBlock": start,
+                        "toBlock": min(start + LOG_RANGE - 1, last),
+                        "topics": [list(sources)],
+                    }
+                )
+            for log in found:
+                name = sources[HexStr(log["topics"][0].to_0x_hex())]
+                yield name, self.contract(contract).events[name]().process_log(log)
+
     def has_code(self, account: str) -> bool:
         """Whether an account is a contract, or a key with code (EIP-7702)."""
         with explained():
@@ -349,16 +398,7 @@ class Chain:
         sender = Web3.to_checksum_address(signer.address)
         # two threads with one key must not draw the same nonce
         with self._sending, explained(sender):
-            fields = call.build_transaction(
-                {
-                    "from": sender,
-                    "value": Web3.to_wei(value, "wei"),
-                    "nonce": self.w3.eth.get_transaction_count(sender, "pending"),
-                    "chainId": self.chain_id,
-                }
-            )
-            fields["gas"] += fields["gas"] // GAS_MARGIN
-            sent = self.w3.eth.send_raw_transaction(signer.sign_transaction(dict(fields)))
+            sent = self._send(signer, sender, call, value)
         with explained(sender):
             receipt = self.w3.eth.wait_for_transaction_receipt(
                 sent, timeout=CONFIRMATION_TIMEOUT, poll_latency=CONFIRMATION_POLL
@@ -369,6 +409,91 @@ class Chain:
                 "Somebody was faster, or the state changed: read it again and retry.",
             )
         return receipt
+
+    def _send(
+        self, signer: Signer, sender: ChecksumAddress, call: ContractFunction, value: int
+    ) -> HexBytes:
+        """Sign and send with the next nonce; with another one where that was taken meanwhile, as
+        by an oracle that runs with the same key."""
+        draws = 0
+        while True:
+            draws += 1
+            fields = call.build_transaction(
+                {
+                    "from": sender,
+                    "value": Web3.to_wei(value, "wei"),
+                    "nonce": self.w3.eth.get_transaction_count(sender, "pending"),
+                    "chainId": self.chain_id,
+                }
+            )
+            fields["gas"] += fields["gas"] // GAS_MARGIN
+            signed = signer.sign_transaction(dict(fields))
+            try:
+                return self.w3.eth.send_raw_transaction(signed)
+            except Web3RPCError as error:
+                if not any(text in error.message.lower() for text in NONCE_IS_TAKEN):
+                    raise
+                own = HexBytes(keccak(signed))
+                # an endpoint that took it and did not say so: never send it twice
+                if self._is_known(own):
+                    return own
+                if draws == NONCE_DRAWS:
+                    raise
+
+    def _is_known(self, transaction: HexBytes) -> bool:
+        try:
+            self.w3.eth.get_transaction(transaction)
+        except TransactionNotFound:
+            return False
+        return True
+
+
+def _pinned(block: Block | None) -> Any:
+    """A block as calls name it (EIP-1898): one that was replaced is not read from a side branch."""
+    if block is None:
+        return "latest"
+    return {"blockHash": f"0x{block.hash.hex()}", "requireCanonical": True}
+
+
+@contextmanager
+def _known(block: Block | None) -> Iterator[None]:
+    """Tell a block that is gone from a node that fails: who reads the head asks again."""
+    try:
+        yield
+    except Web3RPCError as error:
+        answer: Any = (error.rpc_response or {}).get("error") or {}
+        message = str(answer.get("message", error.message))
+        gone = answer.get("code") == RESOURCE_NOT_FOUND or any(
+            text in message.lower() for text in BLOCK_IS_GONE
+        )
+        if block is None or not gone:
+            raise
+        raise NotFound(message, "The chain may have been reorganised: read again.") from error
+
+
+def _decode(view: View, answer: bytes) -> Any:
+    try:
+        return view.decode(answer)
+    except DecodingError as error:
+        raise BadFunctionCallOutput(str(error)) from error
+
+
+def _misfit(inputs: Sequence[dict[str, Any]], values: Sequence[Any]) -> str:
+    """The first of the values that is not what the ABI says of it, in structs and lists too."""
+    for described, value in zip(inputs, values, strict=True):
+        name, kind = described["name"], described["type"]
+        if kind == "tuple":
+            parts = described["components"]
+            fields = [value[part["name"]] for part in parts] if isinstance(value, dict) else value
+            if found := _misfit(parts, fields):
+                return f"{name}.{found}"
+        elif kind == "tuple[]":
+            one = {**described, "type": "tuple"}
+            if found := _misfit([one] * len(value), value):
+                return found
+        elif not is_encodable(kind, value):
+            return f"{name} = {value!r} is no {kind}"
+    return ""
 
 
 def encode_call(contract: str, function: str, arguments: Sequence[Any]) -> bytes:

@@ -13,7 +13,7 @@ from oracle.domain.execution import Case, Ending
 from oracle.domain.market import Job
 from oracle.domain.messages import EpochReport
 from oracle.domain.receipts import JobStatus
-from oracle.domain.summary import CUTS, Granted
+from oracle.domain.summary import CUTS, Granted, minted_by_epoch
 from oracle.errors import NotFound, Transient
 
 
@@ -53,10 +53,8 @@ class History:
         """
         first = self._first_block_of(from_epoch)
         epochs = range(from_epoch, to_epoch + 1)
-        splits = {
-            log["args"]["epoch"]: log["args"]
-            for log in self._chain.logs("EmissionsController", "BudgetSplit", first)
-        }
+        logs = list(self._chain.logs("EmissionsController", "BudgetSplit", first))
+        splits = {log["args"]["epoch"]: log["args"] for log in logs}
         missing = [epoch for epoch in epochs if epoch not in splits]
         if missing:
             raise Transient(f"epoch {missing[0]} has no budget yet", "Wait until it is pressed.")
@@ -72,8 +70,23 @@ class History:
             released=sum(splits[epoch]["released"] for epoch in epochs),
             shares=dict(shares),
             cut=dict(cut),
+            minted=sum(self._minted(logs, first)[epoch] for epoch in epochs),
             burnt=sum(self._chain.read("ComputeCredits", "burnt_in", epoch) for epoch in epochs),
         )
+
+    def _minted(self, splits: Iterable[Any], first: int) -> dict[int, int]:
+        """Base units minted by epoch, of logs of budgets in or after a block."""
+        minted: Counter[bytes] = Counter()
+        for log in self._chain.logs("WorkToken", "Minted", first):
+            minted[bytes(log["transactionHash"])] += log["args"]["amount"]
+        pressed: dict[bytes, dict[int, int]] = {}
+        for log in splits:
+            budgets = pressed.setdefault(bytes(log["transactionHash"]), {})
+            budgets[log["args"]["epoch"]] = sum(log["args"]["shares"])
+        found: dict[int, int] = {}
+        for transaction, budgets in pressed.items():
+            found |= minted_by_epoch(budgets, minted[transaction])
+        return found
 
     def _first_block_of(self, epoch: int) -> int:
         """Where to begin to look for what happened in an epoch or after it."""
@@ -81,22 +94,21 @@ class History:
 
     def live_devices(self, block: Block, until: int) -> list[LiveDevice]:
         """Devices whose attestation at `block` lasts at least until chain time `until`."""
-        logs = self._chain.logs("DeviceRegistry", "DeviceAttested", last=block.number)
+        period = int(self._chain.read("DeviceRegistry", "ATTESTATION_PERIOD"))
+        # what was attested longer ago has run out
+        first = self._chain.last_block_before(until - period, block).number
+        logs = self._chain.logs("DeviceRegistry", "DeviceAttested", first, block.number)
         devices = sorted({bytes(log["args"]["device"]) for log in logs})
-        jailed: dict[int, bool] = {}
-        live = []
-        for device in devices:
-            entry = self._market.device_at(device, block)
-            if entry is None or entry.attested_until < until:
-                continue
-            if entry.provider not in jailed:
-                jailed[entry.provider] = bool(
-                    self._chain.read("ProviderStaking", "is_jailed", entry.provider, block=block)
-                )
-            live.append(
-                LiveDevice(device, entry.provider, entry.ops_per_second, jailed[entry.provider])
-            )
-        return live
+        entries = [
+            (device, entry)
+            for device, entry in zip(devices, self._market.devices_at(devices, block), strict=True)
+            if entry is not None and entry.attested_until >= until
+        ]
+        jailed = self.jailed({entry.provider for _, entry in entries}, block)
+        return [
+            LiveDevice(device, entry.provider, entry.ops_per_second, entry.provider in jailed)
+            for device, entry in entries
+        ]
 
     def entries(self, start: int, block: Block) -> list[Entry]:
         """Every change of a device's entry up to `block` that matters from chain time `start` on.
@@ -122,11 +134,10 @@ class History:
 
     def jailed(self, providers: Iterable[int], block: Block) -> set[int]:
         """Those of the providers that are jailed at a block."""
-        return {
-            provider
-            for provider in providers
-            if self._chain.read("ProviderStaking", "is_jailed", provider, block=block)
-        }
+        asked = sorted(providers)
+        calls = [("ProviderStaking", "is_jailed", provider) for provider in asked]
+        answers = self._chain.read_all(calls, block)
+        return {provider for provider, is_jailed in zip(asked, answers, strict=True) if is_jailed}
 
     def credits_earned(self, from_epoch: int, to_epoch: int, block: Block) -> dict[int, int]:
         """Base units of credits that were destroyed for each payee in these epochs."""

@@ -1,15 +1,17 @@
 """The contracts as an oracle reads them: one method per fact, answers kept for one block."""
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import astuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import astuple, replace
 from typing import Any, TypeVar
 
-from oracle.adapters.chain.client import Block, Chain
+from oracle.adapters.chain.client import BATCH_SIZE, Block, Chain
 from oracle.domain.hashing import keccak
 from oracle.domain.market import (
     FIRST_CLUSTER,
     NOBODY,
+    Attestation,
     Committee,
     DeviceClass,
     DeviceEntry,
@@ -22,9 +24,15 @@ from oracle.domain.market import (
 from oracle.domain.messages import Domain, Offer
 from oracle.domain.offers import SignedOffer
 from oracle.domain.proposals import SignedBatch
-from oracle.errors import Conflict, NotFound
+from oracle.errors import ClearworkError, Conflict, NotFound
 
 T = TypeVar("T")
+# a contract, a function of it and its arguments
+View = tuple[Any, ...]
+
+REGISTRY = "DeviceRegistry"
+# what happens to its entries: attested or renewed, taken out after its time, struck
+ATTESTED, EXPIRED, REVOKED = "DeviceAttested", "DeviceExpired", "DeviceRevoked"
 
 # the supply policy `demand`, which not every market has
 POLICY = "DemandPolicy"
@@ -37,7 +45,8 @@ class Market:
     """Facts at the newest block that `follow` has seen.
 
     What is asked twice within one block is read once, so that a thousand heartbeats of one
-    provider cost one call. Reads take no lock across the network.
+    provider cost one call. What was asked first at the last head is asked again at the next, so
+    the first question there reads it in one request. Reads take no lock across the network.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -46,11 +55,15 @@ class Market:
         self.epoch_length = int(chain.read("EpochLedger", "EPOCH_LENGTH"))
         self._lock = threading.Lock()
         self._facts: dict[tuple[Any, ...], Any] = {}
+        # calls of views that were asked for at this head, and those that are likely to be
+        self._asked: dict[View, None] = {}
+        self._likely: list[View] = []
         self._classes: dict[int, DeviceClass] = {}
         self._service_levels: dict[int, ServiceLevel] = {}
         self._running: set[int] = set()
-        # first block to search for accepted jobs
-        self._unsearched = chain.deployment.first_block
+        self._attestations: dict[bytes, Attestation] = {}
+        # first block to search for accepted jobs, and for changes of devices
+        self._unsearched = self._unsearched_devices = chain.deployment.first_block
         self._block = chain.head()
 
     # --- time ---------------------------------------------------------------------------------
@@ -62,6 +75,7 @@ class Market:
             if block.hash != self._block.hash:
                 self._block = block
                 self._facts = {}
+                self._likely, self._asked = list(self._asked)[: BATCH_SIZE - 1], {}
         return self.head
 
     @property
@@ -85,10 +99,27 @@ class Market:
         found: T = facts[key]
         return found
 
-    def _read(self, contract: str, function: str, *args: Any) -> Any:
-        return self._at_head(
-            lambda: self.chain.read(contract, function, *args), contract, function, *args
-        )
+    def _read(self, *view: Any) -> Any:
+        """What a view answers: contract, function and its arguments."""
+        facts = self._facts
+        self._asked[view] = None
+        if view not in facts:
+            facts.update(self._read_with_likely(view))
+        return facts[view]
+
+    def _read_with_likely(self, view: View) -> dict[View, Any]:
+        likely, self._likely = self._likely, []
+        views = list(dict.fromkeys([view, *likely]))
+        if len(views) > 1:
+            # one that has no answer any more spoils them all
+            with suppress(ClearworkError):
+                return dict(zip(views, self.chain.read_all(views, None), strict=True))
+        contract, function, *args = view
+        return {view: self.chain.read(contract, function, *args)}
+
+    def finalized(self) -> Block:
+        """The latest block that the chain calls final, as it was at this head."""
+        return self._at_head(self.chain.finalized, "finalized")
 
     # --- committee and ledger -----------------------------------------------------------------
 
@@ -124,10 +155,10 @@ class Market:
 
     def beacon_time(self, epoch: int) -> int:
         """Chain time of the block that recorded the epoch's beacon."""
-        last = self._block.number
         # one block is at least one second, so the epoch can't reach further back
-        first = max(0, last - self.epoch_length)
-        for log in self.chain.logs("EpochLedger", "BeaconRecorded", first, last, epoch=epoch):
+        first = max(0, self._block.number - self.epoch_length)
+        # the beacon may have come in a block after the one that `follow` saw
+        for log in self.chain.logs("EpochLedger", "BeaconRecorded", first, epoch=epoch):
             return self.chain.block(log["blockNumber"]).timestamp
         return self.start_of(epoch)
 
@@ -168,32 +199,64 @@ class Market:
 
     def device_at(self, device: bytes, block: Block | None) -> DeviceEntry | None:
         """The same at a block."""
-        info = self.chain.read("DeviceRegistry", "device_info", device, block=block)
-        entry = DeviceEntry(
-            provider=info.provider,
-            device_class=info.device_class,
-            ops_per_second=info.ops_per_second,
-            memory_mb=info.memory_mb,
-            attested_until=info.attested_until,
-            result=bytes(info.result),
-        )
-        return entry if entry.attested_until else None
+        return _entry(self.chain.read(REGISTRY, "device_info", device, block=block))
+
+    def devices_at(self, devices: Sequence[bytes], block: Block) -> list[DeviceEntry | None]:
+        """The same of many, in their order."""
+        calls = [(REGISTRY, "device_info", device) for device in devices]
+        return [_entry(info) for info in self.chain.read_all(calls, block)]
+
+    def attestations(self) -> Mapping[bytes, Attestation]:
+        """The last attestation of every device, but of those that were struck since."""
+        return self._at_head(self._read_attestations, "attestations")
+
+    def _read_attestations(self) -> dict[bytes, Attestation]:
+        last, found = self._block.number, self._attestations
+        for event, log in self.chain.logs_of(
+            REGISTRY, (ATTESTED, EXPIRED, REVOKED), self._unsearched_devices, last
+        ):
+            args = log["args"]
+            device = bytes(args["device"])
+            if event == ATTESTED:
+                found[device] = Attestation(
+                    args["provider"], args["device_class"], args["attested_until"], is_entered=True
+                )
+            elif event == REVOKED:
+                found.pop(device, None)
+            # blocks are read twice, and what was struck later is not there the second time
+            elif device in found:
+                found[device] = replace(found[device], is_entered=False)
+        # a reorganisation may bring back what the newest blocks have lost
+        self._unsearched_devices = max(self._unsearched_devices, last - REORGANISED_BLOCKS)
+        return dict(found)
+
+    def lapsed(self) -> Mapping[bytes, Attestation]:
+        """Devices whose attestation has run out, and that their provider can still sell."""
+        return self._at_head(self._find_lapsed, "lapsed")
+
+    def _find_lapsed(self) -> dict[bytes, Attestation]:
+        now = self.head.timestamp
+        return {
+            device: one
+            for device, one in self.attestations().items()
+            if one.is_entered and one.attested_until <= now
+        }
 
     def attestation_epoch(self, device: bytes) -> int | None:
         """The epoch of a device's last recorded result, None where it was never entered."""
         if self.device(device) is None:
             return None
-        return int(self._read("DeviceRegistry", "attestation_epoch", device))
+        return int(self._read(REGISTRY, "attestation_epoch", device))
 
     def classes(self) -> list[DeviceClass]:
         """All device classes; terms of a class never change, so each is read once."""
-        count = int(self._read("DeviceRegistry", "class_count"))
+        count = int(self._read(REGISTRY, "class_count"))
         now = self.head.timestamp
         for number in range(1, count + 1):
             if number not in self._classes:
-                if now < int(self._read("DeviceRegistry", "class_usable_from", number)):
+                if now < int(self._read(REGISTRY, "class_usable_from", number)):
                     continue
-                info = self._read("DeviceRegistry", "class_info", number)
+                info = self._read(REGISTRY, "class_info", number)
                 self._classes[number] = DeviceClass(
                     number, info.min_ops_per_second, info.min_memory_mb
                 )
@@ -213,27 +276,31 @@ class Market:
 
     def running_jobs(self) -> list[Job]:
         """All jobs that were accepted and are not over, ascending."""
+        return self._at_head(self._read_running_jobs, "running jobs")
+
+    def _read_running_jobs(self) -> list[Job]:
         last = self._block.number
         for log in self.chain.logs("JobRegistry", "JobAccepted", self._unsearched, last):
             self._running.add(int(log["args"]["job"]))
         # a reorganisation may bring back what the newest blocks have lost
         self._unsearched = max(self._unsearched, last - REORGANISED_BLOCKS)
-        jobs = []
-        for number in sorted(self._running):
-            try:
-                job = self.job(number)
-            except NotFound:
-                continue
-            if job.is_active:
-                jobs.append(job)
+        jobs = [job for job in self._jobs(sorted(self._running), None) if job.is_active]
         self._running = {job.job for job in jobs}
+        self._facts.update({("job", job.job): job for job in jobs})
         return jobs
+
+    def _jobs(self, numbers: Sequence[int], block: Block | None) -> Iterator[Job]:
+        """Those of the jobs that exist."""
+        calls = [("JobRegistry", "job_info", number) for number in numbers]
+        for number, info in zip(numbers, self.chain.read_all(calls, block), strict=True):
+            if info.customer != NOBODY:
+                yield _job(number, info)
 
     def service_level(self, sla: int) -> ServiceLevel:
         """The terms of a service level; they never change, so each is read once."""
         if sla not in self._service_levels:
             terms = self.chain.read("ServiceBonds", "sla_terms", sla)
-            self._service_levels[sla] = ServiceLevel(terms.uptime_bps)
+            self._service_levels[sla] = ServiceLevel(terms.uptime_bps, terms.collateral_per_gpu)
         return self._service_levels[sla]
 
     def is_blamed(self, job: int, block: Block | None = None) -> bool:
@@ -284,12 +351,30 @@ class Market:
 
     def attested_gpus(self, provider: int, device_class: int) -> int:
         """Live devices of a provider in a class."""
-        return int(self._read("DeviceRegistry", "capacity", provider, device_class))
+        entered = int(self._read(REGISTRY, "capacity", provider, device_class))
+        lapsed = sum(
+            (one.provider, one.device_class) == (provider, device_class)
+            for one in self.lapsed().values()
+        )
+        return max(0, entered - lapsed)
 
-    def free_gpus(self, provider: int, device_class: int) -> int:
-        """Those of them that no job has."""
+    def sellable_gpus(self, provider: int, device_class: int, sla: int) -> int:
+        """Those of them that `ServiceBonds` would bind to one more job: no other job has them,
+        and the provider is not jailed, owes no customer, has the stake that its devices need and
+        the service level's collateral in free self-bond."""
         committed = int(self._read("ServiceBonds", "committed_gpus", provider, device_class))
-        return max(0, self.attested_gpus(provider, device_class) - committed)
+        free = max(0, self.attested_gpus(provider, device_class) - committed)
+        if not free or self._read("ProviderStaking", "is_jailed", provider):
+            return 0
+        if self._read("ServiceBonds", "debt_of", provider):
+            return 0
+        needed = self._read(REGISTRY, "required_stake", provider)
+        if self._read("ProviderStaking", "slashable", provider) < needed:
+            return 0
+        per_gpu = self.service_level(sla).collateral_per_gpu
+        if not per_gpu:
+            return free
+        return min(free, int(self._read("ProviderStaking", "free_self_bond", provider)) // per_gpu)
 
     def is_listed(self, asset: str) -> bool:
         """Whether the escrow takes deposits of a token."""
@@ -300,6 +385,16 @@ class Market:
         return int(self._read("ServiceBonds", "sla_count"))
 
     # --- epochs -------------------------------------------------------------------------------
+
+    def active_epoch(self) -> int | None:
+        """The last epoch of the report whose rewards can be claimed, None while there is none."""
+        epoch, is_active = self._read("EpochLedger", "active_epoch")
+        return int(epoch) if is_active else None
+
+    def active_root(self) -> bytes:
+        """The reward root of that report, zero while there is none."""
+        root, _ = self._read("EpochLedger", "active_rewards")
+        return bytes(root)
 
     def reclaimable(self, block: Block | None) -> int:
         """Base units of the work token that no leaf of the active report took."""
@@ -337,10 +432,20 @@ class Market:
     def jobs(self, block: Block) -> Mapping[int, Job]:
         """All jobs at a block, by number."""
         count = int(self.chain.read("JobEscrow", "job_count", block=block))
-        return {
-            job: _job(job, self.chain.read("JobRegistry", "job_info", job, block=block))
-            for job in range(1, count + 1)
-        }
+        return {job.job: job for job in self._jobs(range(1, count + 1), block)}
+
+
+def _entry(info: Any) -> DeviceEntry | None:
+    if not info.attested_until:
+        return None
+    return DeviceEntry(
+        provider=info.provider,
+        device_class=info.device_class,
+        ops_per_second=info.ops_per_second,
+        memory_mb=info.memory_mb,
+        attested_until=info.attested_until,
+        result=bytes(info.result),
+    )
 
 
 def _job(job: int, info: Any) -> Job:

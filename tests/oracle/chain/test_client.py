@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from web3.exceptions import Web3RPCError
 
 from oracle.adapters.chain import client
 from oracle.adapters.chain.client import Block, Chain, redact
@@ -14,6 +15,7 @@ from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.errors import Conflict, Misconfigured, NotFound, Transient
 from tests.oracle.conftest import SELF_BOND, Live
 
+NOBODY = "0x" + "11" * 20
 NOBODY_LISTENS = "http://127.0.0.1:9"
 
 
@@ -102,6 +104,54 @@ def test_unfunded_key_is_told_where_to_send_coin(live: Live) -> None:
     assert pauper.address in error.value.remedy
 
 
+@pytest.mark.parametrize("times", [1, 4, 5])
+def test_a_nonce_that_another_process_has_used_is_drawn_again(
+    live: Live, anvil_url: str, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """As an oracle does that runs with the key which claims its pay."""
+    owner, eth = live.provider_owner, live.chain.w3.eth
+    other = Chain([anvil_url], live.deployment)
+    live.send(live.deployer, "WorkToken", "transfer", owner.address, 10)
+    next_nonce, stale = eth.get_transaction_count, times
+
+    def late(account: Any, block: Any = None) -> int:
+        nonlocal stale
+        found = int(next_nonce(account, block))
+        if stale:
+            stale -= 1
+            # between this answer and our transaction
+            other.transact(KeystoreSigner(owner), other.call("WorkToken", "approve", NOBODY, stale))
+        return found
+
+    monkeypatch.setattr(eth, "get_transaction_count", late)
+    call = live.chain.contract("WorkToken").functions.transfer(live.customer.address, 10)
+    if times == client.NONCE_DRAWS:
+        with pytest.raises(Transient, match="nonce too low"):
+            live.chain.transact(KeystoreSigner(owner), call)
+        assert live.read("WorkToken", "balanceOf", owner.address) == 10
+    else:
+        assert live.chain.transact(KeystoreSigner(owner), call)["status"] == 1
+        assert live.read("WorkToken", "balanceOf", owner.address) == 0
+
+
+def test_what_an_endpoint_took_without_saying_so_is_not_sent_twice(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, eth = live.provider_owner, live.chain.w3.eth
+    live.send(live.deployer, "WorkToken", "transfer", owner.address, 30)
+    send = eth.send_raw_transaction
+
+    def twice(signed: bytes) -> Any:
+        sent = send(signed)
+        eth.wait_for_transaction_receipt(sent)
+        return send(signed)
+
+    monkeypatch.setattr(eth, "send_raw_transaction", twice)
+    call = live.chain.contract("WorkToken").functions.transfer(live.customer.address, 10)
+    assert live.chain.transact(KeystoreSigner(owner), call)["status"] == 1
+    assert live.read("WorkToken", "balanceOf", owner.address) == 20
+
+
 def test_unknown_block_is_not_found(live: Live) -> None:
     with pytest.raises(NotFound):
         live.chain.block(10**9)
@@ -114,6 +164,54 @@ def test_reads_can_be_pinned_to_a_block(live: Live) -> None:
     then = read("WorkToken", "balanceOf", live.customer.address, block=before)
     now = read("WorkToken", "balanceOf", live.customer.address)
     assert now - then == 5
+
+
+def test_a_read_of_a_block_that_is_gone_is_refused(live: Live) -> None:
+    block = live.chain.head()
+    gone = Block(block.number, bytes(32), block.timestamp)
+    with pytest.raises(NotFound, match="not found"):
+        live.chain.read("EpochLedger", "last_epoch", block=gone)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (-32_001, "Resource not found"),
+        (-32_000, "header not found"),
+        (-32_000, "hash 0x11 is not currently canonical"),
+    ],
+)
+def test_only_a_named_block_can_be_gone(
+    live: Live, monkeypatch: pytest.MonkeyPatch, code: int, message: str
+) -> None:
+    """A node that can't answer at its head just now is asked again: nothing is missing."""
+    block = live.chain.head()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Web3RPCError(message, rpc_response={"error": {"code": code, "message": message}})  # type: ignore[typeddict-item]
+
+    monkeypatch.setattr(live.chain.w3.eth, "call", refuse)
+    with pytest.raises(Transient):
+        live.chain.read("EpochLedger", "last_epoch")
+    with pytest.raises(NotFound):
+        live.chain.read("EpochLedger", "last_epoch", block=block)
+
+
+def test_a_read_of_a_block_that_was_replaced_is_refused(live: Live) -> None:
+    request = live.w3.provider.make_request
+    snapshot = request("evm_snapshot", [])["result"]  # type: ignore[arg-type]
+    live.mine(1)
+    replaced = live.chain.head()
+    assert live.chain.read("EpochLedger", "last_epoch", block=replaced) is not None
+    request("evm_revert", [snapshot])  # type: ignore[arg-type]
+    live.mine(1, 7)
+    assert live.chain.head().number == replaced.number
+    for read in (
+        lambda: live.chain.read("EpochLedger", "last_epoch", block=replaced),
+        lambda: live.chain.read_all([("EpochLedger", "last_epoch")], replaced),
+    ):
+        with pytest.raises(NotFound, match="not found"):
+            read()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
@@ -140,7 +238,7 @@ def test_many_reads_are_those_one_by_one(
 def test_many_reads_of_a_block_that_is_gone_are_refused(live: Live) -> None:
     block = live.chain.head()
     gone = Block(block.number, bytes(32), block.timestamp)
-    with pytest.raises(NotFound, match="is another one now"):
+    with pytest.raises(NotFound, match="not found"):
         live.chain.read_all([("EpochLedger", "last_epoch")], gone)
 
 
