@@ -91,11 +91,21 @@ def read_document(
     file: Path, document: type[Document], remedy: str = "name a file that `prove` wrote"
 ) -> Document:
     """A file of JSON, or standard input for `-`; `BadInput` with `remedy` for another one."""
+    return parse_document(read_text(file, remedy), file, document, remedy)
+
+
+def read_text(file: Path, remedy: str) -> str:
+    """What is in a file, or comes from standard input for `-`; `BadInput` where it is no text."""
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        return document.model_validate_json(text)
+        return sys.stdin.read() if str(file) == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read {file}: {error}", remedy) from error
+
+
+def parse_document(text: str, file: Path, document: type[Document], remedy: str) -> Document:
+    """What the text of a file says; `BadInput` with the first place where it is no `document`."""
+    try:
+        return document.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"

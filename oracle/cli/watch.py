@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -40,8 +41,9 @@ def watch(
         int | None,
         typer.Option(
             min=0,
-            help="Base units of the staked token for bonds, held and lost, to ask on chain for "
-            "leaves that an agent withholds. Absent: only say what would be asked for.",
+            help="Base units of the staked token for bonds, held or lost within seven days, to ask "
+            "on chain for leaves that an agent withholds; an eighth of it for one provider. "
+            "Absent: only say what would be asked for.",
         ),
     ] = None,
     asks: Annotated[
@@ -79,13 +81,14 @@ def watch(
         bond_budget=bond_budget,
         asks=asks,
     )
-    try:
-        _watch(watcher, None if once else interval, as_json)
-    finally:
-        # however it ends: without --once by Ctrl-C, or by an error
-        if not as_json:
-            bonds = watcher.requests.bonds
-            Console().print(_table(watcher.convictions, watcher.earned, bonds))
+    with closing(watcher):
+        try:
+            _watch(watcher, None if once else interval, as_json)
+        finally:
+            # however it ends: without --once by Ctrl-C, or by an error
+            if not as_json:
+                bonds = watcher.requests.bonds
+                Console().print(_table(watcher.convictions, watcher.earned, bonds))
 
 
 def _watch(watcher: Watcher, interval: float | None, as_json: bool) -> None:

@@ -1,7 +1,9 @@
 """The watcher's side of leaf requests: ask for what an agent withholds, execute what nobody shows.
 
 What is open, paid, returned and lost is read from the logs, so a restart forgets nothing that is
-younger than `LOOK_BACK`. Bonds are spent up to a budget; without one nothing is asked for.
+younger than `LOOK_BACK`. Bonds are spent up to a budget; without one nothing is asked for. No
+provider may cost more than a share of it, or one that shows its leaves only on chain would live on
+the bonds, and leave none to ask others with.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,8 +32,10 @@ from oracle.services.filing import Filer
 
 log = structlog.get_logger()
 
-# seconds of chain time whose requests are read at the start
+# seconds of chain time whose requests are read at the start, and whose lost bonds count
 LOOK_BACK = 7 * 86_400
+# leaves of one provider cost this part of the budget at most
+PROVIDER_SHARE = 8
 # reasons of LeafRequests after which asking again is no use
 FINAL = ("commit is too old", "commit convicted before")
 # and after which another leaf is to be asked for: this one was, before `LOOK_BACK` or just now
@@ -67,7 +71,8 @@ class Bonds:
 class LeafRequester:
     """Requests of everybody, and the bonds of one key.
 
-    `budget` is in base units: what is held or lost at once at most. None: nothing is asked for.
+    `budget` is in base units: what may be held, or be lost within `LOOK_BACK`. None: nothing is
+    asked for. Of it, one provider may have a part in `PROVIDER_SHARE`, and one bond in any case.
     """
 
     chain: Chain
@@ -119,7 +124,19 @@ class LeafRequester:
             if isinstance(entry, RequestExecuted) and place not in self._ended:
                 self._note(entry)
             self._ended.add(place)
+        self._forget()
         self._caught_up = True
+
+    def _forget(self) -> None:
+        """Forget what ended and is older than `LOOK_BACK`: its bond was lost long enough ago."""
+        if not self._ended:
+            return
+        since = self.chain.timestamp() - LOOK_BACK
+        for place in [each for each in self._ended if self._known[each].deadline < since]:
+            del self._known[place]
+            self._ended.remove(place)
+            self._seen.discard(place)
+            self._returned.pop(place, None)
 
     def _note(self, end: RequestExecuted) -> None:
         """Count what somebody else's execution has earned us since this process started."""
@@ -141,8 +158,10 @@ class LeafRequester:
         if place in self._known:
             return self._stage(place)
         provider = shown.commit.provider
+        if not self.filer.is_worth(provider):
+            return Asked.LATER
         bond = int(self.chain.read(CONTRACT, "bond_of", provider))
-        signer, why_not = self.filer.signer, self._why_not(bond)
+        signer, why_not = self.filer.signer, self._why_not(bond, provider)
         if signer is None or why_not:
             leaf = f"leaf {index} of round {round_index}"
             reason = why_not or "no key"
@@ -176,12 +195,24 @@ class LeafRequester:
             log.warning(event, **details)
         self._noticed.add(about)
 
-    def _why_not(self, bond: int) -> str:
+    def _why_not(self, bond: int, provider: int) -> str:
         if self.budget is None:
             return "no budget for bonds"
-        bonds = self.bonds
-        left = self.budget - (bonds.paid - bonds.returned)
-        return f"{left} of the budget for bonds are left" if bond > left else ""
+        left = self.budget - self._spent()
+        if bond > left:
+            return f"{left} of the budget for bonds are left"
+        # not what others' requests have raised it to
+        one_bond = int(self.chain.read(CONTRACT, "BOND"))
+        left = max(self.budget // PROVIDER_SHARE, one_bond) - self._spent(provider)
+        return f"{left} of the provider's share of it are left" if bond > left else ""
+
+    def _spent(self, provider: int | None = None) -> int:
+        """Base units that are held or lost, for leaves of one provider or of all."""
+        return sum(
+            request.bond - self._returned.get(place, 0)
+            for place, request in self._known.items()
+            if self._is_own(place) and provider in (None, request.commit.provider)
+        )
 
     def _allow(self, signer: Signer, bond: int) -> None:
         """Let the contract pull the budget, once."""
@@ -207,7 +238,11 @@ class LeafRequester:
             if self._is_own(request.place):
                 due = convicted or now >= request.deadline
             else:
-                due = not convicted and now >= request.deadline + grace
+                due = (
+                    not convicted
+                    and now >= request.deadline + grace
+                    and self.filer.is_worth(request.commit.provider)
+                )
             if due and leaf_requests.is_open(self.chain, request):
                 self._execute(signer, request)
 

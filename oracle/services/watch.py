@@ -7,14 +7,26 @@ to different ends of one chain of products to `convict_equivocation`, two signat
 on two truths to `OracleCommittee.prove_equivocation`; each is sent only if it takes less gas than
 the cap. A leaf that an agent still withholds after `asks` looks is asked for on chain, within a
 budget for bonds: LeafRequests has it shown to everybody, or its provider convicted. A true leaf
-shown there counts as one of the audit and no more: who hides the rest is asked for the next.
+shown there counts as one of the audit and no more: who hides the rest is asked for the next. An
+agent that says when to come back is left alone until then, for a part of the time in which the
+leaf can be asked for on chain.
+
+Nobody holds up the audit of others: the agents of one provider are given `PROVIDER_SECONDS` and one
+more answer in a look, however many commits it has signed, and what is left over waits for the next
+look as if they had asked for that. Nor does it take up all room for commits that wait.
+
+A provider with less stake than a self-bond has to be is not audited: it has nothing to lose, and a
+conviction would be paid for by who files it. Its commits are looked at again, in case it stakes
+while they can be asked about.
 
 It accuses nobody of what no signature shows: see docs/security.md, "Accusations wait for people".
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -28,6 +40,7 @@ from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.filings import Filings, SignedCommit, SignedReport
 from oracle.adapters.chain.leaf_requests import LeafRequest, LeafShown
 from oracle.adapters.gpu.backend import Backend
+from oracle.adapters.problem import retry_after
 from oracle.adapters.signer import Signer
 from oracle.api.schemas import CommitView, LeafView, StatementView
 from oracle.domain.attestation import Dims, Opening, Query
@@ -45,7 +58,7 @@ from oracle.services.dispute import (
     find_two_ends,
 )
 from oracle.services.filing import Conviction, Filer, Finding
-from oracle.services.request_leaves import Asked, LeafRequester
+from oracle.services.request_leaves import PROVIDER_SHARE, Asked, LeafRequester
 from oracle.services.verify import in_tree
 
 log = structlog.get_logger()
@@ -58,8 +71,15 @@ FETCH_SECONDS = 30.0
 # the longest answers taken: a page of a public list, one leaf with its path
 MAX_LIST_BYTES = 16 * 2**20
 MAX_LEAF_BYTES = 2**14
-# commits with withheld leaves that are asked for again
+# seconds that the audits of one provider's commits may take in a look
+PROVIDER_SECONDS = 120.0
+# commits with withheld leaves that are asked for again, of everybody and of one provider
 MAX_WITHHELD = 1_024
+MAX_WITHHELD_EACH = MAX_WITHHELD // PROVIDER_SHARE
+# seconds that an agent may ask to be left alone at a time
+MAX_RETRY_AFTER = 3_600
+# an agent that says it is busy has this part of the time for requests on chain, one in so many
+PATIENCE = 3
 # commits, chains of products and reports that are remembered, the newest of each
 MAX_REMEMBERED = 2**18
 
@@ -95,6 +115,22 @@ class _WithheldError(Exception):
         self.leaf = round_index, index
 
 
+class _BusyError(Exception):
+    """The agent will show a leaf later."""
+
+    def __init__(self, round_index: int, index: int, seconds: int) -> None:
+        super().__init__(f"leaf {index} of round {round_index}: in {seconds} s")
+        self.leaf = round_index, index
+        self.seconds = seconds
+
+
+class _PutOffError(_BusyError):
+    """Its provider has taken all its time: the leaf is asked for in the next look."""
+
+    def __init__(self, round_index: int, index: int) -> None:
+        super().__init__(round_index, index, 0)
+
+
 @dataclass(slots=True)
 class _Withheld:
     """A commit of which no agent shows a leaf: (round, number), and in how many looks."""
@@ -105,6 +141,8 @@ class _Withheld:
     agents: dict[str, str]
     leaf: tuple[int, int]
     asks: int = 1
+    # on this process's clock: when its agent asked to be asked again
+    busy_until: float = 0.0
     # leaves that were shown on chain, each of them checked
     shown_on_chain: int = 0
 
@@ -130,10 +168,20 @@ class Watcher:
     asks: int = 12
     requests: LeafRequester = field(init=False)
     _filer: Filer = field(init=False)
-    _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=HTTP_TIMEOUT))
+    _http: httpx.AsyncClient = field(
+        default_factory=lambda: httpx.AsyncClient(timeout=HTTP_TIMEOUT)
+    )
+    # a loop for whole answers: only there a deadline also holds for headers that drip
+    _loop: asyncio.Runner = field(default_factory=asyncio.Runner)
     _filings: Filings = field(init=False)
+    # source => last entry of its list that was read
     _next_commit: dict[str, int] = field(default_factory=dict)
     _next_statement: dict[str, int] = field(default_factory=dict)
+    # the same of another reading, for commits that were passed over, and where the next one begins
+    _next_again: dict[str, int] = field(default_factory=dict)
+    _passed_over: dict[str, int] = field(default_factory=dict)
+    # provider => seconds that audits of its commits took in this look
+    _taken: dict[int, float] = field(default_factory=dict)
     # commits that need no audit any more
     _audited: dict[bytes, None] = field(default_factory=dict)
     # chain of products => the commit to an end of it that was seen first
@@ -152,6 +200,11 @@ class Watcher:
         self._filer = Filer(self.chain, self.signer, self.gas_cap)
         self.requests = LeafRequester(self.chain, self._filer, self.bond_budget)
 
+    def close(self) -> None:
+        """Close the connections to sources and agents."""
+        self._loop.run(self._http.aclose())
+        self._loop.close()
+
     @property
     def convictions(self) -> list[Conviction]:
         """Every proof of this watcher that was executed."""
@@ -169,6 +222,7 @@ class Watcher:
         where it stopped; so is the chain.
         """
         before = len(self.convictions)
+        self._taken.clear()
         self._filer.retry()
         looks: list[tuple[str, Callable[[], None]]] = [
             ("chain", self._look_at_chain),
@@ -189,8 +243,13 @@ class Watcher:
         return self.convictions[before:]
 
     def _look_at(self, source: str) -> None:
-        for view in self._new_commits(source):
-            self._examine(source, view)
+        self._read_commits(source, self._next_commit)
+        if source in self._next_again and not self._read_commits(source, self._next_again):
+            # once more from the first that was passed over since, if any was
+            again = self._passed_over.pop(source, None)
+            del self._next_again[source]
+            if again is not None:
+                self._next_again[source] = again
         for statement in self._new_statements(source):
             self._weigh(statement)
 
@@ -203,8 +262,30 @@ class Watcher:
                 self._tick_off(shown.commit)
 
     def _look_at_withheld(self) -> None:
-        for withheld in list(self._withheld.values()):
+        self._forget_withheld()
+        for commit_hash, withheld in list(self._withheld.items()):
+            if time.monotonic() < withheld.busy_until:
+                continue
+            if self._has_time(withheld.shown.commit.provider):
+                # the others of its provider are first next time
+                self._withheld[commit_hash] = self._withheld.pop(commit_hash)
             self._inspect(withheld.shown, withheld.roots, withheld.agents)
+
+    def _forget_withheld(self) -> None:
+        """Forget commits that are too old to be asked about on chain: they took up room."""
+        if not self._withheld:
+            return
+        oldest = self._oldest()
+        for commit_hash, withheld in list(self._withheld.items()):
+            if withheld.shown.commit.epoch < oldest:
+                log.warning("leaves were never shown", agents=withheld.agents)
+                del self._withheld[commit_hash]
+                self._tick_off(withheld.shown.commit)
+
+    def _oldest(self) -> int:
+        """The first epoch whose commits can be asked about on chain."""
+        epochs = self.chain.read("LeafRequests", "REQUEST_EPOCHS")
+        return int(self.chain.read("EpochLedger", "current_epoch") - epochs)
 
     def _ask_on_chain(self) -> None:
         """Have leaves shown on chain that were withheld for long enough, one of a commit at a
@@ -249,19 +330,28 @@ class Watcher:
 
     # --- commits of providers ---------------------------------------------------------------
 
-    def _new_commits(self, source: str) -> Iterator[CommitView]:
-        after = self._next_commit.get(source, 0)
+    def _read_commits(self, source: str, read: dict[str, int]) -> bool:
+        """Look at the next page of a source's commits; whether there was one."""
+        after = read.get(source, 0)
         body = self._fetch(f"{source}/v1/commits", {"after": after}, MAX_LIST_BYTES)
-        for view in _COMMITS.validate_json(body):
-            if view.commit.message().struct_hash() not in self._audited:
-                yield view
-            self._next_commit[source] = view.id
+        views = _COMMITS.validate_json(body)
+        for view in views:
+            done = view.commit.message().struct_hash() in self._audited
+            if not done and not self._examine(source, view):
+                first = min(view.id - 1, self._passed_over.get(source, view.id))
+                self._passed_over[source] = first
+                self._next_again.setdefault(source, first)
+            read[source] = view.id
+        return bool(views)
 
-    def _examine(self, source: str, view: CommitView) -> None:
-        """Audit a commit that a source has published, and act on what is found."""
+    def _examine(self, source: str, view: CommitView) -> bool:
+        """Audit a commit that a source has published, and act on what is found.
+
+        False where it is passed over, to be looked at again.
+        """
         shown = SignedCommit(view.commit.message(), view.commit.signature)
         if not self._is_signed_by_provider(shown):
-            return
+            return True
         self._compare(shown)
         try:
             dims_of(shown.commit)
@@ -269,38 +359,68 @@ class Watcher:
         except BadInput as error:
             # its signature does not cover what is wrong: the same commit may be whole elsewhere
             log.warning("not a commit", device=shown.commit.device.hex(), reason=str(error))
-            return
+            return True
         known = self._withheld.get(shown.commit.struct_hash())
         if known is None:
-            self._inspect(shown, tuple(view.commit.roots), {source: view.agent_url})
-        elif source not in known.agents:
+            worth = self._filer.is_worth(shown.commit.provider)
+            if worth and self._inspect(shown, tuple(view.commit.roots), {source: view.agent_url}):
+                return True
+            return shown.commit.epoch < self._oldest()
+        if source not in known.agents:
             if view.agent_url not in known.agents.values():
                 # nobody has looked there yet
                 known.asks = 0
             known.agents[source] = view.agent_url
+        return True
 
     def _inspect(
         self, shown: SignedCommit, roots: tuple[bytes, ...], agents: dict[str, str]
-    ) -> None:
-        """Audit a commit and act on it; one whose leaves are withheld is inspected again."""
+    ) -> bool:
+        """Audit a commit and act on it; one whose leaves are withheld is inspected again.
+
+        False where there is no room to remember that.
+        """
         commit_hash = shown.commit.struct_hash()
         known = self._withheld.get(commit_hash)
         first = known.leaf if known is not None else None
         try:
             false_entry = self._audit(shown, roots, list(dict.fromkeys(agents.values())), first)
-        except _WithheldError as error:
-            log.warning("leaves withheld", agents=agents, reason=str(error))
+        except (_WithheldError, _BusyError) as error:
             if known is None:
-                if len(self._withheld) < MAX_WITHHELD:
-                    self._withheld[commit_hash] = _Withheld(shown, roots, agents, error.leaf)
-            elif known.leaf == error.leaf:
-                known.asks += 1
-            else:
-                known.leaf, known.asks = error.leaf, 1
-            return
+                if not self._has_room(shown.commit.provider):
+                    log.warning("leaves withheld", agents=agents, reason=str(error))
+                    return False
+                known = _Withheld(shown, roots, agents, error.leaf, asks=0)
+                self._withheld[commit_hash] = known
+            if known.leaf != error.leaf and not isinstance(error, _PutOffError):
+                # the one before was shown
+                known.asks = 0
+            known.leaf = error.leaf
+            if isinstance(error, _BusyError) and self._is_patient(shown.commit):
+                log.info("agent is busy", agents=agents, reason=str(error))
+                known.busy_until = time.monotonic() + error.seconds
+                return True
+            log.warning("leaves withheld", agents=agents, reason=str(error))
+            known.asks += 1
+            return True
         self._withheld.pop(commit_hash, None)
         self._convict(false_entry)
         self._tick_off(shown.commit)
+        return True
+
+    def _has_room(self, provider: int) -> bool:
+        """Whether one more commit of a provider can wait for its leaves."""
+        waiting = [withheld.shown.commit.provider for withheld in self._withheld.values()]
+        return len(waiting) < MAX_WITHHELD and waiting.count(provider) < MAX_WITHHELD_EACH
+
+    def _has_time(self, provider: int) -> bool:
+        """Whether audits of a provider's commits may go on in this look."""
+        return self._taken.get(provider, 0.0) < PROVIDER_SECONDS
+
+    def _is_patient(self, commit: Commit) -> bool:
+        """Whether enough of the time is left in which its leaves can be asked for on chain."""
+        epochs = self.chain.read("LeafRequests", "REQUEST_EPOCHS") // PATIENCE
+        return bool(self.chain.read("EpochLedger", "current_epoch") <= commit.epoch + epochs)
 
     def _tick_off(self, commit: Commit) -> None:
         self._audited[commit.struct_hash()] = None
@@ -331,8 +451,8 @@ class Watcher:
         contradiction = find_two_ends(known, shown)
         if contradiction is None or chain in self._contradicted:
             return
-        self._convict(contradiction)
-        self._contradicted.add(chain)
+        if self._convict(contradiction):
+            self._contradicted.add(chain)
 
     def _audit(
         self,
@@ -345,37 +465,59 @@ class Watcher:
 
         First the one that was withheld before, then random ones. `agents` are where its agent
         may be; one that does not show a committed leaf is asked no more. Raises
-        `_WithheldError` where none is left.
+        `_WithheldError` where none is left, `_BusyError` where one of them says when it will,
+        `_PutOffError` where its provider has taken all its time.
         """
         commit = shown.commit
         dims = dims_of(commit)
         for turn in range(self.leaves):
             leaf = first if turn == 0 and first is not None else _draw(dims)
-            opening = self._open(agents, commit.struct_hash(), dims, roots, leaf)
-            found = find_false_entry(self.backend, shown, roots, *leaf, opening.leaf, opening.path)
+            with self._timed(commit.provider):
+                opening = self._open(agents, commit, dims, roots, leaf)
+                found = find_false_entry(
+                    self.backend, shown, roots, *leaf, opening.leaf, opening.path
+                )
             if found is not None:
                 return found
         log.info("commit audited", device=commit.device.hex(), leaves=self.leaves)
         return None
 
+    @contextmanager
+    def _timed(self, provider: int) -> Iterator[None]:
+        """Count what this takes as a provider's time."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            taken = self._taken.get(provider, 0.0)
+            self._taken[provider] = taken + time.monotonic() - started
+
     def _open(
         self,
         agents: list[str],
-        commit_hash: bytes,
+        commit: Commit,
         dims: Dims,
         roots: tuple[bytes, ...],
         leaf: tuple[int, int],
     ) -> Opening:
-        """A committed leaf from the first agent that shows it; the others are struck off."""
+        """A committed leaf from the first agent that shows it; the others are struck off.
+
+        Where none shows it, one that will later counts most.
+        """
+        busy: _BusyError | None = None
         while True:
+            if not self._has_time(commit.provider):
+                raise _PutOffError(*leaf)
             try:
-                opening = self._open_at(agents[0], commit_hash, dims, *leaf)
+                opening = self._open_at(agents[0], commit.struct_hash(), dims, *leaf)
                 if not in_tree(dims, roots, opening):
                     raise _WithheldError(*leaf, "not committed")
                 return opening
-            except _WithheldError:
+            except (_WithheldError, _BusyError) as error:
+                if isinstance(error, _BusyError):
+                    busy = error
                 if len(agents) == 1:
-                    raise
+                    raise busy or error from None
                 del agents[0]
 
     def _open_at(
@@ -388,6 +530,11 @@ class Watcher:
                 MAX_LEAF_BYTES,
             )
             view = LeafView.model_validate_json(body)
+        except httpx.HTTPStatusError as error:
+            seconds = retry_after(error.response, MAX_RETRY_AFTER)
+            if seconds is not None:
+                raise _BusyError(round_index, index, seconds) from error
+            raise _WithheldError(round_index, index, str(error)) from error
         except (httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:
             raise _WithheldError(round_index, index, str(error)) from error
         query = Query(round_index, *dims.entry_of(index, 0))
@@ -398,21 +545,31 @@ class Watcher:
 
         Raises `httpx.HTTPError` for every way this can fail.
         """
-        deadline = time.monotonic() + FETCH_SECONDS
+        try:
+            return self._loop.run(self._get(url, parameters, limit))
+        except TimeoutError as error:
+            raise httpx.HTTPError(f"{url} sends too slowly") from error
+
+    async def _get(self, url: str, parameters: dict[str, int], limit: int) -> bytes:
         body = bytearray()
-        with self._http.stream("GET", url, params=parameters) as answer:
+        async with (
+            asyncio.timeout(FETCH_SECONDS),
+            self._http.stream("GET", url, params=parameters) as answer,
+        ):
             answer.raise_for_status()
-            for chunk in answer.iter_bytes():
+            async for chunk in answer.aiter_bytes():
                 body += chunk
-                if len(body) > limit or time.monotonic() > deadline:
-                    raise httpx.HTTPError(f"{url} sends too much or too slowly")
+                if len(body) > limit:
+                    raise httpx.HTTPError(f"{url} sends too much")
         return bytes(body)
 
-    def _convict(self, found: FalseEntry | TwoEnds | None) -> None:
-        """File what was found, if anything was."""
+    def _convict(self, found: FalseEntry | TwoEnds | None) -> bool:
+        """File what was found, if anything was; False where that is not worth it."""
         if found is None:
-            return
+            return True
         provider = found.shown.commit.provider
+        if not self._filer.is_worth(provider):
+            return False
         log.info(found.kind, provider=provider, device=found.shown.commit.device.hex())
 
         def call() -> ContractFunction:
@@ -421,6 +578,7 @@ class Watcher:
 
         outcome = COURT, "Convicted"
         self._filer.file(Finding(found.kind, f"provider {provider}", call, outcome))
+        return True
 
     # --- reports of committee members -------------------------------------------------------
 

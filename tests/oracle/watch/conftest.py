@@ -4,7 +4,8 @@ The wire is where a test pulls the plug: an agent that withholds leaves answers 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class Wire:
     oracle: TestClient
     agent: TestClient
     withholds: bool = True
+    # seconds after which it asks to be asked again
+    retry_after: str | None = None
     # leaves asked for
     asked: list[str] = field(default_factory=list)
 
@@ -49,7 +52,8 @@ class Wire:
         if request.url.host == "agent":
             self.asked.append(request.url.query.decode())
             if self.withholds:
-                return httpx.Response(503)
+                headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
+                return httpx.Response(503, headers=headers)
         client = self.agent if request.url.host == "agent" else self.oracle
         found = client.get(request.url.raw_path.decode())
         return httpx.Response(found.status_code, content=found.content)
@@ -157,8 +161,9 @@ def rival(live: Live) -> LocalAccount:
 
 
 @pytest.fixture
-def watch(live: Live) -> Callable[..., Watcher]:
+def watch(live: Live) -> Iterator[Callable[..., Watcher]]:
     """A watcher that gives up asking an agent after two looks."""
+    watchers = ExitStack()
 
     def make(wire: Wire, key: LocalAccount | None, **changes: Any) -> Watcher:
         values: dict[str, Any] = {"leaves": 4, "asks": 2, "bond_budget": BUDGET}
@@ -169,7 +174,8 @@ def watch(live: Live) -> Callable[..., Watcher]:
             signer=KeystoreSigner(key) if key else None,
             **(values | changes),
         )
-        watcher._http = httpx.Client(transport=httpx.MockTransport(wire.answer))
-        return watcher
+        watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(wire.answer))
+        return watchers.enter_context(closing(watcher))
 
-    return make
+    with watchers:
+        yield make

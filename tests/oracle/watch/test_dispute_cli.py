@@ -77,6 +77,13 @@ class Bench:
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)  # type: ignore[no-any-return]
 
+    def verify(self, *more: str, file: str = "commit.json") -> dict[str, Any]:
+        place = str(self.folder / file)
+        places = ["--deployment", str(self.live.deployment_file), "--json"]
+        result = CliRunner().invoke(app, ["verify", place, *more, *places], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)  # type: ignore[no-any-return]
+
     def in_its_own_process(self, *more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "oracle", "attest", *self._arguments(*more)]
         return subprocess.run(command, capture_output=True, text=True, check=True)
@@ -206,3 +213,77 @@ def test_files_that_are_none(bench: Bench, machine: Machine, text: str) -> None:
     with pytest.raises(BadInput) as refused:
         bench.dispute(bench.leaf(proof, 0, 0), "--other", str(bad))
     assert "/v1/commits" in refused.value.remedy
+
+
+# --- what a third party checks without wanting to convict ----------------------------------------
+
+
+def test_a_signed_commit_is_verified_by_its_leaves(
+    bench: Bench, live: Live, machine: Machine
+) -> None:
+    proof = bench.commit(machine.prove)
+    found = bench.verify(bench.leaf(proof, 0, 0), bench.leaf(proof, 1, 3))
+    assert found == {
+        "valid": True,
+        "how": "2 leaves of 128 entries checked, and that the signature binds them",
+        "provider": machine.provider,
+        "device": "0x" + machine.device.hex(),
+        "epoch": 1,
+        "signer": live.operator.address,
+    }
+    # as a person sees it, and the commit without the list's frame
+    bench.save("alone.json", bench.body().model_dump(mode="json"))
+    arguments = ["verify", str(bench.folder / "alone.json"), bench.leaf(proof, 0, 0)]
+    places = ["--deployment", str(live.deployment_file)]
+    printed = CliRunner().invoke(app, [*arguments, *places], catch_exceptions=False).stdout
+    assert "valid: 1 leaves of 128 entries checked" in printed
+    assert live.operator.address in printed
+
+
+def test_without_leaves_all_of_a_commit_is_computed_again(bench: Bench, machine: Machine) -> None:
+    bench.commit(machine.prove)
+    assert bench.verify()["how"] == f"all {bench.body().rounds} roots recomputed"
+
+
+def test_a_false_commit_is_not_valid(bench: Bench, machine: Machine) -> None:
+    proof = bench.commit(machine.skipping)
+    with pytest.raises(BadInput, match="root 0 is false, right is 0x"):
+        bench.verify()
+    with pytest.raises(BadInput, match="of round 1 is false") as refused:
+        bench.verify(bench.leaf(proof, 1, 3))
+    assert "clearwork attest dispute" in refused.value.remedy
+
+
+def test_what_a_commit_does_not_bind_is_not_valid(bench: Bench, machine: Machine) -> None:
+    proof = bench.commit(machine.prove)
+    leaf = bench.leaf(proof, 0, 0)
+    elsewhere = json.loads(Path(leaf).read_text()) | {"index": 1}
+    with pytest.raises(BadInput, match="leaf 1 of round 0 is not under the commit's root"):
+        bench.verify(bench.save("elsewhere.json", elsewhere))
+    body = bench.body()
+    roots = [bytes(32), *body.roots[1:]]
+    bench.save("roots.json", body.model_copy(update={"roots": roots}).model_dump(mode="json"))
+    with pytest.raises(BadInput, match="the roots are not those of the commit"):
+        bench.verify(leaf, file="roots.json")
+    # another signature is another signer's
+    signature = body.signature[:31] + bytes([body.signature[31] ^ 1]) + body.signature[32:]
+    changed = body.model_copy(update={"signature": signature})
+    bench.save("signature.json", changed.model_dump(mode="json"))
+    try:
+        signer = bench.verify(leaf, file="signature.json")["signer"]
+    except BadInput:
+        return
+    assert signer != bench.live.operator.address
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"commit": {}}', "[" * 100_000])
+def test_what_is_neither_proof_nor_commit(bench: Bench, machine: Machine, text: str) -> None:
+    (bench.folder / "bad.json").write_text(text)
+    with pytest.raises(BadInput) as refused:
+        bench.verify(file="bad.json")
+    assert "/v1/commits" in refused.value.remedy
+    proof = bench.commit(machine.prove)
+    with pytest.raises(BadInput) as refused:
+        bench.verify(str(bench.folder / "bad.json"))
+    assert "openings" in refused.value.remedy
+    assert proof.roots

@@ -1,6 +1,7 @@
 """An agent shows on chain what somebody asked for with a bond, by itself and as long as it can."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ from structlog.testing import capture_logs
 
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.adapters.signer.keystore import KeystoreSigner
-from oracle.api.schemas import LeafView
+from oracle.api.schemas import CommitBody, LeafView
 from oracle.domain.attestation import root_of
 from oracle.errors import NotFound, Transient
 from oracle.services import show_leaves
+from oracle.services.chains import Chains
+from tests.oracle.agent.test_chains import Gate
 from tests.oracle.conftest import LEAF_ANSWER_PERIOD, LEAF_BOND, Lazy
 from tests.oracle.watch.test_withheld import ask_as, tokens, wait
 
@@ -90,6 +93,30 @@ def test_what_is_not_kept_any_more_is_computed_again(
     ask_as(live, rival, wire, 1, 5)
     desk_of(agent, open_leaf=forgotten).look()
     assert len(shown(live)) == 1
+
+
+def test_strangers_who_keep_the_device_busy_hold_nothing_up(
+    live: Any, honest: Any, desk_of: Any, rival: Any
+) -> None:
+    """Or whoever asks on chain and floods the agent would have it convicted."""
+    agent, wire = honest
+    ask_as(live, rival, wire, 1, 5)
+    gate = Gate()
+    agent.prover._chains = Chains(gate)
+    commit = wire.oracle.get("/v1/commits?after=0").json()[0]["commit"]
+    name = CommitBody.model_validate(commit).message().struct_hash().hex()
+    path = f"/v1/commits/0x{name}/openings?round=0&index=0"
+    with ThreadPoolExecutor(2) as threads:
+        stranger = threads.submit(wire.agent.get, path)
+        assert gate.entered.wait(5)
+        look = threads.submit(desk_of(agent).look)
+        while not agent.prover._chains._owed and not look.done():
+            pass
+        assert wire.agent.get(path).status_code == 503
+        gate.released.set()
+        look.result(10)
+        assert stranger.result(5).status_code == 503
+    assert [(each.round_index, each.index) for each in shown(live)] == [(1, 5)]
 
 
 @pytest.mark.parametrize("why", ["not its chain", "too much work"])

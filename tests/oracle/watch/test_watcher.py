@@ -1,6 +1,7 @@
 """The watcher against real contracts, with real oracles as its sources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
@@ -67,7 +68,9 @@ def watcher_key() -> LocalAccount:
 
 
 @pytest.fixture
-def make_watcher(live: Any, internet: Internet) -> Callable[..., Watcher]:
+def make_watcher(live: Any, internet: Internet) -> Iterator[Callable[..., Watcher]]:
+    watchers = ExitStack()
+
     def make(signer: KeystoreSigner | None, **changes: Any) -> Watcher:
         watcher = Watcher(
             chain=live.chain,
@@ -77,10 +80,11 @@ def make_watcher(live: Any, internet: Internet) -> Callable[..., Watcher]:
             leaves=8,
             **changes,
         )
-        watcher._http = httpx.Client(transport=httpx.MockTransport(internet.answer))
-        return watcher
+        watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(internet.answer))
+        return watchers.enter_context(closing(watcher))
 
-    return make
+    with watchers:
+        yield make
 
 
 @pytest.fixture
@@ -241,13 +245,13 @@ def test_whatever_an_agent_answers_the_watcher_goes_on(
 ) -> None:
     publish("lazy")
     honest = internet.answer
-    watcher._http = httpx.Client(
+    watcher._http = httpx.AsyncClient(
         transport=httpx.MockTransport(
             lambda request: answer if request.url.host == "agent" else honest(request)
         )
     )
     assert watcher.watch_once() == []
-    watcher._http = httpx.Client(transport=httpx.MockTransport(honest))
+    watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(honest))
     assert len(watcher.watch_once()) == 1
 
 
@@ -341,7 +345,7 @@ def test_a_source_that_is_down_does_not_stop_the_others(
     watcher.sources = ["http://agent", ORACLE]  # an agent has no commits to show
     internet.agent_up = False
     internet_answer = internet.answer
-    watcher._http = httpx.Client(
+    watcher._http = httpx.AsyncClient(
         transport=httpx.MockTransport(
             lambda request: (
                 httpx.Response(500)
@@ -413,7 +417,7 @@ def test_two_oracles_that_were_told_different_ends(
         return internet.answer(httpx.Request("GET", str(request.url).replace("other", "oracle")))
 
     watcher.sources = [ORACLE, "http://other"]
-    watcher._http = httpx.Client(transport=httpx.MockTransport(answer))
+    watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     assert [conviction.kind for conviction in watcher.watch_once()] == ["equivocation"]
 
 

@@ -1,5 +1,7 @@
 """Leaves that an agent withholds: asked for on chain, shown or not, and what comes of it."""
 
+import time
+from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
@@ -10,7 +12,7 @@ from oracle.adapters.chain.leaf_requests import RequestLog
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.errors import Transient
 from oracle.services import watch as watch_module
-from oracle.services.request_leaves import Bonds
+from oracle.services.request_leaves import LOOK_BACK, PROVIDER_SHARE, Bonds
 from tests.oracle.conftest import LEAF_ANSWER_PERIOD, LEAF_BOND, SELF_BOND
 from tests.oracle.watch.conftest import BUDGET, ORACLE
 
@@ -134,6 +136,82 @@ def test_an_agent_that_comes_back_is_asked_nothing_on_chain(
     assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
 
 
+@pytest.fixture
+def wait_on_the_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let seconds pass on the watcher's own clock, which stands still otherwise."""
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def pass_on(seconds: int) -> None:
+        nonlocal now
+        now += seconds
+
+    return pass_on
+
+
+def test_a_busy_agent_is_left_alone_until_it_says(
+    live: Any, honest: Any, watch: Any, seeker: Any, wait_on_the_clock: Callable[[int], None]
+) -> None:
+    """As it computes something else, or was asked for old chains too often."""
+    _agent, wire = honest
+    watcher = watch(wire, seeker)
+    wire.retry_after = "600"
+    for _ in range(5):
+        assert watcher.watch_once() == []
+    assert len(wire.asked) == 1
+    wait_on_the_clock(600)
+    for _ in range(5):
+        assert watcher.watch_once() == []
+    assert len(wire.asked) == 2
+    wait_on_the_clock(600)
+    wire.withholds = False
+    assert watcher.watch_once() == []
+    assert len(wire.asked) == 2 + watcher.leaves
+    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
+
+
+def test_a_wait_is_an_hour_at_most(
+    lazy: Any, watch: Any, seeker: Any, wait_on_the_clock: Callable[[int], None]
+) -> None:
+    _agent, wire = lazy
+    watcher = watch(wire, seeker)
+    wire.retry_after = "1" + "0" * 5_000
+    watcher.watch_once()
+    wait_on_the_clock(3_599)
+    watcher.watch_once()
+    assert len(wire.asked) == 1
+    wait_on_the_clock(1)
+    watcher.watch_once()
+    assert len(wire.asked) == 2
+
+
+def test_who_is_always_busy_withholds(live: Any, lazy: Any, watch: Any, seeker: Any) -> None:
+    """A third of the time for requests on chain is its to take."""
+    _agent, wire = lazy
+    watcher = watch(wire, seeker)
+    wire.retry_after = "0"
+    committed = live.read("EpochLedger", "current_epoch")
+    last = committed + live.read("LeafRequests", "REQUEST_EPOCHS") // 3
+    for epoch in (committed, committed + 1, last):
+        live.enter_epoch(epoch)
+        for _ in range(3):
+            assert watcher.watch_once() == []
+    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
+    live.enter_epoch(last + 1)
+    ask_twice(watcher)
+    assert requested(live).requester == seeker.address
+
+
+@pytest.mark.parametrize("said", ["", "-1", "soon", "1.5", "Fri, 27 Nov 2026 00:00:00 GMT"])
+def test_who_does_not_say_when_withholds(
+    live: Any, lazy: Any, watch: Any, seeker: Any, said: str
+) -> None:
+    _agent, wire = lazy
+    wire.retry_after = said
+    ask_twice(watch(wire, seeker))
+    assert requested(live).requester == seeker.address
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -164,7 +242,7 @@ def test_without_a_key_it_is_only_said(live: Any, lazy: Any, watch: Any) -> None
 
 
 def test_what_is_lost_is_not_in_the_budget_any_more(
-    live: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
+    live: Any, machine: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
 ) -> None:
     agent, wire = honest
     ask_twice(watch(wire, seeker))
@@ -173,19 +251,89 @@ def test_what_is_lost_is_not_in_the_budget_any_more(
     later = watch(wire, seeker, bond_budget=2 * LEAF_BOND - 1)
     later.watch_once()
     assert later.requests.bonds == Bonds(paid=LEAF_BOND, lost=LEAF_BOND)
-    assert later.requests._why_not(LEAF_BOND)
-    assert not watch(wire, seeker).requests._why_not(LEAF_BOND)
+    another = machine.provider + 1
+    assert later.requests._why_not(LEAF_BOND, another) == (
+        f"{LEAF_BOND - 1} of the budget for bonds are left"
+    )
+    assert not watch(wire, seeker).requests._why_not(LEAF_BOND, another)
 
 
-def test_a_commit_that_is_too_old_is_let_go(live: Any, lazy: Any, watch: Any, seeker: Any) -> None:
+def test_one_provider_costs_a_share_of_the_budget(
+    live: Any, machine: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
+) -> None:
+    agent, wire = honest
+    share = 2 * LEAF_BOND
+    watcher, desk = watch(wire, seeker, bond_budget=PROVIDER_SHARE * share), desk_of(agent)
+    for _ in range(12):
+        assert shows(live, watcher, desk) == []
+    assert watcher.requests.bonds == Bonds(paid=share, lost=share)
+    assert watcher.requests._why_not(LEAF_BOND, machine.provider) == (
+        "0 of the provider's share of it are left"
+    )
+    # others are asked
+    assert not watcher.requests._why_not(LEAF_BOND, machine.provider + 1)
+    # its audit is taken up where the agent is back
+    wire.withholds = False
+    before = len(wire.asked)
+    assert watcher.watch_once() == []
+    assert watcher.watch_once() == []
+    assert len(wire.asked) - before == watcher.leaves
+
+
+def test_nobody_raises_a_bond_above_the_share(
+    live: Any, lazy: Any, watch: Any, seeker: Any, rival: Any, draws: list[tuple[int, int]]
+) -> None:
+    """A provider that asks itself makes others' requests dear: that costs no watcher its budget."""
     _agent, wire = lazy
-    watcher = watch(wire, seeker)
+    for index in range(2):
+        ask_as(live, rival, wire, 0, index)
+    draws.append((0, 5))
+    watcher = watch(wire, seeker, bond_budget=PROVIDER_SHARE * 2 * LEAF_BOND)
+    ask_twice(watcher)
+    assert watcher.requests.bonds == Bonds()
+    assert tokens(live, seeker.address) == BUDGET
+    # its share is for three bonds
+    watcher.requests.budget = PROVIDER_SHARE * 3 * LEAF_BOND
     assert watcher.watch_once() == []
-    live.enter_epoch(22)
+    assert watcher.requests.bonds == Bonds(paid=3 * LEAF_BOND)
+
+
+def test_what_was_lost_long_ago_counts_no_more(
+    live: Any, machine: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
+) -> None:
+    agent, wire = honest
+    watcher = watch(wire, seeker, bond_budget=LEAF_BOND)
+    ask_twice(watcher)
+    desk_of(agent).look()
     assert watcher.watch_once() == []
+    assert watcher.requests.bonds == Bonds(paid=LEAF_BOND, lost=LEAF_BOND)
+    # its deadline is when it counts from
+    wait(live, LOOK_BACK)
     assert watcher.watch_once() == []
-    assert list(live.chain.logs("LeafRequests", "LeafRequested")) == []
-    assert len(wire.asked) == 2
+    assert watcher.requests._why_not(LEAF_BOND, machine.provider)
+    wait(live, LEAF_ANSWER_PERIOD + 1)
+    assert watcher.watch_once() == []
+    assert watcher.requests.bonds == Bonds()
+    assert not watcher.requests._why_not(LEAF_BOND, machine.provider)
+
+
+def test_commits_that_are_too_old_to_be_asked_about_make_room(
+    live: Any, lazy: Any, watch: Any, seeker: Any
+) -> None:
+    _agent, wire = lazy
+    watcher = watch(wire, seeker, bond_budget=None)
+    assert watcher.watch_once() == []
+    last = live.read("EpochLedger", "current_epoch") + live.read("LeafRequests", "REQUEST_EPOCHS")
+    live.enter_epoch(last)
+    assert watcher.watch_once() == []
+    assert len(watcher._withheld) == 1
+    live.enter_epoch(last + 1)
+    before = len(wire.asked)
+    assert watcher.watch_once() == []
+    assert len(watcher._withheld) == 0
+    # nor is its agent asked any more
+    assert watcher.watch_once() == []
+    assert len(wire.asked) == before
 
 
 def test_the_chain_is_asked_again(
@@ -242,7 +390,7 @@ def test_whoever_shows_leaves_on_chain_alone_is_audited_there(
     agent, wire = attested(OneFalseEntry())
     last = 128 * 128 // 128 - 1
     draws += [(0, 1), (0, 2), (0, last)]
-    watcher, desk = watch(wire, seeker, bond_budget=3 * LEAF_BOND), desk_of(agent)
+    watcher, desk = watch(wire, seeker, bond_budget=3 * PROVIDER_SHARE * LEAF_BOND), desk_of(agent)
     found: list[str] = []
     for _ in range(12):
         found += shows(live, watcher, desk)
@@ -253,27 +401,12 @@ def test_whoever_shows_leaves_on_chain_alone_is_audited_there(
     assert watcher.earned > 3 * LEAF_BOND
 
 
-def test_the_budget_ends_an_audit_on_chain(
-    live: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
-) -> None:
-    agent, wire = honest
-    watcher, desk = watch(wire, seeker, bond_budget=2 * LEAF_BOND), desk_of(agent)
-    for _ in range(12):
-        assert shows(live, watcher, desk) == []
-    assert watcher.requests.bonds == Bonds(paid=2 * LEAF_BOND, lost=2 * LEAF_BOND)
-    # and is taken up where the agent is back
-    wire.withholds = False
-    before = len(wire.asked)
-    assert watcher.watch_once() == []
-    assert watcher.watch_once() == []
-    assert len(wire.asked) - before == watcher.leaves
-
-
 def test_an_audit_on_chain_has_an_end(
     live: Any, honest: Any, watch: Any, seeker: Any, desk_of: Any
 ) -> None:
     agent, wire = honest
-    watcher, desk = watch(wire, seeker, leaves=2), desk_of(agent)
+    changes = {"leaves": 2, "bond_budget": 2 * PROVIDER_SHARE * LEAF_BOND}
+    watcher, desk = watch(wire, seeker, **changes), desk_of(agent)
     for _ in range(12):
         assert shows(live, watcher, desk) == []
     assert watcher.requests.bonds == Bonds(paid=2 * LEAF_BOND, lost=2 * LEAF_BOND)
@@ -290,7 +423,7 @@ def test_a_source_that_lies_about_an_agent_costs_nothing(
     _agent, wire = honest
     wire.withholds = False
     watcher = watch(wire, seeker, asks=1)
-    watcher._http = httpx.Client(transport=httpx.MockTransport(lying(wire)))
+    watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(lying(wire)))
     watcher.sources = ["http://liar", ORACLE] if first == "liar" else [ORACLE, "http://liar"]
     for _ in range(4):
         assert watcher.watch_once() == []
@@ -303,7 +436,7 @@ def test_an_agent_that_no_source_knows_is_asked_on_chain(
 ) -> None:
     _agent, wire = honest
     watcher = watch(wire, seeker)
-    watcher._http = httpx.Client(transport=httpx.MockTransport(lying(wire)))
+    watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(lying(wire)))
     watcher.sources = ["http://liar"]
     ask_twice(watcher)
     assert requested(live).requester == seeker.address
