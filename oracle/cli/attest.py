@@ -6,11 +6,20 @@ from typing import Annotated
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
 
+from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.gpu import load_backend
-from oracle.api.schemas import Hash, OpeningBody
+from oracle.api.schemas import Hash, LeafView, OpeningBody
 from oracle.cli import attest_dispute, attest_plan, attest_walk, evidence
-from oracle.cli.options import AsJson, ComputeBackend, read_document
+from oracle.cli.attest_dispute import COMMIT_SOURCE, LEAF_SOURCE, CommitFile
+from oracle.cli.options import (
+    AsJson,
+    ComputeBackend,
+    parse_document,
+    read_document,
+    read_text,
+)
 from oracle.domain.attestation import (
     Dims,
     Opening,
@@ -21,6 +30,7 @@ from oracle.domain.attestation import (
 )
 from oracle.domain.attestation.rate import MAX_QUERIES
 from oracle.errors import BadInput
+from oracle.services.dispute import check_roots, dims_of, find_false_entry
 from oracle.services.prove import prove as run_chain
 from oracle.services.verify import check_openings, in_tree
 
@@ -33,6 +43,7 @@ app.command()(attest_plan.plan)
 app.command()(attest_dispute.dispute)
 app.command("evidence")(evidence.check)
 
+_PROOF_SOURCE = f"Name a file that `prove` wrote, or a signed commit. {COMMIT_SOURCE}"
 _DISTRUST = "do not trust this file; ask its prover for another"
 
 
@@ -116,11 +127,23 @@ def prove(
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="Proof file, or - for standard input.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Proof file or signed commit (of /v1/commits); - for standard input."),
+    ],
+    leaf: Annotated[
+        list[Path] | None, typer.Argument(help="Leaves of the commit that its agent shows.")
+    ] = None,
     secret: Annotated[
         str | None,
         typer.Option(help="Your own secret, 0x hex: refuse openings drawn by another one."),
     ] = None,
+    deployment: Annotated[
+        Path,
+        typer.Option(
+            envvar="CLEARWORK_DEPLOYMENT", help="deployments/<chain id>.json a commit is signed for"
+        ),
+    ] = Path("deployments/31337.json"),
     backend: ComputeBackend = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -130,8 +153,31 @@ def verify(
     each one is under its root and is the product. That convinces only whoever chose the
     secret after the roots were fixed: pass yours with --secret. Without openings:
     recomputes the whole chain.
+
+    A signed commit: checks that its roots lead to the end that was signed, and every entry of
+    the leaves; without leaves it recomputes the whole chain. It names the signer: compare with
+    the provider's operator key.
+
+    Example: curl -s ORACLE/v1/commits | jq '.[0]' > commit.json;
+    curl -s 'AGENT/v1/commits/0x.../openings?round=0&index=7' > leaf.json;
+    clearwork attest verify commit.json leaf.json --deployment deployments/31337.json
     """
-    proof = read_document(file, ProofFile)
+    text = read_text(file, _PROOF_SOURCE)
+    if _is_commit(text):
+        commit = parse_document(text, file, CommitFile, COMMIT_SOURCE)
+        found = {"valid": True, "how": _check_commit(commit, leaf or [], backend)}
+        found |= {"provider": commit.provider, "device": "0x" + commit.device.hex()}
+        found |= {"epoch": commit.epoch, "signer": commit.signer(Deployment.load(deployment))}
+        if as_json:
+            print(json.dumps(found))
+            return
+        print(f"valid: {found.pop('how')}")
+        for name, value in list(found.items())[1:]:
+            print(f"{name + ':':12}{value}")
+        return
+    if leaf:
+        raise BadInput(f"{file} is no signed commit, so it has no leaves", COMMIT_SOURCE)
+    proof = parse_document(text, file, ProofFile, _PROOF_SOURCE)
     if secret is not None and proof.secret != _bytes32("--secret", secret):
         raise BadInput("the openings are drawn by another secret", "ask for a proof with yours")
     if len(proof.roots) != proof.rounds:
@@ -139,7 +185,7 @@ def verify(
             f"{len(proof.roots)} roots for {proof.rounds} rounds", "ask for the complete proof"
         )
     if proof.secret is None and not proof.queries and not proof.openings:
-        _recompute(proof, backend)
+        _recompute(proof, proof.dims, backend)
         how = f"all {proof.rounds} roots recomputed"
     else:
         _spot_check(proof, backend)
@@ -151,8 +197,39 @@ def verify(
     print(json.dumps({"valid": True, "how": how}) if as_json else f"valid: {how}")
 
 
-def _recompute(proof: ProofFile, backend: str) -> None:
-    again = run_chain(load_backend(backend), proof.seed, proof.dims)
+def _is_commit(text: str) -> bool:
+    """Whether a document is signed, alone or as an oracle lists it, so that it is no proof file."""
+    try:
+        # whose depth is bounded
+        document = from_json(text)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and bool({"commit", "signature"} & document.keys())
+
+
+def _check_commit(commit: CommitFile, leaves: list[Path], backend: str) -> str:
+    """What of a signed commit was found right; `BadInput` for what is false."""
+    shown = commit.shown()
+    check_roots(shown.commit, commit.roots)
+    if not leaves:
+        _recompute(commit, dims_of(shown.commit), backend)
+        return f"all {commit.rounds} roots recomputed"
+    for path in leaves:
+        view = read_document(path, LeafView, LEAF_SOURCE)
+        place = (view.round, view.index)
+        found = find_false_entry(
+            load_backend(backend), shown, commit.roots, *place, view.leaf, view.path
+        )
+        if found is not None:
+            raise BadInput(
+                f"entry ({found.i}, {found.j}) of round {found.round_index} is false",
+                "It convicts the provider: pass the same files to `clearwork attest dispute`.",
+            )
+    return f"{len(leaves)} leaves of 128 entries checked, and that the signature binds them"
+
+
+def _recompute(proof: ProofFile | CommitFile, dims: Dims, backend: str) -> None:
+    again = run_chain(load_backend(backend), proof.seed, dims)
     for index, (claimed, right) in enumerate(zip(proof.roots, again.roots, strict=True)):
         if claimed != right:
             raise BadInput(f"root {index} is false, right is 0x{right.hex()}", _DISTRUST)

@@ -28,8 +28,8 @@ from oracle.services.dispute import (
 )
 from oracle.services.filing import Conviction, Filer
 
-_COMMIT_SOURCE = "Save one element of an oracle's GET /v1/commits."
-_LEAF_SOURCE = "Save the agent's GET /v1/commits/{commit}/openings?round=R&index=I."
+COMMIT_SOURCE = "Save one element of an oracle's GET /v1/commits."
+LEAF_SOURCE = "Save the agent's GET /v1/commits/{commit}/openings?round=R&index=I."
 
 
 class CommitFile(CommitBody):
@@ -44,6 +44,11 @@ class CommitFile(CommitBody):
     def shown(self) -> SignedCommit:
         """The commit with its signature."""
         return SignedCommit(self.message(), self.signature)
+
+    def signer(self, places: Deployment) -> str:
+        """Whose key signed it for this deployment; anything altered has another signer."""
+        domain = Domain(places.chain_id, places.address("DeviceRegistry"))
+        return recover(self.message().digest(domain), self.signature)
 
 
 def dispute(
@@ -90,11 +95,8 @@ def dispute(
     clearwork attest dispute commit.json leaf.json --deployment deployments/31337.json
     """
     places = Deployment.load(deployment)
-    file = read_document(commit, CommitFile, _COMMIT_SOURCE)
-    signer = recover(
-        file.message().digest(Domain(places.chain_id, places.address("DeviceRegistry"))),
-        file.signature,
-    )
+    file = read_document(commit, CommitFile, COMMIT_SOURCE)
+    signer = file.signer(places)
     found = _find(file, leaf or [], other, load_backend(backend))
     document = _describe(found, signer) | {
         "to": places.address(COURT),
@@ -114,15 +116,15 @@ def _find(
     file: CommitFile, leaves: list[Path], other: Path | None, backend: Backend[Any, Any]
 ) -> FalseEntry | TwoEnds:
     if not leaves and other is None:
-        raise BadInput("nothing to look at", f"Name a leaf, or --other. {_LEAF_SOURCE}")
+        raise BadInput("nothing to look at", f"Name a leaf, or --other. {LEAF_SOURCE}")
     shown = file.shown()
     check_roots(shown.commit, file.roots)
     if other is not None:
-        ends = find_two_ends(shown, read_document(other, CommitFile, _COMMIT_SOURCE).shown())
+        ends = find_two_ends(shown, read_document(other, CommitFile, COMMIT_SOURCE).shown())
         if ends is not None:
             return ends
     for path in leaves:
-        view = read_document(path, LeafView, _LEAF_SOURCE)
+        view = read_document(path, LeafView, LEAF_SOURCE)
         entry = find_false_entry(
             backend, shown, file.roots, view.round, view.index, view.leaf, view.path
         )

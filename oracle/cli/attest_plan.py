@@ -29,8 +29,8 @@ from oracle.domain.attestation.plan import (
 from oracle.errors import BadInput
 from oracle.settings import Settings
 
-# what an oracle opens unless it is set otherwise
-CHAIN_QUERIES, WALK_QUERIES = 128, 64
+# what an oracle opens unless it is set otherwise: entries, or lanes
+QUERIES: int = Settings.model_fields["attestation_queries"].default
 WINDOW_MS: int = Settings.model_fields["attestation_deadline_ms"].default
 
 
@@ -112,22 +112,22 @@ class Planned:
 
 def _planned_chain(mode: str, dims: Dims, rate: int, window_ms: int) -> Planned:
     if mode == "throughput":
-        work, bound = dims.operations, operations_per_second(dims, CHAIN_QUERIES, window_ms)
+        work, bound = dims.operations, operations_per_second(dims, QUERIES, window_ms)
     else:
         work = dims.rounds * dims.n * dims.k
-        bound = bytes_per_second(dims, CHAIN_QUERIES, window_ms)
-    hashes = CHAIN_QUERIES * (2 * dims.k // 32 + dims.depth + 3)
+        bound = bytes_per_second(dims, QUERIES, window_ms)
+    hashes = QUERIES * (2 * dims.k // 32 + dims.depth + 3)
     memory_mb = memory_needed(dims) // MEGABYTE
     return Planned(
-        mode, asdict(dims), work, memory_mb, work * 1_000 // rate, bound, CHAIN_QUERIES, hashes
+        mode, asdict(dims), work, memory_mb, work * 1_000 // rate, bound, QUERIES, hashes
     )
 
 
 def _planned_walk(dims: WalkDims, rate: int) -> Planned:
     memory_mb = (dims.table_bytes + LANE_BYTES * dims.lanes) // MEGABYTE
-    hashes = WALK_QUERIES * (dims.steps * (dims.depth + 1) + dims.tree_depth + 2)
+    hashes = QUERIES * (dims.steps * (dims.depth + 1) + dims.tree_depth + 2)
     run_ms = dims.hashes * 1_000 // rate
-    return Planned("walk", asdict(dims), dims.hashes, memory_mb, run_ms, None, WALK_QUERIES, hashes)
+    return Planned("walk", asdict(dims), dims.hashes, memory_mb, run_ms, None, QUERIES, hashes)
 
 
 def _millions(option: str, text: str) -> int:

@@ -38,7 +38,7 @@ from oracle.domain.attestation import (
     shape_numbers,
 )
 from oracle.domain.backoff import MAX_FAILURES, rest_after
-from oracle.domain.evidence import NVIDIA
+from oracle.domain.evidence import NVIDIA, Evidence
 from oracle.domain.hashing import keccak
 from oracle.domain.proposals import DeviceObservation, device_message
 from oracle.domain.records import Answer, Challenge, Device, Sighting, StoredCommit
@@ -46,6 +46,7 @@ from oracle.domain.recovery import recover
 from oracle.errors import BadInput, Busy, Conflict, NotFound, Unauthorized
 from oracle.services.membership import Member
 from oracle.services.verify import (
+    ACCEPTED,
     Fault,
     Verdict,
     check_answer,
@@ -262,7 +263,8 @@ class Attest:
         """Check the answer to a query and store the verdict, which is final.
 
         What the operator key has signed counts, a wrong list or path as much as a false entry,
-        and evidence that does not prove a certified identity. Raises `Unauthorized` for an
+        and evidence that does not prove a certified identity, or is signed by another card's
+        key. Raises `Unauthorized` for an
         answer that this key has not signed, as a torn or altered upload is, `EvidenceError` for
         certificates that can't be read, `Busy` while it is being checked or too many are,
         `Transient` where a worker died: all of them leave the commit open.
@@ -284,6 +286,8 @@ class Attest:
                     self._market.head.timestamp,
                     self.rules.maker,
                 )
+                if verdict.accepted:
+                    verdict = await asyncio.to_thread(self._check_key, device, answer.evidence)
         judged = _judge(stored, challenge, answer, verdict)
         recorded = self._market.attestation_epoch(device.device)
         judged = await asyncio.to_thread(
@@ -389,6 +393,18 @@ class Attest:
         return Claim.least([one.claim for one in found if one is not None])
 
     # --- helpers ------------------------------------------------------------------------------
+
+    def _check_key(self, device: Device, evidence: Evidence | None) -> Verdict:
+        """Whether no other card has shown the key that signed this one's proven `evidence`.
+
+        A card has a key per firmware, so it may show several; no two cards have one in common.
+        """
+        if evidence is None:
+            return ACCEPTED
+        holder = self._store.bind_key(evidence.attestation_key(), device.identity)
+        if holder == device.identity:
+            return ACCEPTED
+        return Verdict(Fault.IDENTITY, detail=f"the card 0x{holder.hex()} has its attestation key")
 
     def _shown(self, device: bytes, epoch: int) -> list[StoredCommit]:
         """The accepted commit of every mode's last turn; raises `NotFound` where one is missing."""

@@ -1,7 +1,8 @@
 """The chains of one device: whose turn it is to compute, and which trees are kept.
 
-Challenges go first. Leaves of old chains, which anybody may ask for, are computed with what they
-leave: one chain at a time, given up as soon as a challenge comes, and few an hour.
+Challenges go first, then leaves that were asked for on chain: silence about one convicts. Leaves
+that anybody asks for are computed with what these leave: one at a time, a chain given up as soon as
+somebody else comes, and few an hour.
 """
 
 import threading
@@ -9,6 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from oracle.adapters.gpu.backend import Backend
@@ -21,8 +23,9 @@ T = TypeVar("T")
 
 # proofs whose trees stay in memory, beside the last one that was computed again
 KEEP_TREES = 2
-# old chains that are computed again for strangers, who pay nothing for it
-FREE_CHAINS, FREE_SECONDS = 12, 3_600.0
+# what is computed again for strangers, who pay nothing for it: old chains, and leaves of trees that
+# were pruned, which are enough for 16 audits of 64 leaves
+FREE_CHAINS, FREE_LEAVES, FREE_SECONDS = 12, 1_024, 3_600.0
 # after so many seconds a device that is busy may be asked again
 RETRY_AFTER = 5
 
@@ -37,10 +40,13 @@ class Chains:
         # of the fields below; nothing is computed while it is held
         self._books = threading.Lock()
         self._challenges = 0
+        # leaves asked for on chain, waiting or being computed
+        self._owed = 0
         self._newest: OrderedDict[bytes, Proof] = OrderedDict()
         self._again: tuple[bytes, Proof] | None = None
-        # times of the last chains that strangers had computed
-        self._free: deque[float] = deque(maxlen=FREE_CHAINS)
+        # times of the last chains and leaves that strangers had computed
+        self._free_chains: deque[float] = deque(maxlen=FREE_CHAINS)
+        self._free_leaves: deque[float] = deque(maxlen=FREE_LEAVES)
 
     def compute(self, work: Callable[[], T]) -> T:
         """The result of work for a challenge; what is computed for others makes way.
@@ -74,14 +80,13 @@ class Chains:
     def again(self, commit: Commit, free: bool) -> Proof:
         """The proof of an old commit, computed again; `free`: for somebody who pays nothing.
 
-        Raises `NotFound` where its chain has another end, `Busy` where the device has something
-        else to do, or had to do this for strangers too often, `Transient` where it fails.
+        Who has asked on chain waits for the device. Raises `NotFound` where its chain has another
+        end, `Busy` where a challenge comes, and for free where the device has anything else to do
+        or had to do this too often, `Transient` where it fails.
         """
         dims = Dims(commit.m, commit.n, commit.k, commit.rounds)
-        with self._spare():
-            if free:
-                self._spend()
-            proof = prove(self.backend, commit.seed, dims, self._make_way)
+        with self._turn(free, self._free_chains):
+            proof = prove(self.backend, commit.seed, dims, partial(self._make_way, free))
         if proof.final_seed != commit.final_seed:
             raise NotFound(
                 "the chain under this commit can't be computed again",
@@ -91,36 +96,59 @@ class Chains:
             self._again = (commit.struct_hash(), proof)
         return proof
 
-    def leaf(self, proof: Proof, round_index: int, index: int) -> tuple[bytes, list[bytes]]:
+    def leaf(
+        self, proof: Proof, round_index: int, index: int, free: bool
+    ) -> tuple[bytes, list[bytes]]:
         """One leaf and its path; raises as `again` does, and `NotFound` outside the chain."""
         if not proof.pruned:
             return proof.open_leaf(round_index, index)
-        with self._spare():
+        with self._turn(free, self._free_leaves):
             return proof.open_leaf(round_index, index)
+
+    @contextmanager
+    def _turn(self, free: bool, used: deque[float]) -> Iterator[None]:
+        """The device; for free if nobody needs it, and as often as `used` allows."""
+        with self._spare() if free else self._owing(), self._explained():
+            if free:
+                self._spend(used)
+            yield
 
     @contextmanager
     def _spare(self) -> Iterator[None]:
         """The device, if nobody needs it."""
-        self._make_way()
+        self._make_way(free=True)
         if not self._device.acquire(blocking=False):
             raise _busy("the device computes for somebody else", RETRY_AFTER)
         try:
-            with self._explained():
-                yield
+            yield
         finally:
             self._device.release()
 
-    def _make_way(self) -> None:
+    @contextmanager
+    def _owing(self) -> Iterator[None]:
+        """The device, as soon as it is idle: strangers make way."""
+        with self._books:
+            self._owed += 1
+        try:
+            with self._device:
+                yield
+        finally:
+            with self._books:
+                self._owed -= 1
+
+    def _make_way(self, free: bool) -> None:
         if self._challenges:
             raise _busy("the device computes a challenge", RETRY_AFTER)
+        if free and self._owed:
+            raise _busy("the device computes what was asked for on chain", RETRY_AFTER)
 
-    def _spend(self) -> None:
+    def _spend(self, used: deque[float]) -> None:
         now = time.monotonic()
         with self._books:
-            if len(self._free) == FREE_CHAINS and now - self._free[0] < FREE_SECONDS:
-                wait = self._free[0] + FREE_SECONDS - now
-                raise _busy(f"{FREE_CHAINS} old chains were computed in this hour", int(wait) + 1)
-            self._free.append(now)
+            if len(used) == used.maxlen and now - used[0] < FREE_SECONDS:
+                wait = used[0] + FREE_SECONDS - now
+                raise _busy(f"{used.maxlen} of these were free in this hour", int(wait) + 1)
+            used.append(now)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -143,18 +143,18 @@ class Prover:
     def open_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
         """One leaf of a signed commit, for anybody.
 
-        Trees no longer in memory are computed again, a few times an hour. Raises `NotFound` for a
+        What is no longer in memory is computed again, so often an hour. Raises `NotFound` for a
         commit or leaf that is none, `Busy` where the device has something else to do.
         """
         return self._leaf(commit, round_index, index, free=True)
 
     def owed_leaf(self, commit: bytes, round_index: int, index: int) -> LeafView:
-        """The same for who has asked on chain: as often as that happens."""
+        """The same for who has asked on chain: as often as that happens, before strangers."""
         return self._leaf(commit, round_index, index, free=False)
 
     def lost_leaf(self, commit: Commit, round_index: int, index: int) -> LeafView:
         """The same where the commit itself is kept no more."""
-        return self._shown(self._chains.again(commit, free=False), round_index, index)
+        return self._shown(self._chains.again(commit, free=False), round_index, index, free=False)
 
     # --- what is signed for -------------------------------------------------------------------
 
@@ -360,10 +360,10 @@ class Prover:
 
     def _leaf(self, commit: bytes, round_index: int, index: int, free: bool) -> LeafView:
         proof = self._chains.kept(commit) or self._recompute(commit, free)
-        return self._shown(proof, round_index, index)
+        return self._shown(proof, round_index, index, free)
 
-    def _shown(self, proof: Proof, round_index: int, index: int) -> LeafView:
-        leaf, path = self._chains.leaf(proof, round_index, index)
+    def _shown(self, proof: Proof, round_index: int, index: int, free: bool) -> LeafView:
+        leaf, path = self._chains.leaf(proof, round_index, index, free)
         return LeafView(round=round_index, index=index, leaf=leaf, path=path)
 
     def _recompute(self, commit: bytes, free: bool) -> Proof:

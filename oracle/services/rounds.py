@@ -123,6 +123,7 @@ class Rounds:
             return
         self._guard("beacon", lambda: self._beacon(head))
         self._guard("devices", lambda: self._devices(head))
+        self._guard("lapsed devices", lambda: self._lapsed(head))
         self._guard("usage", lambda: self._usage(head))
         self._guard("device time", lambda: self._device_time(head))
         self._guard("epochs", lambda: self._epochs(head))
@@ -206,6 +207,13 @@ class Rounds:
         if self._is_our_turn(head, epoch + int.from_bytes(device[:4], "big"), task):
             waited = head.timestamp - self._first_seen[task]
             self._record.lead(device, epoch, patient=waited < self._rules.leader_delay)
+
+    def _lapsed(self, head: Head) -> None:
+        for device, until in self._record.lapsed():
+            if self._is_our_turn(
+                head, int.from_bytes(device[:4], "big"), ("lapsed", device, until)
+            ):
+                self._record.expire(device, until)
 
     def _usage(self, head: Head) -> None:
         number, age = divmod(head.timestamp, self._rules.interval)

@@ -69,10 +69,14 @@ class Nvml:
         for slot in range(self.library.nvmlDeviceGetMaxMigDeviceCount(handle)):
             try:
                 instance = self.library.nvmlDeviceGetMigDeviceHandleByIndex(handle, slot)
+                inventory = self._inventory(instance, "mig", card)
             except self.library.NVMLError_NotFound:
                 continue  # an empty slot
-            inventory = self._inventory(instance, "mig", card)
-            instances.append(NvmlDevice(self, instance, inventory))
+            except self.library.NVMLError as error:
+                subject = f"GPU {index}, MIG instance {slot}"
+                problems.append(": ".join(self.explain(error, subject)))
+            else:
+                instances.append(NvmlDevice(self, instance, inventory))
         return instances
 
     def _inventory(self, handle: Any, kind: Any, parent: Inventory | None = None) -> Inventory:

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from oracle.domain.keccak_lanes import ROUND_CONSTANTS
 
-BLOCK = 128
-"""Messages per program: one per thread of four warps."""
-FOLD_BLOCK = 1_024
 INTERPRETED = triton.knobs.runtime.interpret
 """Whether the kernels below run on Triton's interpreter."""
+BLOCK = 1_024 if INTERPRETED else 128
+"""Messages per program: one per thread of four warps. The interpreter's take as long for more."""
+FOLD_BLOCK = 1_024
 
 _PAD_FIRST = tl.constexpr(1)
 _PAD_LAST = tl.constexpr(1 << 63)

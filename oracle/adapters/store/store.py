@@ -133,9 +133,13 @@ class Store:
             row = connection.execute(query).one_or_none()
         return _device(row) if row else None
 
-    def devices(self, provider: int | None = None) -> list[Device]:
-        """All devices, or those of one provider."""
-        query = select(tables.devices).order_by(tables.devices.c.device)
+    def devices(
+        self, provider: int | None = None, after: bytes = b"", limit: int | None = None
+    ) -> list[Device]:
+        """Devices behind id `after`, in order: all of them or `limit`, of all providers or one."""
+        query = select(tables.devices).order_by(tables.devices.c.device).limit(limit)
+        if after:
+            query = query.where(tables.devices.c.device > after)
         if provider is not None:
             query = query.where(tables.devices.c.provider == provider)
         with self._database.read() as connection:
@@ -259,6 +263,21 @@ class Store:
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return Evidence(row.report, row.chain) if row else None
+
+    def bind_key(self, key: bytes, identity: bytes) -> bytes:
+        """Bind an attestation key to a card's identity for ever; returns the one it is bound to.
+
+        That is another card's where the key was bound before.
+        """
+        columns = tables.attestation_keys.c
+        values = {"key": key, "identity": identity}
+        with self._database.write() as connection:
+            connection.execute(
+                insert(connection, tables.attestation_keys).values(values).on_conflict_do_nothing()
+            )
+            query = select(columns.identity).where(columns.key == key)
+            bound: bytes = connection.scalars(query).one()
+        return bound
 
     def commits(self, after: int, limit: int, *, walks: bool = False) -> list[StoredCommit]:
         """Commits to chains, or to walks, in order of arrival, those behind position `after`."""

@@ -139,6 +139,14 @@ evidence = Table(
     Index(None, "device", "epoch"),
 )
 
+# whose card was the first to show an attestation key: nobody else's may
+attestation_keys = Table(
+    "attestation_keys",
+    metadata,
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("identity", LargeBinary(32), nullable=False),
+)
+
 heartbeats = Table(
     "heartbeats",
     metadata,

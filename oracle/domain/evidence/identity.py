@@ -39,6 +39,10 @@ class Evidence:
         """
         return _hash(self.report, read_chain(self.chain))
 
+    def attestation_key(self) -> bytes:
+        """As `Identity.attestation_key`, unverified. Raises `EvidenceError`."""
+        return keccak(read_certificate(read_chain(self.chain)[0], 0).public_key)
+
     def architecture(self) -> str:
         """The family that the card's certificate names, unverified. Raises `EvidenceError`."""
         return _chip(read_certificate(read_chain(self.chain)[1], 1))[1]

@@ -1,9 +1,10 @@
-"""Whose turn it is on a device: challenges first, strangers with what these leave."""
+"""Whose turn it is on a device: challenges, what was asked for on chain, strangers."""
 
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,8 +14,15 @@ from oracle.domain.attestation import Dims, shape_numbers
 from oracle.domain.messages import Commit
 from oracle.errors import Busy, NotFound, Transient
 from oracle.services import chains as module
-from oracle.services.chains import FREE_CHAINS, FREE_SECONDS, KEEP_TREES, RETRY_AFTER, Chains
-from oracle.services.prove import prove
+from oracle.services.chains import (
+    FREE_CHAINS,
+    FREE_LEAVES,
+    FREE_SECONDS,
+    KEEP_TREES,
+    RETRY_AFTER,
+    Chains,
+)
+from oracle.services.prove import Proof, prove
 
 DIMS = Dims(16, 16, 32, 3)
 
@@ -45,6 +53,15 @@ def commit_of(number: int) -> Commit:
 @pytest.fixture(scope="module")
 def old() -> Commit:
     return commit_of(1)
+
+
+@pytest.fixture
+def pruned(monkeypatch: pytest.MonkeyPatch) -> Proof:
+    """A chain whose leaves are computed again, one by one."""
+    monkeypatch.setattr("oracle.domain.attestation.memory.TREE_BYTES", 1_000)
+    proof = prove(NumpyBackend(), bytes(32), Dims(4, 512, 32, 2))
+    assert proof.pruned
+    return proof
 
 
 def test_a_challenge_ends_what_is_computed_for_strangers(old: Commit) -> None:
@@ -91,13 +108,70 @@ def test_few_old_chains_an_hour(old: Commit, monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(FREE_CHAINS):
         chains.again(old, True)
     now += FREE_SECONDS - 10
-    with pytest.raises(Busy, match="in this hour") as caught:
+    with pytest.raises(Busy, match="free in this hour") as caught:
         chains.again(old, True)
     assert caught.value.retry_after == 11
     # who has paid for it on chain is not held up
     chains.again(old, False)
     now += 10
     chains.again(old, True)
+
+
+def test_few_leaves_an_hour(pruned: Proof, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    chains = Chains(NumpyBackend())
+    for _ in range(FREE_LEAVES):
+        chains.leaf(pruned, 0, 1, True)
+    with pytest.raises(Busy, match="free in this hour") as caught:
+        chains.leaf(pruned, 0, 1, True)
+    assert caught.value.retry_after == FREE_SECONDS + 1
+    # nor are old chains used up by them, nor what was asked for on chain
+    assert chains.leaf(pruned, 0, 1, False) == pruned.open_leaf(0, 1)
+    chains.again(commit_of(1), True)
+    now += FREE_SECONDS
+    chains.leaf(pruned, 0, 1, True)
+
+
+@pytest.mark.parametrize("owed", ["leaf", "chain"])
+def test_what_was_asked_for_on_chain_waits_for_strangers_and_then_goes_first(
+    old: Commit, pruned: Proof, owed: str
+) -> None:
+    """Nobody is convicted of silence because others keep the device busy."""
+    gate = Gate()
+    chains, flooded = Chains(gate), replace(pruned, backend=gate)
+    with ThreadPoolExecutor(2) as threads:
+        flood = threads.submit(chains.leaf, flooded, 0, 1, True)
+        assert gate.entered.wait(5)
+        ask = partial(chains.leaf, flooded, 0, 2) if owed == "leaf" else partial(chains.again, old)
+        asked = threads.submit(ask, False)
+        while not chains._owed and not asked.done():
+            pass
+        with pytest.raises(Busy, match="asked for on chain"):
+            chains.leaf(flooded, 0, 3, True)
+        assert not asked.done()
+        gate.released.set()
+        asked.result(5)
+        assert flood.result(5) == pruned.open_leaf(0, 1)
+    # and then strangers are served again
+    assert chains.leaf(flooded, 0, 3, True) == pruned.open_leaf(0, 3)
+
+
+def test_an_old_chain_of_a_strangers_is_given_up_for_one_asked_for_on_chain(
+    old: Commit, pruned: Proof
+) -> None:
+    gate = Gate()
+    chains = Chains(gate)
+    with ThreadPoolExecutor(2) as threads:
+        stranger = threads.submit(chains.again, old, True)
+        assert gate.entered.wait(5)
+        owed = threads.submit(chains.leaf, pruned, 0, 1, False)
+        while not chains._owed and not owed.done():
+            pass
+        gate.released.set()
+        assert owed.result(5) == pruned.open_leaf(0, 1)
+        with pytest.raises(Busy, match="asked for on chain"):
+            stranger.result(5)
 
 
 def test_strangers_displace_no_trees_of_new_commits(old: Commit) -> None:

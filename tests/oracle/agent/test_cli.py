@@ -13,6 +13,7 @@ from oracle.api.agent import run_agent
 from oracle.cli.agent import app
 from oracle.domain.attestation import plan
 from oracle.errors import BadInput, Misconfigured
+from oracle.services import calibrate
 from oracle.services.agent import AgentConfig
 
 
@@ -30,7 +31,8 @@ def test_inventory_for_people_names_the_devices() -> None:
     assert "memory" in result.stdout
 
 
-def test_backends_say_whether_they_work() -> None:
+def test_backends_say_whether_they_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "ENOUGH_SECONDS", 0.02)
     states = json.loads(CliRunner().invoke(app, ["backends", "--json"]).stdout)
 
     assert list(states) == list(BACKENDS)

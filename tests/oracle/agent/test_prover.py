@@ -250,7 +250,9 @@ def test_a_resting_oracle_is_not_answered(world: Any) -> None:
 # --- what a busy oracle says ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("86400", 60), ("0", 0)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7), ("86400", 60), ("0", 0), ("9" * 5_000, 60)]
+)
 def test_a_busy_oracle_says_when_to_come_back(header: str, seconds: int) -> None:
     error = error_of(httpx.Response(503, headers={"Retry-After": header}), "oracle")
     assert isinstance(error, Busy)

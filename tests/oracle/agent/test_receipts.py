@@ -70,7 +70,7 @@ def test_a_job_that_ends_leaves_one_signed_receipt_at_every_oracle(world: Any) -
     [
         (JobStatus.PROVIDER_FAULT, Layer.EXECUTION),
         (JobStatus.CAPACITY_LOST, Layer.CAPACITY),
-        (JobStatus.SLA_MISSED, Layer.EXECUTION),
+        (JobStatus.SLA_MISSED, Layer.CAPACITY),
         (JobStatus.INFRASTRUCTURE, Layer.EXECUTION),
     ],
 )

@@ -1,5 +1,6 @@
 """The residency walk: by the letter of its definition, and every way to fake it."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from sha3 import keccak_256
 
 from oracle.adapters.gpu.numpy_backend import NumpyTable
+from oracle.adapters.gpu.reference import ReferenceBackend
 from oracle.domain.attestation import (
     WalkDims,
     next_seed,
@@ -16,6 +18,7 @@ from oracle.domain.attestation import (
     steps_per_second,
     walk,
 )
+from oracle.domain.attestation.plan import OPERATIONS_PER_HASH
 from oracle.errors import BadInput, NotFound
 from oracle.services.prove import WalkProof, prove_walk
 from oracle.services.verify import ACCEPTED, Fault, Verdict, check_lanes
@@ -94,7 +97,7 @@ def test_backends_walk_alike(backend: Any, numpy_backend: Any, dims: WalkDims) -
 
 
 def test_a_key_at_the_end_of_its_range_wraps(backend: Any) -> None:
-    dims = WalkDims(8, 4, 4, 8)
+    dims = WalkDims(4, 4, 1, 8)
     for key in (b"\xff" * 32, bytes(24) + b"\xff" * 8, b"\xff" * 31 + b"\xfe"):
         ends = [walk.lane_end(key, START, dims, lane) for lane in range(4)]
         assert backend.lane_ends(key, START, dims, range(4)) == ends
@@ -138,6 +141,40 @@ def test_entries_that_are_not_in_memory_show(numpy_backend: Any, share: float) -
     proof = WalkProof(DIMS, SEED, START, NumpyTable(table.entries).walk(START, DIMS))
 
     assert _check(numpy_backend, proof).fault is Fault.LANE
+
+
+def test_entries_made_again_cost_what_the_plan_reckons(
+    monkeypatch: pytest.MonkeyPatch, honest: WalkProof
+) -> None:
+    """Every hash of both provers, counted: the ends are the same, the work is not."""
+    counted: Counter[str] = Counter()
+    who = "honest"
+
+    def counting(data: bytes) -> bytes:
+        counted[who] += 1
+        return keccak(data)
+
+    key = walk.table_key(SEED)
+    monkeypatch.setattr(walk, "keccak", counting)
+    table = ReferenceBackend().table(key, DIMS)
+    ends = table.walk(START, DIMS).folded
+    # where a lane begins is no part of its steps
+    assert counted["honest"] - DIMS.lanes == DIMS.hashes
+    who = "without memory"
+    again = [walk.lane_end(key, START, DIMS, lane) for lane in range(DIMS.lanes)]
+    assert counted["without memory"] - DIMS.lanes == DIMS.hashes_without_memory
+
+    assert b"".join(again) == bytes(ends) == bytes(honest.tree.folded)
+
+
+@pytest.mark.parametrize(
+    ("tops", "memory_mb", "window_ms"), [(400, 24_000, 12_000), (281, 80_000, 24_000)]
+)
+def test_planned_walks_are_late_without_a_table(tops: int, memory_mb: int, window_ms: int) -> None:
+    """At the rate that the plan reckons with, for devices that it suits."""
+    rate = tops * 10**12 // OPERATIONS_PER_HASH
+    dims = plan_walk(rate, memory_mb, window_ms)
+    assert dims.hashes * 1_000 <= rate * window_ms < dims.hashes_without_memory * 1_000
 
 
 def test_a_shorter_walk_or_a_shallower_table_is_another(numpy_backend: Any) -> None:

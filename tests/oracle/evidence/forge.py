@@ -183,10 +183,11 @@ class Card:
     def evidence(self, nonce: bytes) -> Evidence:
         return Evidence(forge_report(self.chain.keys[LEAF], nonce), self.chain.pem)
 
-    def sibling(self) -> "Card":
-        """Another card under the same authorities."""
+    def sibling(self, *shared: int) -> "Card":
+        """Another card under the same authorities, with the same key at the `shared` places."""
         keys = dict(enumerate(self.chain.keys))
-        made = forge_chain(keys={place: keys[place] for place in (PROVISIONER, MODEL, ROOT)})
+        places = (*shared, PROVISIONER, MODEL, ROOT)
+        made = forge_chain(keys={place: keys[place] for place in places})
         return Card(Chain((*made.ders[:PROVISIONER], *self.chain.ders[PROVISIONER:]), made.keys))
 
 

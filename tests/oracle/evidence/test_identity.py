@@ -4,6 +4,8 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -38,13 +40,35 @@ from tests.oracle.evidence.samples import (
     single_card,
 )
 
-CHANGES = 500
+# changed bytes of each report: all of them in `make test-all`, a share of them in each test run
+CHANGES, USUAL_CHANGES = 500, 84
+SAMPLES = ("older", "single", "first", "second", "third", "fourth")
 BUDGET_SECONDS = 0.010
+
+Outcome = TypeVar("Outcome")
+
+
+def named(name: str) -> Evidence:
+    """One of the samples."""
+    return dict(zip(SAMPLES, [older_card(), single_card(), *four_cards()], strict=True))[name]
 
 
 def known(evidence: Evidence) -> Identity:
     """The identity of a sample."""
     return identify(evidence, asked_nonce(evidence), NOW)
+
+
+def quickest(check: Callable[[], Outcome]) -> tuple[Outcome, float]:
+    """What a check says, and its processor seconds: of the first repetition within the budget,
+    else of the quickest of 20, as the rest of the machine slows single ones."""
+    best = float("inf")
+    for _ in range(20):
+        start = time.process_time()
+        outcome = check()
+        best = min(best, time.process_time() - start)
+        if best < BUDGET_SECONDS:
+            break
+    return outcome, best
 
 
 def refused(evidence: Evidence, nonce: bytes, at: int = NOW, **root: bytes) -> Fault:
@@ -125,15 +149,21 @@ def test_a_signing_key_in_two_cards_is_a_duplicate() -> None:
     assert find_duplicates([card, other, other]) == {1: 0, 2: 0}
 
 
-@pytest.mark.parametrize("sample", [older_card, single_card])
-def test_each_changed_byte_is_refused(sample: Callable[[], Evidence]) -> None:
-    evidence = sample()
-    nonce, chance = asked_nonce(evidence), random.Random(20260105)
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize(
+    "changes", [USUAL_CHANGES, pytest.param(CHANGES, marks=pytest.mark.slow)], ids=["usual", "all"]
+)
+def test_each_changed_byte_is_refused_within_its_budget(name: str, changes: int) -> None:
+    """Every report of the samples, those of the machine with four cards included."""
+    evidence = named(name)
+    nonce, chance = asked_nonce(evidence), random.Random(name)
 
-    for place in chance.sample(range(len(evidence.report)), CHANGES // 2):
+    for place in chance.sample(range(len(evidence.report)), changes):
         report = bytearray(evidence.report)
         report[place] ^= chance.randrange(1, 256)
-        fault = refused(replace(evidence, report=bytes(report)), nonce)
+        changed = replace(evidence, report=bytes(report))
+        fault, seconds = quickest(partial(refused, changed, nonce))
+        assert seconds < BUDGET_SECONDS
         if 4 <= place < 36:
             assert fault is Fault.OTHER_NONCE
         else:
@@ -240,15 +270,18 @@ def test_unprintable_text_is_refused_though_it_is_signed() -> None:
     assert refused(evidence, NONCE, root=root) is Fault.MALFORMED_REPORT
 
 
+@pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("kept", [True, False])
-def test_a_check_is_within_its_budget(kept: bool) -> None:
-    """Processor time of the quickest of 20; `make bench-evidence` measures the usual one."""
-    evidence = older_card()
-    seconds = []
-    for _ in range(20):
+def test_each_card_is_accepted_within_the_budget(name: str, kept: bool) -> None:
+    """With its authorities checked before, and at first sight; `make bench-evidence` measures how
+    long it usually takes."""
+    evidence = named(name)
+
+    def check() -> Identity:
         if not kept:
             forget_authorities()
-        start = time.process_time()
-        known(evidence)
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < BUDGET_SECONDS
+        return known(evidence)
+
+    card, seconds = quickest(check)
+    assert card.maker == "NVIDIA Corporation"
+    assert seconds < BUDGET_SECONDS

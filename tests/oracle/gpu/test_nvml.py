@@ -52,6 +52,17 @@ def test_a_card_in_mig_mode_is_its_instances(nvml_with: Any, card: Any) -> None:
     assert len({d.inventory.identity for d in survey.devices}) == 3
 
 
+def test_a_bad_instance_does_not_hide_its_siblings(nvml_with: Any, card: Any) -> None:
+    lost = card(pynvml.NVMLError_GpuIsLost)
+    slices = [card("MIG-a"), lost, card("MIG-c")]
+    library = nvml_with(card("GPU-1", mig=(1, 1), instances=slices), card("GPU-2"))
+    survey = Nvml(library).survey()
+
+    assert [d.inventory.uuid for d in survey.devices] == ["MIG-a", "MIG-c", "GPU-2"]
+    (problem,) = survey.problems
+    assert problem.startswith("GPU 0, MIG instance 1: it has fallen off the bus")
+
+
 def test_mig_that_is_only_pending_does_not_count(nvml_with: Any, card: Any) -> None:
     survey = Nvml(nvml_with(card("GPU-1", mig=(0, 1)))).survey()
     assert [d.inventory.kind for d in survey.devices] == ["gpu"]

@@ -5,17 +5,25 @@ its rate would take. So rates are exact, whatever the machine that runs the test
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.api.schemas import LaneBody, LanesBody, WalkBody
-from oracle.domain.attestation import Mode, WalkDims, answer_hash, walk
+from oracle.domain.attestation import (
+    LEAF_BYTES,
+    FoldedTree,
+    Mode,
+    WalkDims,
+    answer_hash,
+    walk,
+)
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Open, WalkCommit
 from oracle.services.prove import Proof, WalkProof, prove_walk
+from scripts._anvil import test_key as key_of
 from tests.oracle.conftest import QUERIES, Live, Machine, Oracle, introduce
 
 # operations of one chain of the tests' dimensions
@@ -113,17 +121,65 @@ def attest_on(card: NumpyBackend, machine: Machine, oracles: list[Oracle]) -> li
     return answer(oracles, machine, proof, body)
 
 
+OWNERS = ("the same provider", "another provider")
+
+
+def owned_by(owner: str, machine: Machine) -> Machine:
+    """A machine of the first provider, or the same one in somebody else's hands."""
+    return machine if owner == OWNERS[0] else of_another_provider(machine)
+
+
+def of_another_provider(machine: Machine) -> Machine:
+    """The same machine in somebody else's hands."""
+    other = replace(machine.live, provider_owner=key_of(8), operator=key_of(9))
+    return replace(machine, live=other, provider=other.register_provider())
+
+
 def entry(live: Live, machine: Machine) -> Any:
     """A device's entry in the registry."""
     return live.read("DeviceRegistry", "device_info", machine.device)
 
 
-def walk_of(machine: Machine, view: dict[str, Any]) -> tuple[WalkProof, dict[str, Any]]:
+class Hasher(NumpyBackend):
+    """A card that hashes so many times a second on a stopwatch, with memory or without."""
+
+    def __init__(self, watch: Stopwatch, rate: float, holds_table: bool = True) -> None:
+        self._watch = watch
+        self._rate = rate
+        self._holds_table = holds_table
+
+    def table(self, key: bytes, dims: WalkDims) -> Any:
+        self._watch.advance(
+            (dims.hashes if self._holds_table else dims.hashes_without_memory) / self._rate
+        )
+        return super().table(key, dims) if self._holds_table else NoTable(key)
+
+
+@dataclass(frozen=True)
+class NoTable:
+    """A walk in which each entry is made when a lane asks for it, and forgotten."""
+
+    key: bytes
+
+    def walk(self, start: bytes, dims: WalkDims) -> FoldedTree:
+        ends = b"".join(NumpyBackend().lane_ends(self.key, start, dims, range(dims.lanes)))
+        blocks = [ends[at : at + LEAF_BYTES] for at in range(0, len(ends), LEAF_BYTES)]
+        levels = [b"".join(map(keccak, blocks))]
+        while len(levels[-1]) > 32:
+            below = levels[-1]
+            pairs = (below[at : at + 64] for at in range(0, len(below), 64))
+            levels.append(b"".join(map(keccak, pairs)))
+        return FoldedTree(ends, levels)
+
+
+def walk_of(
+    machine: Machine, view: dict[str, Any], backend: NumpyBackend | None = None
+) -> tuple[WalkProof, dict[str, Any]]:
     """Walk through the table of a residency challenge; the proof and the signed commit."""
     assert view["mode"] == Mode.RESIDENCY
     dims = WalkDims(*(view[name] for name in ("m", "n", "k", "rounds")))
     seed = bytes.fromhex(view["seed"][2:])
-    proof = prove_walk(NumpyBackend(), seed, seed, dims)
+    proof = prove_walk(backend or NumpyBackend(), seed, seed, dims)
     commit = WalkCommit(
         machine.provider,
         machine.device,

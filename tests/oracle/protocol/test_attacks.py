@@ -10,7 +10,7 @@ from eth_account import Account
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.api.schemas import OpeningBody
 from oracle.domain import messages
-from oracle.domain.attestation import Opening, answer_hash, draw_queries
+from oracle.domain.attestation import Opening, WalkDims, answer_hash, draw_queries
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Domain
 from oracle.domain.proposals import DeviceProposal
@@ -19,10 +19,12 @@ from oracle.errors import Unauthorized
 from tests.oracle.conftest import DIMS, QUERIES, UNIT, Lazy, Live, Machine, Oracle, step, step_until
 
 from .conftest import (
+    OWNERS,
     RATE,
     SECONDS,
     WINDOW_MS,
     Card,
+    Hasher,
     Stopwatch,
     answer,
     attest_on,
@@ -30,6 +32,7 @@ from .conftest import (
     challenge,
     entry,
     lanes_of,
+    owned_by,
     walk_of,
 )
 
@@ -200,10 +203,10 @@ def test_a_chains_commit_is_no_walk_and_a_walk_no_chain(
 
 
 def two_ids_on_one_card(
-    machine: Machine, oracles: list[Oracle], card: Card, order: str
+    machine: Machine, oracles: list[Oracle], card: Card, order: str, owner: str
 ) -> tuple[Machine, Machine]:
     """Both compute, on the same card; the first hands in, the second is about to."""
-    first, second = machine, Machine(machine.live, machine.provider, "the same card")
+    first, second = machine, owned_by(owner, replace(machine, uuid="the same card"))
     if order == "side by side":
         # each has half of the card, so that both are done when all of the work is
         proofs = [one.prove_on(card, challenge(oracles[0], one)) for one in (first, second)]
@@ -229,16 +232,17 @@ def hand_in(oracles: list[Oracle], one: Machine, proof: Any, body: dict[str, Any
             refused(oracle, "/v1/commits", body, 409, "the challenge expired")
 
 
+@pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("order", ["one after the other", "side by side"])
 def test_one_card_under_two_ids_misses_the_window(
-    live: Live, timed: Timed, watch: Stopwatch, machine: Machine, order: str
+    live: Live, timed: Timed, watch: Stopwatch, machine: Machine, order: str, owner: str
 ) -> None:
     # a class that the whole card makes, with two hundredths to spare
     live.send(live.deployer, "DeviceRegistry", "add_class", RATE * 4 // 10, 256, 100 * UNIT)
     fast = live.read("DeviceRegistry", "class_count")
     oracles = timed()
     begin(live, oracles)
-    first, second = two_ids_on_one_card(machine, oracles, Card(watch), order)
+    first, second = two_ids_on_one_card(machine, oracles, Card(watch), order, owner)
     if order == "one after the other":
         step_until(oracles, lambda: entry(live, first).provider != 0)
         assert entry(live, first).device_class == fast
@@ -247,18 +251,20 @@ def test_one_card_under_two_ids_misses_the_window(
     assert [entry(live, one).provider for one in late] == [0] * len(late)
 
 
+@pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("order", ["one after the other", "side by side"])
 def test_two_ids_share_what_their_card_does_in_a_window(
-    live: Live, timed: Timed, watch: Stopwatch, machine: Machine, order: str
+    live: Live, timed: Timed, watch: Stopwatch, machine: Machine, order: str, owner: str
 ) -> None:
     # a window with room for both; it halves no rate, since a rate is what was shown in the window
     oracles = timed(attestation_deadline_ms=SECONDS * 2_200)
     begin(live, oracles)
-    both = two_ids_on_one_card(machine, oracles, Card(watch), order)
+    both = two_ids_on_one_card(machine, oracles, Card(watch), order, owner)
     for one in both:
         step_until(oracles, lambda one=one: entry(live, one).provider != 0)
 
     found = [entry(live, one) for one in both]
+    assert (found[0].provider == found[1].provider) is (owner == OWNERS[0])
     # whoever came first, and together no faster than the card
     assert found[0].ops_per_second == found[1].ops_per_second
     assert sum(one.ops_per_second for one in found) <= RATE
@@ -555,7 +561,42 @@ def test_a_slice_enters_the_classes_that_are_for_slices(
 # --- walks ----------------------------------------------------------------------------------
 
 
-def test_a_walk_without_a_table_is_refused(live: Live, timed: Timed, machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("holds_table", "speed", "in_time"),
+    [
+        (True, 1, True),
+        (False, 1, False),
+        # what no walk in one phase keeps out: who hashes that much faster than it claims
+        (False, 2, True),
+    ],
+    ids=["table", "no table", "no table, twice as fast"],
+)
+def test_whoever_makes_entries_again_is_late(
+    live: Live,
+    timed: Timed,
+    watch: Stopwatch,
+    machine: Machine,
+    holds_table: bool,
+    speed: int,
+    in_time: bool,
+) -> None:
+    (oracle,) = timed(count=1, attestation_modes=["throughput", "residency"])
+    begin(live, [oracle], 1)
+    view = challenge(oracle, machine)
+    # which takes five eighths of the window with a table
+    rate = WalkDims(*(view[name] for name in ("m", "n", "k", "rounds"))).hashes / SECONDS
+    proof, body = walk_of(machine, view, Hasher(watch, speed * rate, holds_table))
+    # the root is the honest one: time is all that tells them apart
+    assert proof == walk_of(machine, view)[0]
+    if in_time:
+        ack = oracle.post("/v1/walks", body)
+        assert oracle.post("/v1/walks/openings", lanes_of(machine, proof, ack))["accepted"]
+    else:
+        refused(oracle, "/v1/walks", body, 409, "the challenge expired")
+        challenge(oracle, machine, "refused")
+
+
+def test_a_walk_of_other_lanes_is_refused(live: Live, timed: Timed, machine: Machine) -> None:
     (oracle,) = timed(count=1, attestation_modes=["throughput", "residency"])
     begin(live, [oracle], 1)
     proof, body = walk_of(machine, challenge(oracle, machine))

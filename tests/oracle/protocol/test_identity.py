@@ -10,12 +10,21 @@ from oracle.api.schemas import OpeningsBody
 from oracle.domain.evidence import Evidence, identify, read_evidence
 from oracle.domain.hashing import keccak
 from oracle.domain.records import NO_EVIDENCE
-from scripts._anvil import test_key as key_of
 from tests.oracle.conftest import UNIT, Live, Machine, Oracle, step, step_until
+from tests.oracle.evidence.forge import DEVICE, LEAF, forge
 from tests.oracle.evidence.forge import Card as SignedCard
-from tests.oracle.evidence.forge import forge
 
-from .conftest import Card, Stopwatch, attest_on, begin, challenge, entry
+from .conftest import (
+    OWNERS,
+    Card,
+    Stopwatch,
+    attest_on,
+    begin,
+    challenge,
+    entry,
+    of_another_provider,
+    owned_by,
+)
 
 Timed = Callable[..., list[Oracle]]
 MADE_IN = 1_790_000_000
@@ -209,16 +218,55 @@ def test_one_card_can_not_be_live_with_two_providers(
     attest_on(Card(watch), certified, oracles)
     step_until(oracles, lambda: entry(live, certified).provider != 0)
 
-    other = replace(live, provider_owner=key_of(8), operator=key_of(9))
-    twin = replace(certified, live=other, provider=other.register_provider())
+    twin = of_another_provider(certified)
     assert twin.identity == certified.identity
     assert twin.device != certified.device
     live.enter_epoch(2)
     begin(live, oracles, 2)
-    attest_on(Card(watch), twin, oracles)
+    # the card is what it says: it may have been sold, and the registry knows if it was
+    assert all(verdict["accepted"] for verdict in attest_on(Card(watch), twin, oracles))
     step(oracles, 4)
     assert entry(live, twin).provider == 0
     assert entry(live, certified).provider == certified.provider
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_two_cards_do_not_share_a_key(
+    live: Live, oracle: Oracle, certified: Machine, signed_card: SignedCard, owner: str
+) -> None:
+    """Firmware that hands out its attestation key makes one card of two burnt-in keys."""
+    copy = signed_card.sibling(LEAF)
+    assert copy.device_key != signed_card.device_key
+    copied = owned_by(owner, replace(certified, card=copy))
+    assert answer_with(oracle, certified, signed_card.evidence)["accepted"]
+    for epoch in (1, 2):
+        if epoch == 2:
+            begin(live, [oracle], epoch)
+        verdict = answer_with(oracle, copied, copy.evidence)
+        assert not verdict["accepted"]
+        assert f"the card {hexed(signed_card.device_key)} has its attestation" in verdict["reason"]
+    # and the first keeps what it has
+    assert answer_with(oracle, certified, signed_card.evidence)["accepted"]
+
+
+def test_a_refused_answer_takes_no_key(
+    oracle: Oracle, certified: Machine, signed_card: SignedCard
+) -> None:
+    """Showing another's report, which anybody has, takes nothing from its card."""
+    thief = replace(certified, card=signed_card.sibling())
+    assert not answer_with(oracle, thief, signed_card.evidence)["accepted"]
+    assert answer_with(oracle, certified, signed_card.evidence)["accepted"]
+
+
+def test_a_card_has_a_key_for_each_firmware(
+    live: Live, oracle: Oracle, certified: Machine, signed_card: SignedCard
+) -> None:
+    updated = signed_card.sibling(DEVICE)
+    assert updated.device_key == signed_card.device_key
+    for epoch, firmware in enumerate((signed_card, updated, signed_card), start=1):
+        if epoch > 1:
+            begin(live, [oracle], epoch)
+        assert answer_with(oracle, certified, firmware.evidence)["accepted"], epoch
 
 
 def test_oracles_that_got_different_evidence_make_no_result(

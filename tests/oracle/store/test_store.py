@@ -354,6 +354,17 @@ def test_racing_binders_agree(open_database: Callable[[], Database], store: Stor
     assert len(set(bound)) == 1
 
 
+def test_an_attestation_key_is_the_first_cards_for_ever(
+    open_database: Callable[[], Database], store: Store
+) -> None:
+    first, second, key = b"\1" * 32, b"\2" * 32, b"\3" * 32
+    assert store.bind_key(key, first) == first
+    again = Store(open_database().migrate())
+    assert [again.bind_key(key, card) for card in (second, first)] == [first, first]
+    # a card has one for each firmware
+    assert again.bind_key(b"\4" * 32, first) == first
+
+
 def test_statements_are_listed_once_and_in_order(store: Store) -> None:
     statements = [Statement(report(1), f"0x{i:040x}", SIGNATURE) for i in range(3)]
     store.save_statements(statements)
