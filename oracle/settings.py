@@ -162,7 +162,10 @@ class Settings(WorkerSettings):
         120, ge=1, description="chain seconds for which one heartbeat vouches"
     )
     uptime_after: int = Field(
-        600, ge=1, description="chain seconds after acceptance from which a job's uptime is judged"
+        600,
+        ge=1,
+        description="chain seconds after acceptance from which the uptime of a job that goes on "
+        "is judged",
     )
     settlement: Literal["batch", "root", "auto"] = Field(
         "batch",

@@ -46,7 +46,8 @@ _CHANNEL = "clearwork_calls"
 
 # seconds after which a caller gives up
 DEADLINE = 120.0
-# seconds between two looks for a result whose notification was lost
+# seconds between two looks for a result whose notification was lost, or for a call without one:
+# one that a dead worker left
 _POLL = 2.0
 # seconds between two signs of life of a worker, and after how many without one it is dead
 HEARTBEAT = 2.0
@@ -344,6 +345,7 @@ async def _work(app: App, concurrency: int) -> None:
         await app.run_worker_async(
             queues=[_QUEUE],
             concurrency=concurrency,
+            fetch_job_polling_interval=_POLL,
             delete_jobs="always",
             update_heartbeat_interval=HEARTBEAT,
             stalled_worker_timeout=STALLED,
@@ -400,8 +402,16 @@ def _app(url: URL) -> App:
         max_size=_CONNECTIONS,
         timeout=_PATIENCE,
         configure=_configure,
+        pool_factory=_Pool,
     )
     return App(connector=connector)
+
+
+class _Pool(AsyncConnectionPool[Any]):
+    """Connections whose first has to come in as soon as any other."""
+
+    async def open(self, wait: bool = False, timeout: float = 0) -> None:
+        await super().open(wait, _PATIENCE)
 
 
 def _conninfo(url: URL) -> str:

@@ -45,6 +45,8 @@ HashText = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{64}$")]
 JobNumber = Annotated[int, Path(ge=1, lt=2**63)]
 EpochNumber = Annotated[int, Path(ge=0, lt=2**63)]
 After = Annotated[int, Query(ge=0, lt=2**63)]
+AfterHash = Annotated[str, Query(pattern="^0x[0-9a-fA-F]{64}$")]
+NO_HASH = "0x" + "00" * 32
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     code: {"model": schemas.Problem} for code in (401, 404, 409, 413, 422, 503)
 }
@@ -281,9 +283,10 @@ def _public_routes(app: FastAPI, node: Node) -> None:
         )
 
     @app.get("/v1/devices", tags=["public"])
-    def devices() -> list[schemas.DeviceView]:
-        """All devices presented to this oracle."""
-        return [_device_view(node, device) for device in node.store.devices()]
+    def devices(after: AfterHash = NO_HASH) -> list[schemas.DeviceView]:
+        """Devices presented to this oracle, in order of their ids, those behind `after`."""
+        found = node.store.devices(after=_bytes(after), limit=PAGE)
+        return [_device_view(node, device) for device in found]
 
     @app.get("/v1/devices/{device}", tags=["public"])
     def device(device: HashText) -> schemas.DeviceView:

@@ -638,7 +638,7 @@ class OfferView(OfferBody):
     """One of GET /v1/offers: an offer that can be taken now."""
 
     id: int
-    # GPUs that can be taken: neither sold nor busy with other jobs
+    # GPUs that can be taken: not sold, not busy with other jobs, and backed by stake
     available: U16
 
 
@@ -960,9 +960,10 @@ class EpochSummaryView(Body):
     """GET /v1/epochs/{epoch}/summary: who got what of a report, in base units as text.
 
     `released`, of what is `scheduled` or was kept back, is the sum of all shares and of what was
-    cut; `net` is all shares less what was `burnt_for_credits` in these epochs, and negative where
-    that is more; `reclaimed`, a share's rest included, is by the reason code of
-    EmissionsController: 1 no taker, 2 withheld by a subnet's owner, 3 over the fee cap, 4 no fees.
+    cut; `minted` is what of the shares is new, as the rest had come back from earlier epochs; `net`
+    is that less what was `burnt_for_credits` in these epochs, and negative where that is more;
+    `reclaimed`, a share's rest included, is by the reason code of EmissionsController: 1 no taker,
+    2 withheld by a subnet's owner, 3 over the fee cap, 4 no fees, 5 no policy that kept it.
     """
 
     from_epoch: U64
@@ -971,6 +972,7 @@ class EpochSummaryView(Body):
     transaction: Hash
     scheduled: str
     released: str
+    minted: str
     burnt_for_credits: str
     net: str
     subnets: list[SubnetLineView]
@@ -988,6 +990,7 @@ class EpochSummaryView(Body):
             transaction=transaction,
             scheduled=str(found.scheduled),
             released=str(found.released),
+            minted=str(found.minted),
             burnt_for_credits=str(found.burnt_for_credits),
             net=str(found.net),
             subnets=[

@@ -62,10 +62,12 @@ def tables(view: EpochSummaryView) -> list[Table]:
     if view.from_epoch != view.to_epoch:
         epochs = f"{view.from_epoch} to {view.to_epoch}"
     released = int(view.released)
+    supply = (view.minted, view.burnt_for_credits, view.net)
+    minted, burnt, net = (_tokens(int(amount)) for amount in supply)
     budget = Table(
         title=f"Epoch {epochs}: {_tokens(released)} WORK",
-        caption=f"{_tokens(int(view.burnt_for_credits))} WORK burnt for credits meanwhile, net "
-        f"{_tokens(int(view.net))} WORK\nreport 0x{view.report_hash.hex()}",
+        caption=f"{minted} WORK minted, {burnt} burnt for credits meanwhile, net {net}\n"
+        f"report 0x{view.report_hash.hex()}",
     )
     for column in ("", "share", "owner", "miners", "validators", "oracles", "nobody", ""):
         budget.add_column(column, justify="right" if column else "left", no_wrap=True)
@@ -145,10 +147,11 @@ def replay(
         typer.echo(json.dumps([_json(one) for one in found]))
     else:
         console.print(_verdicts(found))
-    wrong = [one.posted.to_epoch for one in found if one.wrong]
-    if wrong:
+    first = next((one for one in found if one.wrong), None)
+    if first is not None:
         raise Conflict(
-            f"the report up to epoch {wrong[0]} is not what the chain says",
+            f"the report up to epoch {first.posted.to_epoch} is not what the chain says: "
+            + ", ".join(first.wrong),
             "Tell the guardian, who can disable it before it is active; compare leaf files.",
         )
 

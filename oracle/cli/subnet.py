@@ -1,6 +1,7 @@
 """`clearwork subnet`: list subnets, create one, buy a place, vote."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -121,16 +122,21 @@ def vote(
     Example: clearwork subnet vote 7 0=5000 1=5000
     """
     client = SubnetClient(open_chain(rpc, deployment), open_signer(keystore, password_file))
-    stake = client.vote(provider, dict(_choice(each) for each in choices or ()))
+    stake = client.vote(provider, _choices(choices or ()))
     print(json.dumps({"stake": stake}) if as_json else f"{stake:,} base units of stake vote.")
 
 
-def _choice(text: str) -> tuple[int, int]:
-    try:
-        subnet, bps = map(int, text.split("="))
-    except ValueError:
-        raise BadInput(f"{text!r} is no choice", "Write SUBNET=BPS, such as 1=10000.") from None
-    return subnet, bps
+def _choices(texts: Sequence[str]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for text in texts:
+        try:
+            subnet, bps = map(int, text.split("="))
+        except ValueError:
+            raise BadInput(f"{text!r} is no choice", "Write SUBNET=BPS, such as 1=10000.") from None
+        if subnet in found:
+            raise BadInput(f"subnet {subnet} is chosen twice", "Name each subnet once.")
+        found[subnet] = bps
+    return found
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -138,7 +144,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         content = yaml.safe_load(file.read_text())
         rules, consensus = content["rules"], content["consensus"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise BadInput(f"cannot read {file}: {error}", remedy) from error
     expected = yaml.safe_load(EXAMPLE)
     for name, fields in (("rules", rules), ("consensus", consensus)):

@@ -67,7 +67,12 @@ FAILED = COMPENSATED | {JobStatus.INFRASTRUCTURE, JobStatus.CANCELLED}
 STATUSES = FINAL | {JobStatus.RUNNING, JobStatus.CANCELLED}
 """What a receipt may say of its job."""
 
-_USUAL_LAYER = {JobStatus.CAPACITY_LOST: Layer.CAPACITY, JobStatus.CANCELLED: Layer.QUOTE}
+_USUAL_LAYER = {
+    JobStatus.CAPACITY_LOST: Layer.CAPACITY,
+    # what was promised is that the devices are there
+    JobStatus.SLA_MISSED: Layer.CAPACITY,
+    JobStatus.CANCELLED: Layer.QUOTE,
+}
 
 
 def usual_layer(status: JobStatus) -> Layer:

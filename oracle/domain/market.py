@@ -54,6 +54,8 @@ class ServiceLevel:
 
     # bps of the GPU-seconds since acceptance, 0 for none
     uptime_bps: int
+    # base units of the staked token that a job locks for each GPU
+    collateral_per_gpu: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,18 @@ class DeviceClass:
     device_class: int
     min_ops_per_second: int
     min_memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A device's last attestation, also where its entry was taken out of the registry since."""
+
+    provider: int
+    device_class: int
+    # chain time in seconds
+    attested_until: int
+    # whether it counts for its provider's capacity: nobody has expired it
+    is_entered: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def score(
     speeds: Mapping[int, int],
     used: Mapping[int, int],
     usage_bps: int,
+    least: int = 1,
 ) -> Row:
     """Weigh every place but one's own.
 
@@ -69,7 +70,8 @@ def score(
     second by provider. `used`: GPU-seconds settled since the last row, by provider. `usage_bps`:
     part of a score that settled work makes; the rest is speed. Where nobody has any of one, the
     other decides alone. The largest score becomes 65 535, others are in proportion, rounded down;
-    who rounds to 0 is left out. Raises `BadInput` for a share above one.
+    who rounds to 0 is left out. `least`: entries that the subnet asks of a row; where fewer have a
+    score, all others weigh 1. Raises `BadInput` for a share above one.
     """
     if not 0 <= usage_bps <= BPS:
         raise BadInput(f"a usage share of {usage_bps} bps", f"Use 0 to {BPS}.")
@@ -84,6 +86,8 @@ def score(
     }
     largest = max(scores.values(), default=0)
     weights = {uid: each * MAX_U16 // largest for uid, each in scores.items() if each}
+    if weights and sum(1 for weight in weights.values() if weight) < least:
+        weights = {uid: max(1, weights.get(uid, 0)) for uid, _ in judged}
     best = sorted(
         (uid for uid, weight in weights.items() if weight), key=lambda uid: (-weights[uid], uid)
     )

@@ -32,14 +32,30 @@ class Granted:
 
     `scheduled`: base units that the schedule emits; `released`: what the supply policy let go of
     them and of what it had kept. `shares`: of each subnet, 0 for the market at large. `cut`: base
-    units never granted, by reason. `burnt`: base units burnt for credits in these epochs.
+    units never granted, by reason. `minted`: base units of the shares that are new; the rest had
+    come back from earlier epochs. `burnt`: base units burnt for credits in these epochs.
     """
 
     scheduled: int
     released: int
     shares: Mapping[int, int]
     cut: Mapping[int, int]
+    minted: int
     burnt: int
+
+
+def minted_by_epoch(budgets: Mapping[int, int], minted: int) -> dict[int, int]:
+    """What of each budget was minted, of epochs that were pressed in one transaction.
+
+    `budgets`: base units by epoch; `minted`: of all of them. What had come back pays the oldest
+    epochs.
+    """
+    came_back = sum(budgets.values()) - minted
+    found: dict[int, int] = {}
+    for epoch, budget in sorted(budgets.items()):
+        found[epoch] = budget - min(budget, came_back)
+        came_back -= budget - found[epoch]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +88,16 @@ class EpochSummary:
     """A report in numbers. Everything is in base units, and sums exactly:
     `released` = all shares + all that was cut, and a share = its line's other numbers.
 
-    `net`: what all shares add to the supply less what was burnt for credits meanwhile; negative
-    where more was burnt. `earners`: who got most, the most first; of `paid_to` who got anything.
+    `minted`: base units of all shares that are new; the rest had come back from earlier epochs.
+    `net`: what was minted less what was burnt for credits meanwhile; negative where more was burnt.
+    `earners`: who got most, the most first; of `paid_to` who got anything.
     """
 
     from_epoch: int
     to_epoch: int
     scheduled: int
     released: int
+    minted: int
     burnt_for_credits: int
     net: int
     subnets: tuple[SubnetLine, ...]
@@ -132,8 +150,9 @@ def summarise(
         to_epoch=leaves.to_epoch,
         scheduled=granted.scheduled,
         released=granted.released,
+        minted=granted.minted,
         burnt_for_credits=granted.burnt,
-        net=budget - granted.burnt,
+        net=granted.minted - granted.burnt,
         subnets=(at_large, *lines),
         earners=tuple(best[:top]),
         paid_to=len(gains),

@@ -58,6 +58,10 @@ class Blame:
         now = self._market.head.timestamp
         self._since = {job: self._since.get(job, now) for job in missed}
 
+    def has_noticed(self, job: int) -> bool:
+        """Whether a job's service level was missed at the last `notice`."""
+        return job in self._since
+
     def is_over(self, job: Job) -> bool:
         """Lead once if nobody has been blamed for a missed service level; whether the job can end.
 

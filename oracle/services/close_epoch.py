@@ -108,7 +108,7 @@ class CloseEpoch:
     def due(self) -> int | None:
         """The last epoch that a report could cover now, None if all ended ones are covered."""
         try:
-            final = self._market.chain.finalized()
+            final = self._market.finalized()
         except NotFound:
             return None
         to_epoch = self._market.epoch_at(final.timestamp) - 1
@@ -155,10 +155,8 @@ class CloseEpoch:
 
     def left_over(self) -> int | None:
         """The last active epoch, if the distributor still holds what nobody earned up to it."""
-        epoch, is_active = self._market.chain.read(LEDGER, "active_epoch")
-        if not is_active or not self._market.reclaimable(None):
-            return None
-        return int(epoch)
+        epoch = self._market.active_epoch()
+        return epoch if epoch is not None and self._market.reclaimable(None) else None
 
     def reclaim(self, epoch: int) -> None:
         """Have the controller take back what no leaf took."""
@@ -166,8 +164,7 @@ class CloseEpoch:
 
     def unadopted(self) -> list[int]:
         """Subnets whose registry does not know the outcome in the active report."""
-        root, _ = self._market.chain.read(LEDGER, "active_rewards")
-        if bytes(root) == self._adopted:
+        if self._market.active_root() == self._adopted:
             return []
         posted = self._history.active()
         if posted is None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from oracle.adapters.chain.allowance import Allowance
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.signer import Signer
 from oracle.domain.execution import ReceiptSignature, Role, SignedReceipt
@@ -38,8 +39,8 @@ class Order:
 
 
 class Customer:
-    """One customer's key on one chain. Every method sends at most one transaction per call,
-    raises `Conflict` with the contract's reason, and leaves nothing half done."""
+    """One customer's key on one chain. Every method sends one transaction, after an approval where
+    one is missing, raises `Conflict` with the contract's reason, and leaves nothing half done."""
 
     def __init__(self, chain: Chain, signer: Signer) -> None:
         self._chain = chain
@@ -48,8 +49,8 @@ class Customer:
         self._jobs = chain.contract("JobRegistry")
 
     def open_job(self, order: Order) -> int:
-        """Approve what is missing, open and fund a job; returns its number."""
-        self._approve(order.asset, order.deposit)
+        """Open and fund a job, under a permit where the token knows them; returns its number."""
+        permit = self._allowance(order.asset).permit(order.deposit)
         receipt = self._chain.transact(
             self._signer,
             self._escrow.functions.open_job(
@@ -62,6 +63,7 @@ class Customer:
                 order.sla,
                 order.terms,
                 order.subnet,
+                permit,
             ),
         )
         job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
@@ -69,17 +71,18 @@ class Customer:
 
     def take(self, signed: SignedOffer, gpus: int, run_seconds: int, subnet: int = 0) -> int:
         """Take GPUs of an offer for a time paid in advance: the job is opened, funded and accepted
-        in one transaction. Returns its number. `subnet`: whose fees it counts for, 0 for none.
+        in one transaction (two where the token knows no permits). Returns its number. `subnet`:
+        whose fees it counts for, 0 for none.
 
         Raises `Conflict` with the contracts' reason for an offer that does not hold any more.
         """
         offer = signed.offer
         deposit = -(-gpus * run_seconds * offer.price_per_gpu_hour // SECONDS_PER_HOUR)
-        self._approve(offer.asset, deposit)
+        permit = self._allowance(offer.asset).permit(deposit)
         receipt = self._chain.transact(
             self._signer,
             self._escrow.functions.take_offer(
-                astuple(offer), signed.signer, signed.signature, gpus, run_seconds, subnet
+                astuple(offer), signed.signer, signed.signature, gpus, run_seconds, subnet, permit
             ),
         )
         job: int = self._chain.event(receipt, "JobRegistry", "JobOpened").job
@@ -87,7 +90,7 @@ class Customer:
 
     def top_up(self, job: int, amount: int) -> None:
         """Add `amount` base units to the deposit of a job."""
-        self._approve(self.job(job).asset, amount)
+        self._allowance(self.job(job).asset).approve(amount)
         self._chain.transact(self._signer, self._escrow.functions.top_up(job, amount))
 
     def cancel(self, job: int) -> None:
@@ -133,8 +136,8 @@ class Customer:
     def leave(self, job: int) -> None:
         """End a job whose provider has lost devices, with refund and compensation.
 
-        Notes the shortage where nobody has; raises `Conflict` until the grace of the service
-        level is over.
+        Takes as many devices out whose attestation has run out as make it short, and notes that,
+        where nobody has; raises `Conflict` until the grace of the service level is over.
         """
         found = self.job(job)
         bonds = self._chain.contract("ServiceBonds")
@@ -145,9 +148,30 @@ class Customer:
         )
         for provider in members:
             arguments = (provider, found.device_class)
+            self._expire_devices(*arguments)
             if not self._chain.read("ServiceBonds", "short_since", *arguments):
                 self._chain.transact(self._signer, bonds.functions.note_capacity(*arguments))
         self._chain.transact(self._signer, self._jobs.functions.leave_for_lost_capacity(job))
+
+    def _expire_devices(self, provider: int, device_class: int) -> None:
+        """Take devices of a class out of the registry whose attestation has run out, until their
+        provider has fewer than it has promised: each costs a transaction."""
+        read = self._chain.read
+        spare = read("DeviceRegistry", "capacity", provider, device_class) - read(
+            "ServiceBonds", "committed_gpus", provider, device_class
+        )
+        logs = self._chain.logs("DeviceRegistry", "DeviceAttested", provider=provider)
+        devices = sorted({bytes(log.args.device) for log in logs})
+        calls = [("DeviceRegistry", "device_info", device) for device in devices]
+        now = self._chain.timestamp()
+        lapsed = [
+            device
+            for device, info in zip(devices, self._chain.read_all(calls, None), strict=True)
+            if info.device_class == device_class and 0 < info.attested_until <= now
+        ]
+        expire = self._chain.contract("DeviceRegistry").functions.expire
+        for device in lapsed[: max(0, spare + 1)]:
+            self._chain.transact(self._signer, expire(device))
 
     def dispute(self, job: int, provider: int, evidence_hash: bytes) -> tuple[bytes, int]:
         """Accuse a job's provider of fraud, under the court's bond, and keep the job's pending
@@ -157,7 +181,8 @@ class Customer:
         """
         court = self._chain.contract("SlashingCourt")
         bond = self._chain.read("SlashingCourt", "POLICY").accusation_bond
-        self._approve(self._chain.read("SlashingCourt", "TOKEN"), bond, court.address)
+        token = self._chain.read("SlashingCourt", "TOKEN")
+        Allowance(self._chain, self._signer, token, court.address).approve(bond)
         accused = self._chain.transact(
             self._signer, court.functions.accuse(provider, FRAUD, job, evidence_hash)
         )
@@ -268,11 +293,5 @@ class Customer:
         own = ReceiptSignature(Role.CUSTOMER, self._signer.address, signature)
         return signed.merged(SignedReceipt(receipt, (own,)))
 
-    def _approve(self, asset: str, amount: int, spender: str | None = None) -> None:
-        spender = spender or self._escrow.address
-        token = self._chain.w3.eth.contract(
-            address=self._chain.w3.to_checksum_address(asset),
-            abi=self._chain.contract("WorkToken").abi,
-        )
-        if token.functions.allowance(self._signer.address, spender).call() < amount:
-            self._chain.transact(self._signer, token.functions.approve(spender, amount))
+    def _allowance(self, asset: str) -> Allowance:
+        return Allowance(self._chain, self._signer, asset, self._escrow.address)

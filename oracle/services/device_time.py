@@ -75,7 +75,7 @@ class DeviceTimes:
         if not self._market.has_demand_policy():
             return None
         try:
-            final = self._market.chain.finalized()
+            final = self._market.finalized()
         except NotFound:
             return None
         if final.number < self._market.chain.deployment.blocks[POLICY]:

@@ -130,7 +130,7 @@ class Execution:
         Once per final block: on a young chain, whose contracts are not final, never.
         """
         try:
-            final = self._market.chain.finalized()
+            final = self._market.finalized()
         except NotFound:
             return
         if final.number < self._market.chain.deployment.first_block or final.hash == self._done:

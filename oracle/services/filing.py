@@ -62,6 +62,8 @@ class Filer:
     convictions: list[Conviction] = field(default_factory=list)
     # what the chain did not take because it did not answer
     _unfiled: list[Finding] = field(default_factory=list)
+    # providers that are known to have nothing to lose
+    _penniless: set[int] = field(default_factory=set)
 
     def retry(self) -> None:
         """File again what the chain did not take because it did not answer."""
@@ -121,6 +123,21 @@ class Filer:
         )
         self.convictions.append(conviction)
         log.info("convicted", kind=kind, offender=offender, earned=conviction.reporter_paid)
+
+    def is_worth(self, provider: int) -> bool:
+        """Whether a conviction would cost a provider anything, and so bring its reporter something.
+
+        Registering is free. Below the least self-bond, which slashes alone lead to, nobody gets out
+        of jail. Raises `Transient` where the chain does not answer.
+        """
+        stake = self.chain.read("ProviderStaking", "slashable", provider)
+        if stake >= self.chain.read("ProviderStaking", "MIN_SELF_BOND"):
+            self._penniless.discard(provider)
+            return True
+        if provider not in self._penniless:
+            log.warning("not worth a conviction", provider=provider, stake=stake)
+        self._penniless.add(provider)
+        return False
 
     def victim_job(self, provider: int) -> int:
         """The live job of a provider with the largest collateral; 0 if it has none.

@@ -71,16 +71,14 @@ class Offers:
         return self._market.domain(BOOK).verifying_contract
 
     def _available(self, signed: SignedOffer) -> int:
-        """GPUs that a customer could take: unsold, attested, free, of a provider at liberty
-        whose key still counts."""
+        """GPUs that a customer could take: unsold, and sellable by a provider whose key still
+        counts."""
         offer = signed.offer
         provider = self._market.provider(offer.provider)
         if signed.signer not in (provider.owner, provider.operator):
             return 0
-        if provider.jailed_until > self._market.head.timestamp:
-            return 0
-        free = self._market.free_gpus(offer.provider, offer.device_class)
-        return min(free, self._market.offered_gpus(offer)) if free else 0
+        sellable = self._market.sellable_gpus(offer.provider, offer.device_class, offer.sla)
+        return min(sellable, self._market.offered_gpus(offer)) if sellable else 0
 
     def _check_terms(self, offer: Offer) -> None:
         provider = self._market.provider(offer.provider)

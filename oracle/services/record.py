@@ -1,6 +1,7 @@
 """Record: turn the oracles' observations of a device into its entry in the registry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import structlog
 
@@ -27,6 +28,8 @@ from oracle.services.submit import Goal, Outbox
 
 log = structlog.get_logger()
 
+# devices that are taken out of the registry in one turn
+MAX_LAPSED = 100
 # results that said nothing new, remembered
 MAX_SETTLED = 10_000
 
@@ -131,6 +134,19 @@ class Record:
             )
             return True
         return False
+
+    def lapsed(self) -> Iterator[tuple[bytes, int]]:
+        """Some devices whose attestation has run out but which still count for their provider's
+        capacity, and until when it lasted."""
+        for device, found in islice(self._market.lapsed().items(), MAX_LAPSED):
+            yield device, found.attested_until
+
+    def expire(self, device: bytes, attested_until: int) -> None:
+        """Take a device out whose attestation has run out: what it was sold for is missing."""
+        name = f"lapsed/{device.hex()}/{attested_until}"
+        if not self._outbox.has_tried(name):
+            goal = Goal.expired(device, attested_until)
+            self._outbox.want(name, REGISTRY, "expire", [device], goal)
 
     def endorse(self, proposal: DeviceProposal) -> Statement:
         """Repeat a leader's derivation and sign the result.

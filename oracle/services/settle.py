@@ -98,10 +98,11 @@ class Settle:
             if reported:
                 covered = self._uptime.covered(job)
                 seconds, status = self._believable(job, reported, covered), reported.status
+            is_missed = self._uptime.is_missed(job, reported)
             # who ends a job without compensation has to have kept its promise until then
-            if status not in COMPENSATED and self._uptime.is_missed(job, reported):
+            if is_missed and status not in COMPENSATED:
                 status = JobStatus.SLA_MISSED
-            if status == JobStatus.SLA_MISSED and not job.has_ended:
+            if (is_missed or status == JobStatus.SLA_MISSED) and not job.has_ended:
                 missed.append(job.job)
             if job.advances(seconds, status):
                 observed.append(JobObservation(seconds, status, job.job))
@@ -223,9 +224,14 @@ class Settle:
         job = self._market.job(receipt.job)
         if not job.advances(receipt.cumulative_gpu_seconds, receipt.status):
             return False
-        if receipt.status == JobStatus.SLA_MISSED and not job.has_ended:
-            # the customer need not wait: nothing it could co-sign says that
-            return self._blame.is_over(job)
+        if not job.has_ended:
+            is_missed = receipt.status == JobStatus.SLA_MISSED
+            # whatever end the lead of a cluster reports, its members are blamed before it counts
+            if (is_missed or self._blame.has_noticed(job.job)) and not self._blame.is_over(job):
+                return False
+            if is_missed:
+                # the customer need not wait: nothing it could co-sign says that
+                return True
         since = self._store.first_beyond(receipt.job, job.settled, job.has_ended)
         return since is not None and since + self._rules.lag <= self._market.head.timestamp
 

@@ -67,6 +67,11 @@ class Goal:
         return cls("device", {"device": device.hex(), "epoch": epoch})
 
     @classmethod
+    def expired(cls, device: bytes, attested_until: int) -> "Goal":
+        """The attestation of a device that ran out then does not count any more."""
+        return cls("expired", {"device": device.hex(), "until": attested_until})
+
+    @classmethod
     def pressed(cls, epoch: int) -> "Goal":
         """The epoch has its budget."""
         return cls("pressed", {"epoch": epoch})
@@ -119,6 +124,9 @@ class Goal:
                 entry: DeviceEntry | None = market.device_at(device, block)
                 epoch = read("DeviceRegistry", "attestation_epoch", device, block=block)
                 return entry is not None and bool(epoch >= facts["epoch"])
+            case "expired":
+                left = market.device_at(bytes.fromhex(facts["device"]), block)
+                return left is None or left.attested_until > facts["until"]
             case "pressed":
                 return bool(read("EmissionsController", "next_epoch", block=block) > facts["epoch"])
             case "epoch":

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from oracle.adapters.chain.allowance import Allowance
 from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.subnets import REGISTRY
 from oracle.adapters.signer import Signer
-from oracle.errors import BadInput
+from oracle.domain.summary import AT_LARGE
+from oracle.errors import BadInput, Conflict, Misconfigured, NotFound
 
 VOTES = "SubnetVotes"
 TOKEN = "WorkToken"
@@ -54,7 +56,7 @@ class SubnetClient:
     """One key that creates subnets, buys places or votes.
 
     Every method raises `Conflict` with the contract's reason before it sends anything that would
-    revert.
+    revert, `Misconfigured` for a key that can't pay.
     """
 
     def __init__(self, chain: Chain, signer: Signer) -> None:
@@ -75,16 +77,22 @@ class SubnetClient:
         """
         if kind not in KINDS:
             raise BadInput(f"no kind {kind!r}", f"Use one of {', '.join(KINDS)}.")
-        most = self._allow(int(self._chain.read(REGISTRY, "subnet_price")), max_price)
-        contract = self._chain.contract(REGISTRY)
-        call = contract.functions.create(KINDS.index(kind) + 1, dict(rules), dict(consensus), most)
+        price = int(self._chain.read(REGISTRY, "subnet_price"))
+        most = price if max_price is None else max_price
+        call = self._chain.call(
+            REGISTRY, "create", KINDS.index(kind) + 1, dict(rules), dict(consensus), most
+        )
+        self._allow(price, most)
         receipt = self._chain.transact(self._signer, call)
         return int(self._chain.event(receipt, REGISTRY, "SubnetCreated").subnet)
 
     def register(self, subnet: int, provider: int, max_price: int | None = None) -> int:
         """Buy a provider a place and burn its price; returns the uid. `max_price` as above."""
-        most = self._allow(int(self._chain.read(REGISTRY, "uid_price", subnet)), max_price)
-        call = self._chain.contract(REGISTRY).functions.register(subnet, provider, most)
+        self._check_subnet(subnet)
+        price = int(self._chain.read(REGISTRY, "uid_price", subnet))
+        most = price if max_price is None else max_price
+        call = self._chain.call(REGISTRY, "register", subnet, provider, most)
+        self._allow(price, most)
         receipt = self._chain.transact(self._signer, call)
         return int(self._chain.event(receipt, REGISTRY, "Registered").uid)
 
@@ -97,16 +105,34 @@ class SubnetClient:
             raise BadInput(
                 f"the choices are {sum(choices.values())} bps", f"Make them {BPS} in all."
             )
-        call = self._chain.contract(VOTES).functions.vote(provider, sorted(choices.items()))
+        for subnet in choices:
+            if subnet != AT_LARGE:
+                self._check_subnet(subnet)
+        call = self._chain.call(VOTES, "vote", provider, sorted(choices.items()))
         receipt = self._chain.transact(self._signer, call)
         return int(self._chain.event(receipt, VOTES, "Voted").stake)
 
-    def _allow(self, price: int, max_price: int | None) -> int:
-        """Let the registry burn what a purchase costs at most."""
-        most = price if max_price is None else max_price
-        registry = self._chain.contract(REGISTRY).address
-        allowed = self._chain.read(TOKEN, "allowance", self._signer.address, registry)
-        if allowed < most:
-            token = self._chain.contract(TOKEN)
-            self._chain.transact(self._signer, token.functions.approve(registry, most))
-        return most
+    def _check_subnet(self, subnet: int) -> None:
+        count = int(self._chain.read(REGISTRY, "subnet_count"))
+        if not 1 <= subnet <= count:
+            raise NotFound(
+                f"there is no subnet {subnet}: they count from 1 to {count}",
+                "See what there is: clearwork subnet list",
+            )
+
+    def _allow(self, price: int, most: int) -> None:
+        """Let the registry burn what a purchase costs at most, in base units."""
+        if price > most:
+            raise Conflict(
+                f"the price is {price} base units now, above the maximum of {most}",
+                "Wait until it has fallen, or raise the maximum.",
+            )
+        address = self._signer.address
+        held = int(self._chain.read(TOKEN, "balanceOf", address))
+        if held < price:
+            raise Misconfigured(
+                f"{address} holds {held} base units of the work token, the price is {price}",
+                f"Send {price - held} base units to it and retry.",
+            )
+        token, registry = (self._chain.deployment.address(name) for name in (TOKEN, REGISTRY))
+        Allowance(self._chain, self._signer, token, registry).approve(most)

@@ -19,7 +19,7 @@ class UsageRules:
     lag: int
     # how long after a heartbeat a device is taken to be alive
     grace: int
-    # how long after acceptance a job's uptime is judged for the first time
+    # how long after acceptance the uptime of a job that goes on is judged for the first time
     uptime_after: int
 
 
@@ -54,16 +54,17 @@ class Uptime:
         )
 
     def _attested(self, device: bytes, providers: Collection[int], job: Job) -> bool:
-        """Whether a device is in the registry and was so at some time of the job."""
-        entry = self._market.device(device)
+        """Whether a device was in the registry at some time of the job, and was not struck."""
+        found = self._market.attestations().get(device)
         return (
-            entry is not None
-            and entry.provider in providers
-            and entry.attested_until > job.accepted_at
+            found is not None
+            and found.provider in providers
+            and found.attested_until > job.accepted_at
         )
 
     def is_missed(self, job: Job, reported: Reported | None) -> bool:
-        """Whether a job has been watched for long enough, and its devices were too often gone.
+        """Whether a job is over or has been watched for long enough, and its devices were too
+        often gone.
 
         `reported`: its newest sample, None for none.
         """
@@ -71,16 +72,20 @@ class Uptime:
             return False
         until = self._until(reported)
         elapsed = until - job.accepted_at
+        if not self._is_over(reported) and elapsed < self._rules.uptime_after:
+            return False
         covered = self.covered(job, until=until)
-        return elapsed >= self._rules.uptime_after and misses_uptime(
-            job.gpus, elapsed, covered, self._promised(job)
-        )
+        return misses_uptime(job.gpus, elapsed, covered, self._promised(job))
+
+    def _is_over(self, reported: Reported | None) -> bool:
+        """Whether the provider says so."""
+        return reported is not None and reported.status in FINAL
 
     def _until(self, reported: Reported | None) -> int:
         """Chain time up to which a job is judged: now, or when the word came that it is over."""
-        if reported is None or reported.status not in FINAL:
-            return self._market.head.timestamp
-        return reported.arrived_at
+        if reported is not None and self._is_over(reported):
+            return reported.arrived_at
+        return self._market.head.timestamp
 
     def missed_by(self, job: Job, reported: Reported | None) -> int:
         """The members of a cluster whose own devices were too often gone: bit i for member i.

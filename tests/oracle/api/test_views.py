@@ -1,9 +1,14 @@
 """What an oracle shows to everybody."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from oracle.api import app
+from oracle.api.schemas import EpochSummaryView, OfferQuery, OfferView
+from oracle.cli.epoch import WHY
 from tests.oracle.conftest import Live, Machine, Oracle, enter, step
 
 
@@ -134,6 +139,41 @@ def test_status_page_needs_nothing_from_elsewhere(make_oracle: Callable[..., Ora
     assert "innerHTML" not in page.text
 
 
+def test_status_page_shows_what_a_summary_has(make_oracle: Callable[..., Oracle]) -> None:
+    page = make_oracle(None).http.get("/").text
+    shown = set(re.findall(r"summary\.([a-z_]+)", page))
+    assert {"minted", "burnt_for_credits", "net"} <= shown <= set(EpochSummaryView.model_fields)
+    for reason, why in WHY.items():
+        assert f'{int(reason)}: "{why}"' in page
+
+
+def test_status_page_shows_what_an_offer_has(make_oracle: Callable[..., Oracle]) -> None:
+    page = make_oracle(None).http.get("/").text
+    (table,) = re.findall(r"const price = .*?table\(\"offers\", .*?\], .*?;", page, re.DOTALL)
+    shown = set(re.findall(r"\bo\.([a-z_]+)", table))
+    needed = {"provider", "nonce", "device_class", "available", "gpus", "asset", "sla"}
+    times = {"min_seconds", "max_seconds", "expires_at"}
+    assert needed | times | {"price_per_gpu_hour"} <= shown <= set(OfferView.model_fields)
+
+
+def test_status_page_filters_offers_as_the_api_does(make_oracle: Callable[..., Oracle]) -> None:
+    oracle = make_oracle(None)
+    page = oracle.http.get("/").text
+    (form,) = re.findall(r'<form id="wanted".*?</form>', page, re.DOTALL)
+    assert 'ask("/v1/offers?" + wanted())' in page
+    fields = dict(re.findall(r'name="([a-z_]+)" pattern="([^"]+)"', form))
+    # the page shows the cheapest only
+    assert set(fields) == set(OfferQuery.model_fields) - {"after"}
+    typed = dict.fromkeys(fields, "1") | {"asset": "0x" + "aa" * 20}
+    assert all(re.fullmatch(pattern, typed[name]) for name, pattern in fields.items())
+    assert oracle.http.get("/v1/offers", params=typed).status_code == 200
+    # what the browser takes for a mistake, the API does too
+    wrong = dict.fromkeys(fields, "x") | {"min_gpus": "0", "asset": "0xaa"}
+    for name, value in wrong.items():
+        assert not re.fullmatch(fields[name], value)
+        assert oracle.http.get("/v1/offers", params={name: value}).status_code == 422
+
+
 def test_every_route_is_described(make_oracle: Callable[..., Oracle]) -> None:
     paths = make_oracle(None).get("/openapi.json")["paths"]
     assert len(paths) >= 20
@@ -141,3 +181,29 @@ def test_every_route_is_described(make_oracle: Callable[..., Oracle]) -> None:
         for operation in operations.values():
             assert operation["description"]
             assert "422" in operation["responses"]
+
+
+def test_devices_come_in_pages(
+    live: Live,
+    machine: Machine,
+    make_oracle: Callable[..., Oracle],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    oracle = make_oracle(live.oracles[0])
+    assert oracle.get("/v1/devices") == []
+    machines = [replace(machine, uuid=f"card {number}") for number in range(5)]
+    for one in machines:
+        oracle.post("/v1/devices", one.registration())
+    expected = sorted("0x" + one.device.hex() for one in machines)
+    monkeypatch.setattr(app, "PAGE", 2)
+    seen: list[str] = []
+    after = "0x" + "00" * 32
+    while page := oracle.get(f"/v1/devices?after={after}"):
+        assert len(page) <= 2
+        seen += [one["device"] for one in page]
+        after = seen[-1]
+    assert seen == expected
+    assert [one["device"] for one in oracle.get("/v1/devices")] == expected[:2]
+    assert oracle.get(f"/v1/devices?after=0x{'fF' * 32}") == []
+    for wrong in ("1", "0x12", "0x" + "zz" * 32):
+        assert oracle.get(f"/v1/devices?after={wrong}", status=422)["detail"]

@@ -46,6 +46,23 @@ def test_the_best_256_are_kept_in_the_order_of_uids():
     assert min(kept) >= max(left)
 
 
+@pytest.mark.parametrize(
+    ("least", "row"),
+    [
+        (0, Row((1,), (MAX_U16,))),
+        (1, Row((1,), (MAX_U16,))),
+        (2, Row((1, 2, 3), (MAX_U16, 1, 1))),
+        (3, Row((1, 2, 3), (MAX_U16, 1, 1))),
+        # more than there are
+        (9, Row((1, 2, 3), (MAX_U16, 1, 1))),
+    ],
+)
+def test_a_row_has_the_entries_that_its_subnet_asks_for(least: int, row: Row):
+    assert score(PLACES, OWN, {2: 10**9, 3: 1}, {}, 0, least) == row
+    # but nobody is judged where nobody has done anything
+    assert score(PLACES, OWN, {}, {}, 0, least) == Row((), ())
+
+
 @pytest.mark.parametrize("usage_bps", [-1, BPS + 1])
 def test_a_share_above_one_is_refused(usage_bps: int):
     with pytest.raises(BadInput, match="usage share"):

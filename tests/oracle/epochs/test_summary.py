@@ -6,14 +6,21 @@ import pytest
 
 from oracle.domain.epochs import LiveDevice, close
 from oracle.domain.leaves import LeafKind
-from oracle.domain.summary import AT_LARGE, Granted, Reason, summarise
+from oracle.domain.summary import AT_LARGE, Granted, Reason, minted_by_epoch, summarise
 from oracle.errors import BadInput
 from tests.oracle.epochs.test_subnets import ALICE, ALL, EPOCH, OWNER
 
 BPS = EPOCH.rules.oracle_share_bps
 DEVICES = [LiveDevice(bytes(32), 9, 5), LiveDevice(b"\1" * 32, 8, 1)]
 FIRST = close(replace(EPOCH, devices=DEVICES))
-GRANTED = Granted(4 * ALL, 3 * ALL + 7, {AT_LARGE: ALL, 1: ALL, 2: ALL}, {Reason.NO_FEES: 7}, 0)
+GRANTED = Granted(
+    scheduled=4 * ALL,
+    released=3 * ALL + 7,
+    shares={AT_LARGE: ALL, 1: ALL, 2: ALL},
+    cut={Reason.NO_FEES: 7},
+    minted=3 * ALL - 5,
+    burnt=0,
+)
 
 
 def test_everything_released_is_somewhere():
@@ -29,9 +36,25 @@ def test_everything_released_is_somewhere():
 
 
 @pytest.mark.parametrize("burnt", [0, 1, 3 * ALL, 5 * ALL])
-def test_net_is_what_was_granted_less_what_was_burnt(burnt):
+def test_net_is_what_was_minted_less_what_was_burnt(burnt):
     found = summarise(FIRST, None, replace(GRANTED, burnt=burnt), BPS, top=0)
-    assert (found.burnt_for_credits, found.net) == (burnt, 3 * ALL - burnt)
+    assert (found.minted, found.burnt_for_credits) == (3 * ALL - 5, burnt)
+    assert found.net == 3 * ALL - 5 - burnt
+
+
+@pytest.mark.parametrize(
+    ("minted", "by_epoch"),
+    [
+        (600, {3: 100, 4: 200, 5: 300}),
+        # what came back pays the oldest first
+        (599, {3: 99, 4: 200, 5: 300}),
+        (500, {3: 0, 4: 200, 5: 300}),
+        (301, {3: 0, 4: 1, 5: 300}),
+        (0, {3: 0, 4: 0, 5: 0}),
+    ],
+)
+def test_what_came_back_is_not_minted_again(minted, by_epoch):
+    assert minted_by_epoch({5: 300, 3: 100, 4: 200}, minted) == by_epoch
 
 
 def test_lines_are_the_market_and_every_subnet():
@@ -54,7 +77,7 @@ def test_earners_are_those_of_these_epochs():
             signatures={ALICE: 1},
         )
     )
-    granted = Granted(3 * ALL, 3 * ALL, {AT_LARGE: 3 * ALL}, {}, 0)
+    granted = Granted(3 * ALL, 3 * ALL, {AT_LARGE: 3 * ALL}, {}, 3 * ALL, 0)
     found = summarise(second, FIRST, granted, BPS, top=5)
     (one,) = found.earners
     assert (one.kind, one.key, one.amount) == (LeafKind.ACCOUNT, ALICE, 3 * ALL // 10)

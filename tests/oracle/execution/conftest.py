@@ -20,7 +20,7 @@ from oracle.domain.execution import (
     Work,
 )
 from oracle.domain.receipts import JobStatus
-from tests.oracle.conftest import Live, Machine
+from tests.oracle.conftest import Live, Machine, record
 
 PLAIN = ExecutionReceipt(
     chain_id=31_337,
@@ -87,43 +87,10 @@ def receipt_of(live: Any) -> Callable[..., ExecutionReceipt]:
 def job(live: Live, machine: Machine) -> int:
     """A running job of a provider with an attested device, a minute old."""
     live.enter_epoch(1)
-    enter_device(live, machine, 1)
+    record(machine, 1)
     number = live.open_job(machine.provider)
     live.mine(3, 60)
     return number
-
-
-def enter_device(live: Live, machine: Machine, epoch: int) -> None:
-    """What the committee's attestation ends with: a signed result in the registry."""
-    result = messages.Result(
-        provider=machine.provider,
-        device=machine.device,
-        identity=machine.identity,
-        device_class=1,
-        ops_per_second=2_000,
-        memory_mb=machine.memory_mb,
-        elapsed_ms=1,
-        commit=b"\x01" * 32,
-        openings=b"\x02" * 32,
-        evidence=b"\x03" * 32,
-    )
-    signatures = committee_signs(
-        live, "DeviceRegistry", machine.device, epoch, result.struct_hash()
-    )
-    fields = tuple(getattr(result, name) for name in messages.Result.__slots__)
-    live.send(live.deployer, "DeviceRegistry", "record", fields, epoch, signatures)
-
-
-def committee_signs(live: Live, consumer: str, subject: bytes, epoch: int, payload: bytes) -> bytes:
-    """Threshold many signatures of a report to one of the contracts."""
-    report = messages.Report(
-        config=bytes(live.read("OracleCommittee", "config_digest")),
-        consumer=live.deployment.address(consumer),
-        subject=subject,
-        round=epoch,
-        payload=payload,
-    )
-    return b"".join(live.sign(key, report, "OracleCommittee") for key in live.oracles[:3])
 
 
 def receipts_at(oracle: Any, job: int) -> list[FiledReceiptBody]:

@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 from oracle.adapters.receipt_client import ReceiptClient
 from oracle.cli import receipt as cli
 from oracle.domain.execution import Fault, Layer, Role, SignedReceipt
+from oracle.domain.receipts import JobStatus
 from oracle.errors import BadInput, ClearworkError, NotFound, Transient, Unauthorized
 from scripts._project import ROOT
-from tests.oracle.conftest import Live, Machine
-from tests.oracle.execution.conftest import BROKEN, PLAIN, body, sign
+from tests.oracle.conftest import Live, Machine, Oracle, step
+from tests.oracle.execution.conftest import BROKEN, PLAIN, body, end, sign
 
 PROVIDER, CUSTOMER, ORACLE, OTHER = (Account.from_key(bytes([n]) * 32) for n in (1, 2, 3, 4))
 OWN, WITNESS = (Role.PROVIDER, PROVIDER), (Role.ORACLE, ORACLE)
@@ -214,6 +215,46 @@ def test_roles_are_checked_by_the_contracts(
 
 
 # --- show -----------------------------------------------------------------------------------------
+
+
+def test_from_live_oracles_to_a_check_by_the_contracts(
+    live: Live,
+    anvil_url: str,
+    machine: Machine,
+    job: int,
+    oracles: list[Oracle],
+    receipt_of: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a support ticket needs of a failed job, asked of two of four oracles."""
+    fault = Fault(Layer.OUTPUT, "no weights were written")
+    receipt = receipt_of(job, machine.provider, status=JobStatus.PROVIDER_FAULT, fault=fault)
+    for oracle in oracles:
+        oracle.look()
+        oracle.post("/v1/receipts", [body(sign(receipt, (Role.PROVIDER, live.operator)))])
+    end(live, machine, job, receipt.gpu_seconds, receipt.status)
+    step(oracles)
+    doors = {f"http://{n}": oracle.http._transport for n, oracle in enumerate(oracles[:2])}
+    monkeypatch.setattr(cli, "ReceiptClient", lambda url: ReceiptClient(url, doors[url]))
+
+    asked = ["show", str(job), *(part for url in doors for part in ("--oracle", url))]
+    shown = run(*asked)
+    counter_signers = [key.address for key in live.oracles[:2]]
+    for text in (
+        "provider fault at layer output", "no weights were written", live.operator.address,
+        *counter_signers, "0x" + receipt.hash.hex(),
+    ):  # fmt: skip
+        assert text in shown
+    where = ["--deployment", str(live.deployment_file), "--rpc", anvil_url, "--json"]
+    checked = json.loads(run("verify", "-", *where, stdin=run(*asked, "--json")))
+    assert checked["roles_checked"] is True
+    (summary,) = checked["receipts"]
+    assert summary["counter_signed"] is True
+    assert {(one["role"], one["signer"]) for one in summary["signers"]} == {
+        ("provider", live.operator.address), *(("oracle", each) for each in counter_signers)
+    }  # fmt: skip
+    with pytest.raises(NotFound):
+        run("show", str(job + 1), "--oracle", "http://0")
 
 
 def test_the_table_says_what_failed_where_and_who_signed(serve: Any) -> None:

@@ -292,7 +292,7 @@ ENDING = Ending(
     [
         (JobStatus.PROVIDER_FAULT, Layer.EXECUTION),
         (JobStatus.CAPACITY_LOST, Layer.CAPACITY),
-        (JobStatus.SLA_MISSED, Layer.EXECUTION),
+        (JobStatus.SLA_MISSED, Layer.CAPACITY),
         (JobStatus.INFRASTRUCTURE, Layer.EXECUTION),
         (JobStatus.CANCELLED, Layer.QUOTE),
     ],

@@ -7,11 +7,15 @@ import pytest
 from oracle.domain.consensus import Mode
 from scripts._incentives import studies
 from scripts._incentives.arena import ACTOR, Arena, Judge, copying, populate, pushing, truth
+from scripts._incentives.contracts import Votes
 from scripts._incentives.studies import Result
 from scripts._incentives.terms import World
+from scripts._parameters import DAY
 
 # four days: long enough for votes that would thaw in a day to pile up
 SHORT = World(epochs=96)
+# votes end and stake thaws half-way
+HOPPING = replace(SHORT, unbonding_period=2 * DAY, vote_epochs=48)
 
 
 def signs(study: studies.Study, world: World = SHORT) -> dict[str, int]:
@@ -95,7 +99,16 @@ def test_an_owner_needs_most_of_the_stake_to_keep_emission() -> None:
 
 
 def test_votes_pile_up_only_where_stake_thaws_before_they_end() -> None:
-    assert list(signs(studies.hoppers).values()) == [-1, 0, 1]
+    assert list(signs(studies.hoppers, HOPPING).values()) == [-1, 0, 1, 0]
+
+
+def test_a_bond_that_changes_hands_would_pile_up_without_its_voter() -> None:
+    """What SubnetVotes remembers of a self-bond is what stops it."""
+    vote = Votes.vote
+    with pytest.MonkeyPatch.context() as forgetful:
+        forgetful.setattr(Votes, "vote", lambda votes, *args: vote(votes, *args[:3]))
+        found = signs(studies.hoppers)
+    assert found["its provider changes hands every day"] == 1
 
 
 def test_late_rows_and_none_lose() -> None:

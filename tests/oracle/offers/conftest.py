@@ -10,8 +10,7 @@ from eth_account.signers.local import LocalAccount
 from oracle.api.schemas import OfferBody
 from oracle.domain.messages import Offer
 from oracle.domain.offers import SignedOffer
-from tests.oracle.conftest import DAY, HOUR, PRICE, Live, Machine, Oracle
-from tests.oracle.execution.conftest import enter_device
+from tests.oracle.conftest import DAY, HOUR, PRICE, Live, Machine, Oracle, record
 
 GPUS = 2
 NONCE = 100
@@ -42,7 +41,7 @@ def provider(live: Live, machine: Machine) -> int:
     """A provider with two live devices of class 1."""
     live.enter_epoch(1)
     for name in (b"first", b"second"):
-        enter_device(live, replace(machine, uuid=name.decode()), 1)
+        record(replace(machine, uuid=name.decode()), 1)
     return machine.provider
 
 
@@ -86,14 +85,10 @@ def take(live: Live) -> Callable[..., None]:
     """Take GPUs of an offer, as the job registry does for a customer."""
 
     def _take(signed: SignedOffer, gpus: int = 1) -> None:
-        registry = live.deployment.address("JobRegistry")
-        for method, value in (
-            ("anvil_impersonateAccount", [registry]),
-            ("anvil_setBalance", [registry, hex(10**18)]),
-        ):
-            live.w3.provider.make_request(method, value)  # type: ignore[arg-type]
-        book = live.chain.contract("OfferBook").functions
-        call = book.take(
+        live.send_as(
+            "JobRegistry",
+            "OfferBook",
+            "take",
             live.customer.address,
             astuple(signed.offer),
             signed.signer,
@@ -101,6 +96,5 @@ def take(live: Live) -> Callable[..., None]:
             gpus,
             signed.offer.min_seconds,
         )
-        live.w3.eth.wait_for_transaction_receipt(call.transact({"from": registry}))
 
     return _take

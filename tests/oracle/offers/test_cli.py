@@ -9,8 +9,6 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-import typer
-from typer.testing import CliRunner
 from vyper import compile_code
 
 from oracle.adapters.offer_client import OfferClient
@@ -24,28 +22,18 @@ from oracle.domain.messages import Voucher
 from oracle.domain.receipts import JobStatus, Receipt, pack
 from oracle.errors import (
     BadInput,
-    ClearworkError,
     Conflict,
     NotFound,
     Transient,
     Unauthorized,
 )
 from scripts._project import ROOT
+from tests.oracle.commands import run, signs
 from tests.oracle.conftest import DAY, HOUR, PRICE, Live, Oracle
-from tests.oracle.execution.conftest import committee_signs
 from tests.oracle.offers.conftest import SignOffer, listed, publish
 
 ORACLE = "http://oracle"
 Command = Callable[..., str]
-
-
-def run(app: typer.Typer, *arguments: str) -> str:
-    """Output of a command; raises what `clearwork` would print as an error."""
-    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
-    if isinstance(result.exception, ClearworkError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(autouse=True)
@@ -77,17 +65,7 @@ def _reach_the_oracle(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
 def keys(live: Live, anvil_url: str, tmp_path: Path) -> Callable[[str], list[str]]:
     """Options of a command that signs with somebody's key and changes the chain."""
 
-    def _keys(name: str) -> list[str]:
-        file, password = tmp_path / f"{name}.json", tmp_path / "password"
-        password.write_text("password")
-        account = getattr(live, name)
-        file.write_text(json.dumps(account.encrypt("password", kdf="pbkdf2", iterations=1)))
-        return [
-            *("--rpc", anvil_url, "--deployment", str(live.deployment_file)),
-            *("--keystore", str(file), "--password-file", str(password)),
-        ]
-
-    return _keys
+    return lambda name: signs(live, anvil_url, getattr(live, name), tmp_path)
 
 
 @pytest.fixture
@@ -304,6 +282,16 @@ def test_a_customer_cannot_leave_while_the_devices_are_there(
         run(buyer.app, "leave", str(taken), *keys("customer"))
 
 
+def test_a_customer_leaves_a_provider_whose_attestations_have_run_out(
+    live: Live, taken: int, provider: int, keys: Callable[[str], list[str]]
+) -> None:
+    live.mine(1, DAY)
+    run(buyer.app, "leave", str(taken), *keys("customer"))
+    # both had been promised: it paid for no more than it takes to be short of one
+    assert live.read("DeviceRegistry", "capacity", provider, 1) == 1
+    assert live.read("JobRegistry", "job_info", taken).status == JobStatus.CLOSED
+
+
 def test_a_silent_job_is_reclaimed(
     live: Live, taken: int, keys: Callable[[str], list[str]]
 ) -> None:
@@ -325,7 +313,7 @@ def test_a_customer_disputes_pending_income(
     with pytest.raises(Conflict, match="nothing pending"):
         run(buyer.app, "dispute", str(taken), str(evidence), *keys("customer"))
     packed = pack([Receipt(taken, 3_600, JobStatus.RUNNING)])
-    signatures = committee_signs(live, "JobEscrow", bytes(32), 1, keccak(packed))
+    signatures = live.committee_signs("JobEscrow", bytes(32), 1, keccak(packed))
     live.send(live.customer, "JobEscrow", "settle_batch", 1, 0, packed, signatures)
     evidence.write_text("more of it")
     printed = run(buyer.app, "dispute", str(taken), str(evidence), "--json", *keys("customer"))
@@ -347,7 +335,7 @@ def test_a_customer_closes_a_job_that_is_over(
     with pytest.raises(Conflict, match="status not final"):
         run(buyer.app, "close", str(taken), *keys("customer"))
     packed = pack([Receipt(taken, 3_600, JobStatus.COMPLETED)])
-    signatures = committee_signs(live, "JobEscrow", bytes(32), 1, keccak(packed))
+    signatures = live.committee_signs("JobEscrow", bytes(32), 1, keccak(packed))
     live.send(live.customer, "JobEscrow", "settle_batch", 1, 0, packed, signatures)
     had = live.read("WorkToken", "balanceOf", live.customer.address)
     run(buyer.app, "close", str(taken), *keys("customer"))
@@ -360,7 +348,10 @@ def test_a_refund_that_was_not_delivered_is_claimed(
     token = _list_plain_token(live)
     asked = ["--provider", str(live.read("JobRegistry", "job_info", taken).provider)]
     asked += ["--asset", token.address, "--price", "3600", "--deposit", "500", "--json"]
+    sent = live.w3.eth.get_transaction_count(live.customer.address)
     job = json.loads(run(buyer.app, "open", *asked, *keys("customer")))["job"]
+    # the token knows no permits: an approval goes before
+    assert live.w3.eth.get_transaction_count(live.customer.address) == sent + 2
     receiver = live.provider_owner.address
     with pytest.raises(Conflict, match="no refund owed"):
         run(buyer.app, "claim-refund", token.address, receiver, *keys("customer"))
@@ -426,6 +417,14 @@ def test_a_job_of_a_subnet_is_started_noted_and_paid_there(
     assert f"1800 GPU-seconds of job {opened} are noted." in printed
     with pytest.raises(Conflict, match="last checkpoint is too young"):
         run(command.app, "checkpoint", str(opened), *keys("customer"))
+    assert live.read("JobRegistry", "undisputed", opened) == 0
+    printed = run(command.app, "checkpoint", str(opened), "--voucher", *keys("customer"))
+    assert f"1800 GPU-seconds of job {opened} are noted." in printed
+    assert live.read("JobRegistry", "undisputed", opened) == 1_800
+    with pytest.raises(Conflict, match="already undisputed"):
+        run(command.app, "checkpoint", str(opened), "--voucher", *keys("customer"))
+    with pytest.raises(NotFound, match="settled a voucher of job 999"):
+        run(command.app, "checkpoint", "999", "--voucher", *keys("customer"))
 
     token, reading = live.deployment.address("WorkToken"), keys("operator")[:4]
     asked = [str(provider), token, *reading, "--json"]
@@ -437,3 +436,11 @@ def test_a_job_of_a_subnet_is_started_noted_and_paid_there(
     had = live.read("WorkToken", "balanceOf", live.provider_owner.address)
     run(command.app, "withdraw", str(provider), token, "--subnet", "1", *keys("operator"))
     assert live.read("WorkToken", "balanceOf", live.provider_owner.address) - had == earned
+
+    # one that nobody signed, put in front of a good one, is passed over
+    more = Voucher(opened, 2_000, JobStatus.RUNNING)
+    good = (opened, 2_000, 3, live.sign(live.customer, more, "JobEscrow"))
+    junk = (opened, 2_100, 3, bytes(65))
+    live.send(live.operator, "JobEscrow", "settle_vouchers", [junk, good, junk])
+    printed = run(command.app, "checkpoint", str(opened), "--voucher", *keys("customer"))
+    assert f"2000 GPU-seconds of job {opened} are noted." in printed

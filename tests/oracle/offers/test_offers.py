@@ -11,7 +11,7 @@ from oracle.domain.messages import Domain, Offer
 from oracle.domain.offers import MAX_PRICE, SignedOffer
 from oracle.services import offers as service
 from tests.oracle.api.test_errors import refused
-from tests.oracle.conftest import DAY, HOUR, PRICE, UNIT, Live, Oracle
+from tests.oracle.conftest import DAY, HOUR, PRICE, SELF_BOND, UNIT, Live, Oracle
 from tests.oracle.offers.conftest import GPUS, NONCE, SignOffer, body, listed, publish
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -115,6 +115,58 @@ def test_busy_devices_are_not_for_sale(
         assert [view["available"] for view in listed(oracle)] == [left] * (left > 0)
 
 
+# what the tests' service level locks for each GPU
+COLLATERAL = 300 * UNIT
+
+
+def slash(live: Live, provider: int, tokens: int) -> None:
+    order = (tokens, live.customer.address, 0, live.customer.address, 0)
+    live.send_as("SlashingCourt", "ProviderStaking", "slash", provider, order)
+
+
+def test_stake_has_to_back_what_is_for_sale(
+    oracle: Oracle, signed: SignOffer, live: Live, provider: int
+) -> None:
+    live.send(live.deployer, "ServiceBonds", "add_sla", COLLATERAL, 10_000, 9_000, 0)
+    publish(oracle, signed())
+    publish(oracle, signed(nonce=NONCE + 1, sla=1))
+    needed = live.read("DeviceRegistry", "required_stake", provider)
+    assert 0 < needed < COLLATERAL
+    # the self-bond at first, and after slashes: to the collateral of two GPUs, of one, of none,
+    # and to less than the devices need
+    for left, both in [
+        (SELF_BOND, [2, 2]),
+        (2 * COLLATERAL, [2, 2]),
+        (2 * COLLATERAL - 1, [2, 1]),
+        (COLLATERAL - 1, [2]),
+        (needed, [2]),
+        (needed - 1, []),
+    ]:
+        excess = live.read("ProviderStaking", "slashable", provider) - left
+        if excess:
+            slash(live, provider, excess)
+        assert [view["available"] for view in listed(oracle)] == both, left
+
+
+def test_a_provider_that_owes_a_customer_sells_nothing(
+    oracle: Oracle, signed: SignOffer, live: Live, provider: int
+) -> None:
+    live.send(live.deployer, "ServiceBonds", "add_sla", COLLATERAL, 10_000, 9_000, 0)
+    publish(oracle, signed())
+    job = live.open_job(provider, UNIT, sla=1)
+    assert len(listed(oracle)) == 1
+    slash(live, provider, live.read("ProviderStaking", "slashable", provider) - COLLATERAL // 2)
+    obligation = (provider, 1, 1, 1)
+    customer = live.customer.address
+    live.send_as("JobRegistry", "ServiceBonds", "compensate", obligation, job, customer, False)
+    assert live.read("ServiceBonds", "debt_of", provider) > 0
+    live.send(live.deployer, "WorkToken", "transfer", live.provider_owner.address, SELF_BOND)
+    live.send(live.provider_owner, "ProviderStaking", "stake", provider, SELF_BOND)
+    assert listed(oracle) == []
+    live.send(live.customer, "ServiceBonds", "collect_debt", provider, customer)
+    assert len(listed(oracle)) == 1
+
+
 def test_no_more_is_for_sale_than_is_attested(oracle: Oracle, signed: SignOffer) -> None:
     assert publish(oracle, signed(gpus=9))["available"] == 2
 
@@ -175,9 +227,8 @@ def test_expired_attestations_take_the_offers_along(
 ) -> None:
     publish(oracle, signed(expires_at=offer.expires_at + 9 * DAY))
     live.mine(seconds=DAY + HOUR)
-    devices = live.chain.logs("DeviceRegistry", "DeviceAttested")
-    for device in {bytes(log["args"]["device"]) for log in devices}:
-        live.send(live.deployer, "DeviceRegistry", "expire", device)
+    # nobody has taken them out of the registry yet
+    assert live.read("DeviceRegistry", "capacity", offer.provider, 1) == GPUS
     assert listed(oracle) == []
     late = signed(expires_at=offer.expires_at + 9 * DAY, nonce=NONCE + 1)
     problem = post(oracle, body(late), 409, "no attested device of class 1")

@@ -1,5 +1,6 @@
 """A cluster that misses its service level: who failed is said on chain, and pays alone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,11 +9,28 @@ from oracle.domain.proposals import BlameProposal
 from oracle.domain.receipts import JobStatus
 from oracle.errors import BadInput
 from scripts._anvil import test_key as key_of
-from tests.oracle.conftest import PRICE, UNIT, Live, Machine, Oracle, enter, step, step_until
+from tests.oracle.conftest import (
+    PRICE,
+    UNIT,
+    Live,
+    Machine,
+    Oracle,
+    admit,
+    step,
+    step_until,
+)
 
+# seconds from which a job is judged, and that oracles try to agree
+PATIENCE = 200
 COLLATERAL = UNIT
 DEPOSIT = 100 * UNIT
 SILENT = 0b10
+
+
+@pytest.fixture
+def oracles(make_oracles: Callable[..., list[Oracle]]) -> list[Oracle]:
+    """Four oracles that judge a job soon."""
+    return make_oracles(uptime_after=PATIENCE)
 
 
 @pytest.fixture
@@ -28,8 +46,8 @@ def job(live: Live, oracles: list[Oracle], machine: Machine, other: Machine) -> 
     live.send(live.deployer, "ServiceBonds", "add_sla", COLLATERAL, 10_000, 9_000, 0)
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
-    enter(other, oracles)
+    admit(machine, oracles)
+    admit(other, oracles)
     members = [(machine.provider, 1), (other.provider, 1)]
     live.send(live.operator, "ClusterRegistry", "form", members, 1, COLLATERAL, 0)
     cluster = 2**23
@@ -62,7 +80,7 @@ def status(live: Live, job: int) -> int:
 def test_the_member_that_was_gone_is_blamed_and_pays_alone(
     live: Live, oracles: list[Oracle], machine: Machine, other: Machine, job: int
 ) -> None:
-    beat(live, oracles, [machine], 600)
+    beat(live, oracles, [machine], PATIENCE)
     step_until(oracles, lambda: status(live, job) == JobStatus.SLA_MISSED)
     assert live.read("ServiceBonds", "blamed", job) == SILENT
 
@@ -72,10 +90,35 @@ def test_the_member_that_was_gone_is_blamed_and_pays_alone(
     assert left == [bonds[0], bonds[1] - COLLATERAL]
 
 
+@pytest.mark.parametrize("end", [JobStatus.PROVIDER_FAULT, JobStatus.CAPACITY_LOST])
+def test_a_lead_that_reports_another_end_spares_nobody(
+    live: Live, oracles: list[Oracle], machine: Machine, other: Machine, job: int, end: JobStatus
+) -> None:
+    """With nobody blamed the customer would get its deposit back, and no compensation."""
+    beat(live, oracles, [machine], 60)
+    for oracle in oracles:
+        oracle.post("/v1/usage", [machine.usage(job, 10, int(end))])
+    step_until(oracles, lambda: status(live, job) == end)
+    assert live.read("ServiceBonds", "blamed", job) == SILENT
+    before = live.read("ProviderStaking", "slashable", other.provider)
+    live.send(live.customer, "JobRegistry", "close", job)
+    assert live.read("ProviderStaking", "slashable", other.provider) == before - COLLATERAL
+
+
+def test_a_lead_that_reports_a_fault_of_those_who_were_there_has_nobody_blamed(
+    live: Live, oracles: list[Oracle], machine: Machine, other: Machine, job: int
+) -> None:
+    beat(live, oracles, [machine, other], 60)
+    for oracle in oracles:
+        oracle.post("/v1/usage", [machine.usage(job, 10, int(JobStatus.PROVIDER_FAULT))])
+    step_until(oracles, lambda: status(live, job) == JobStatus.PROVIDER_FAULT)
+    assert live.read("ServiceBonds", "blamed", job) == 0
+
+
 def test_a_cluster_that_was_there_is_not_blamed(
     live: Live, oracles: list[Oracle], machine: Machine, other: Machine, job: int
 ) -> None:
-    beat(live, oracles, [machine, other], 620)
+    beat(live, oracles, [machine, other], PATIENCE + 20)
     step(oracles, 8)
     assert status(live, job) == JobStatus.ACCEPTED
     assert live.read("ServiceBonds", "blamed", job) == 0
@@ -85,7 +128,7 @@ def test_a_cluster_that_was_there_is_not_blamed(
 def test_nobody_signs_for_the_blame_of_a_member_that_it_heard_of(
     live: Live, oracles: list[Oracle], machine: Machine, job: int, mask: int
 ) -> None:
-    beat(live, oracles, [machine], 600)
+    beat(live, oracles, [machine], PATIENCE)
     epoch = oracles[1].node.market.head.epoch
     with pytest.raises(BadInput, match="members 0b10 are missed here"):
         oracles[1].node.blame.endorse(BlameProposal(epoch, job, mask))
@@ -94,7 +137,7 @@ def test_nobody_signs_for_the_blame_of_a_member_that_it_heard_of(
 def test_a_guilty_member_can_not_have_only_the_other_one_blamed(
     live: Live, oracles: list[Oracle], job: int
 ) -> None:
-    live.mine(1, 620)
+    live.mine(1, PATIENCE + 20)
     oracles[0].look()
     epoch = oracles[0].node.market.head.epoch
     for mask in (0b01, 0b10):
@@ -110,7 +153,7 @@ def test_nobody_signs_too_early_or_for_another_epoch(
     oracles[0].look()
     with pytest.raises(BadInput, match="kept its service level"):
         blame.endorse(BlameProposal(market.head.epoch, job, SILENT))
-    live.mine(1, 620)
+    live.mine(1, PATIENCE + 20)
     oracles[0].look()
     epoch = market.head.epoch
     for stale in (epoch - 2, epoch + 2):
@@ -123,7 +166,7 @@ def test_nobody_signs_for_the_blame_of_a_provider_alone(
 ) -> None:
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     job = live.open_job(machine.provider)
     oracles[0].look()
     epoch = oracles[0].node.market.head.epoch
@@ -144,9 +187,9 @@ def test_oracles_that_do_not_agree_make_no_customer_wait_for_ever(
                     oracle.look()
                     oracle.post("/v1/heartbeats", [heard.heartbeat()])
 
-    disagree(620)
+    disagree(PATIENCE + 20)
     step(oracles, 4)
     assert status(live, job) == JobStatus.ACCEPTED
-    disagree(620)
+    disagree(PATIENCE + 20)
     step_until(oracles, lambda: status(live, job) == JobStatus.SLA_MISSED)
     assert live.read("ServiceBonds", "blamed", job) == 0

@@ -2,7 +2,7 @@
 
 from oracle.domain.hashing import keccak
 from oracle.domain.leaves import decode
-from tests.oracle.conftest import ACTIVATION_DELAY, Live, Machine, Oracle, enter, step, step_until
+from tests.oracle.conftest import ACTIVATION_DELAY, Live, Machine, Oracle, admit, step, step_until
 
 
 def close_epoch(live: Live, oracles: list[Oracle], epoch: int) -> None:
@@ -14,7 +14,7 @@ def close_epoch(live: Live, oracles: list[Oracle], epoch: int) -> None:
 def test_all_oracles_rebuild_one_root(live: Live, oracles: list[Oracle], machine: Machine) -> None:
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     close_epoch(live, oracles, 1)
     assert live.read("EpochLedger", "last_epoch") == [1, True]
     head = "0x" + live.read("EpochLedger", "head").hex()
@@ -28,7 +28,7 @@ def test_reward_is_claimed_with_the_proof_served(
 ) -> None:
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     close_epoch(live, oracles, 1)
     live.mine(1, ACTIVATION_DELAY)
     oracles[0].look()
@@ -46,7 +46,7 @@ def test_signers_of_an_epoch_are_paid_in_the_next_report(
 ) -> None:
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     close_epoch(live, oracles, 1)
     live.mine(1, ACTIVATION_DELAY)
     step(oracles)
@@ -72,6 +72,16 @@ def test_unearned_budget_is_reclaimed(live: Live, oracles: list[Oracle]) -> None
     close_epoch(live, oracles, 1)
     live.mine(1, ACTIVATION_DELAY)
     step_until(oracles, lambda: live.read("EmissionsController", "reclaimed") > 0)
+    # it pays later budgets, before anything new is minted for them
+    first, minted = live.read("EmissionsController", "next_epoch"), live.read("WorkToken", "minted")
+    reserve = live.read("EmissionsController", "reserve")
+    last = first + 3
+    close_epoch(live, oracles, last)
+    minted = live.read("WorkToken", "minted") - minted
+    found = oracles[0].get(f"/v1/epochs/{last}/summary")
+    assert (found["from_epoch"], found["to_epoch"]) == (first, last)
+    assert int(found["minted"]) == int(found["net"]) == minted > 0
+    assert sum(int(line["share"]) for line in found["subnets"]) == minted + reserve
 
 
 def test_missed_epochs_roll_up(live: Live, oracles: list[Oracle]) -> None:

@@ -26,7 +26,7 @@ from tests.oracle.conftest import (
     Live,
     Machine,
     Oracle,
-    enter,
+    admit,
     step,
     step_until,
 )
@@ -101,7 +101,7 @@ def entered(live: Live, oracles: list[Oracle], machine: Machine) -> Machine:
     """A device that was attested in epoch 1 and is heard of by all oracles in epoch 2."""
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     live.enter_epoch(2)
     beat(live, oracles, machine, EPOCH_LENGTH)
     return machine
@@ -156,7 +156,7 @@ def test_a_device_that_came_within_an_epoch_counts_from_then_on(
 ) -> None:
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     since = live.read("DeviceRegistry", "device_info", machine.device)[4] - live.read(
         "DeviceRegistry", "ATTESTATION_PERIOD"
     )

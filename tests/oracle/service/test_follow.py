@@ -23,8 +23,8 @@ from tests.oracle.conftest import (
     Live,
     Machine,
     Oracle,
+    admit,
     attest,
-    enter,
     step,
     step_until,
 )
@@ -37,7 +37,7 @@ def job(live: Live, oracles: list[Oracle], machine: Machine) -> int:
     """A job that has run for a minute on an attested device."""
     live.enter_epoch(EPOCH)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     number = live.open_job(machine.provider)
     live.mine(1, 20)
     for oracle in oracles:

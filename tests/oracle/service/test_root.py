@@ -1,17 +1,26 @@
 """Receipts left for the root: agreed in rounds, carried by the report, proved to the escrow."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from oracle.domain.hashing import keccak
 from oracle.domain.leaves import Leaf, LeafKind, decode, job_key, payee_key
 from oracle.domain.merkle import verify
 from oracle.domain.proposals import EpochProposal, SignedBatch
 from oracle.domain.receipts import Receipt, pack
-from oracle.domain.settlement import Settlement
+from oracle.domain.settlement import (
+    ADOPT_GAS,
+    BATCH_GAS,
+    CLAIM_GAS,
+    PAYEE_GAS,
+    RECEIPT_GAS,
+    Settlement,
+)
 from oracle.errors import BadInput
 from oracle.services.close_epoch import stored
 from tests.oracle.conftest import (
@@ -19,22 +28,16 @@ from tests.oracle.conftest import (
     Live,
     Machine,
     Oracle,
-    enter,
-    introduce,
+    admit,
     step,
     step_until,
 )
 
 
 @pytest.fixture
-def oracles(live: Live, make_oracle: Callable[..., Oracle]) -> list[Oracle]:
+def oracles(make_oracles: Callable[..., list[Oracle]]) -> list[Oracle]:
     """Four oracles that leave everything for the root."""
-    made = [
-        make_oracle(key, f"root-{i}", settlement=Settlement.ROOT)
-        for i, key in enumerate(live.oracles)
-    ]
-    introduce(made)
-    return made
+    return make_oracles(settlement=Settlement.ROOT)
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def job(live: Live, oracles: list[Oracle], machine: Machine) -> int:
     """A job that used ten GPU-seconds in epoch 1, which all oracles have heard of."""
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     number = live.open_job(machine.provider)
     use(live, oracles, machine, number, 10)
     return number
@@ -275,6 +278,8 @@ def test_a_leader_adopts_what_the_first_member_is_bound_to(
     for oracle in oracles:
         if oracle is not leader:
             oracle.node.store.forget_batches(2**62)
+    # what it sent for the epoch before is on chain
+    leader.node.outbox.tick()
     assert leader.node.close_epoch.lead(poorer.to_epoch)
     step_until([leader], lambda: live.read("EpochLedger", "head") == poorer.report_hash)
     # whoever was left out comes with the next report, from the batch or from a new one
@@ -284,37 +289,62 @@ def test_a_leader_adopts_what_the_first_member_is_bound_to(
 # --- who decides ----------------------------------------------------------------------------
 
 
+def choices(logs: Any) -> list[tuple[Settlement, int, int, int, str]]:
+    """Of each choice in the log the way, how many batches, what one costs, what the root costs,
+    and what follows from that."""
+    found = []
+    for one in logs:
+        if one["event"] == "settlement chosen":
+            costs, conclusion = one["reason"].split(": ")
+            read = re.fullmatch(r"(\d+) x ([\d,]+) gas in batches, ([\d,]+) by the root", costs)
+            assert read, costs
+            rounds, batch, root = (int(each.replace(",", "")) for each in read.groups())
+            found.append((one["way"], rounds, batch, root, conclusion))
+    return found
+
+
+# gas of the one receipt of these tests
+SHARED = RECEIPT_GAS + PAYEE_GAS
+IN_A_BATCH, BY_THE_ROOT = BATCH_GAS + SHARED, ADOPT_GAS + CLAIM_GAS + SHARED
+
+
 def test_auto_leaves_for_the_root_what_would_cost_more_than_it_is_worth(
-    live: Live, make_oracle: Callable[..., Oracle], machine: Machine
+    live: Live, make_oracles: Callable[..., list[Oracle]], machine: Machine
 ) -> None:
-    made = [
-        make_oracle(key, f"auto-{i}", settlement=Settlement.AUTO, gpu_hour_gwei=1)
-        for i, key in enumerate(live.oracles)
-    ]
-    introduce(made)
+    made = make_oracles(settlement=Settlement.AUTO, gpu_hour_gwei=1)
     live.enter_epoch(1)
     step(made)
-    enter(machine, made)
+    admit(machine, made)
     job = live.open_job(machine.provider)
     live.w3.provider.make_request("anvil_setNextBlockBaseFeePerGas", [hex(10**9)])  # type: ignore[arg-type]
     live.mine()
     use(live, made, machine, job, 10)
-    agree(made)
+    with capture_logs() as logs:
+        agree(made)
     assert settled(live, job) == 0
+    # and the log says why: what either way costs
+    way, rounds, batch, root, conclusion = choices(logs)[0]
+    assert (way, batch, root) == (Settlement.ROOT, IN_A_BATCH, BY_THE_ROOT)
+    saved = int(conclusion.removeprefix("the root saves ").removesuffix(" wei").replace(",", ""))
+    assert saved > 0
+    assert saved % (rounds * batch - root) == 0
+    assert next(one["way"] for one in logs if one["event"] == "batch signed") == way
 
 
 def test_auto_settles_at_once_what_is_worth_more_than_gas(
-    live: Live, make_oracle: Callable[..., Oracle], machine: Machine
+    live: Live, make_oracles: Callable[..., list[Oracle]], machine: Machine
 ) -> None:
-    made = [
-        make_oracle(key, f"auto-{i}", settlement=Settlement.AUTO, gpu_hour_gwei=10**12)
-        for i, key in enumerate(live.oracles)
-    ]
-    introduce(made)
+    made = make_oracles(settlement=Settlement.AUTO, gpu_hour_gwei=10**12)
     live.enter_epoch(1)
     step(made)
-    enter(machine, made)
+    admit(machine, made)
     job = live.open_job(machine.provider)
     use(live, made, machine, job, 10)
-    step_until(made, lambda: settled(live, job) == 10)
+    with capture_logs() as logs:
+        step_until(made, lambda: settled(live, job) == 10)
     assert kept(made) == []
+    # near the end of an epoch a batch is the cheaper way anyhow
+    for way, _, batch, root, conclusion in choices(logs):
+        assert (way, batch, root) == (Settlement.BATCH, IN_A_BATCH, BY_THE_ROOT)
+        assert re.search(r"wei are less than .* at stake$|^batches are cheaper$", conclusion)
+    assert choices(logs)

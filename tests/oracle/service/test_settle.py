@@ -6,7 +6,7 @@ import pytest
 
 from oracle.domain.receipts import FINAL, JobStatus
 from oracle.domain.settlement import Settlement
-from tests.oracle.conftest import Live, Machine, Oracle, enter, introduce, step, step_until
+from tests.oracle.conftest import Live, Machine, Oracle, admit, step, step_until
 
 
 @pytest.fixture
@@ -14,17 +14,19 @@ def job(live: Live, oracles: list[Oracle], machine: Machine) -> int:
     """A job on an attested device that is heard of every ten seconds."""
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     return live.open_job(machine.provider)
 
 
-def work(live: Live, oracles: list[Oracle], machine: Machine, seconds: int) -> None:
-    """Let a device work: a heartbeat now and one every ten seconds."""
-    for _ in range(seconds // 10):
+def work(
+    live: Live, oracles: list[Oracle], machine: Machine, seconds: int, every: int = 10
+) -> None:
+    """Let a device work: a heartbeat now and `every` so many seconds."""
+    for _ in range(seconds // every):
         for oracle in oracles:
             oracle.look()
             oracle.post("/v1/heartbeats", [machine.heartbeat()])
-        live.mine(1, 10)
+        live.mine(1, every)
     for oracle in oracles:
         oracle.look()
         oracle.post("/v1/heartbeats", [machine.heartbeat()])
@@ -115,15 +117,12 @@ def test_a_liar_below_a_third_moves_nothing(
     assert settled(live, job) == 20
 
 
-def test_customer_who_co_signs_is_left_alone(live: Live, make_oracle, machine: Machine) -> None:
+def test_customer_who_co_signs_is_left_alone(live: Live, make_oracles, machine: Machine) -> None:
 
-    oracles = [
-        make_oracle(key, f"patient-{i}", usage_lag=300) for i, key in enumerate(live.oracles)
-    ]
-    introduce(oracles)
+    oracles = make_oracles(usage_lag=300)
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     job = live.open_job(machine.provider)
     work(live, oracles, machine, 20)
     report(oracles, machine, job, 12)
@@ -142,7 +141,7 @@ def guaranteed(live: Live, oracles: list[Oracle], machine: Machine) -> int:
     live.send(live.deployer, "ServiceBonds", "add_sla", 10**18, 10_000, 9_000, 0)
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     return live.open_job(machine.provider, sla=1)
 
 
@@ -167,18 +166,14 @@ def test_a_device_that_is_gone_misses_its_service_level(
 
 
 def test_a_missed_service_level_does_not_wait_for_the_root(
-    live: Live, make_oracle: Callable[..., Oracle], machine: Machine
+    live: Live, make_oracles: Callable[..., list[Oracle]], machine: Machine
 ) -> None:
     # nothing was used, and a GPU-hour is worth nothing: only the compensation speaks for a batch
-    oracles = [
-        make_oracle(key, f"auto-{i}", settlement=Settlement.AUTO, gpu_hour_gwei=0)
-        for i, key in enumerate(live.oracles)
-    ]
-    introduce(oracles)
+    oracles = make_oracles(settlement=Settlement.AUTO, gpu_hour_gwei=0)
     live.send(live.deployer, "ServiceBonds", "add_sla", 10**18, 10_000, 9_000, 0)
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     job = live.open_job(machine.provider, sla=1)
     live.mine(1, 600)
     step_until(oracles, lambda: status(live, job) == JobStatus.SLA_MISSED)
@@ -209,10 +204,33 @@ def test_no_provider_words_a_missed_service_level_away(
     assert settled(live, guaranteed) == 20
 
 
+def test_an_early_end_is_no_way_out(
+    live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int
+) -> None:
+    """Long before a job that goes on would be judged; a heartbeat vouches for 120 s."""
+    work(live, oracles, machine, 20)
+    live.mine(1, 200)
+    for oracle in oracles:
+        oracle.look()
+    report(oracles, machine, guaranteed, 20, JobStatus.COMPLETED)
+    step_until(oracles, lambda: status(live, guaranteed) in FINAL)
+    assert status(live, guaranteed) == JobStatus.SLA_MISSED
+
+
+def test_a_short_job_may_end(
+    live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int
+) -> None:
+    work(live, oracles, machine, 20)
+    report(oracles, machine, guaranteed, 10, JobStatus.COMPLETED)
+    step_until(oracles, lambda: status(live, guaranteed) in FINAL)
+    assert status(live, guaranteed) == JobStatus.COMPLETED
+    assert settled(live, guaranteed) == 10
+
+
 def test_a_job_that_is_over_is_judged_until_its_end(
     live: Live, oracles: list[Oracle], machine: Machine, guaranteed: int
 ) -> None:
-    work(live, oracles, machine, 610)
+    work(live, oracles, machine, 625, every=25)
     report(oracles, machine, guaranteed, 600, JobStatus.COMPLETED)
     # its devices do something else from now on
     live.mine(1, 1_200)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts._parameters import DAY, UNIT
-from scripts._project import ROOT
 from scripts._simulation.money import Account, Court, Vesting, correlated, share
 from scripts._simulation.terms import REPORTER_BPS, terms
+from tests.compiled import CONTRACTS, compiled
 
 TOKENS = st.integers(0, 10**9 * UNIT)
 BPS = st.integers(0, 10_000)
@@ -20,8 +20,7 @@ PROVIDER = 7
 
 @pytest.fixture(scope="module")
 def penalties() -> Any:
-    module = ROOT / "contracts" / "modules" / "penalties.vy"
-    return boa.load_partial(str(module)).deploy().internal
+    return compiled(CONTRACTS / "modules" / "penalties.vy").deploy().internal
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from oracle.domain.attestation.plan import RUN_EIGHTHS
-from scripts._parameters import HOUR
+from oracle.services.request_leaves import PROVIDER_SHARE
+from scripts._parameters import HOUR, UNIT
 from scripts._simulation.conduct import (
     KINDS,
     LIMITS,
@@ -13,6 +14,7 @@ from scripts._simulation.conduct import (
     Ladder,
     LowRank,
     Replays,
+    ShowsOnChain,
     Skips,
     TwoIds,
     Withholds,
@@ -95,7 +97,9 @@ def test_money_is_whole_and_adds_up(run: Simulation, result: Figures) -> None:
         assert kind.reporter <= kind.slashed
 
 
-@pytest.mark.parametrize("kind", [kind for kind in (*KINDS, *LIMITS) if kind is not Ladder])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in (*KINDS, *LIMITS) if kind not in (Ladder, ShowsOnChain)]
+)
 def test_no_cheat_brings_more_than_honest_work(result: Figures, kind: type[Conduct]) -> None:
     (found,) = (each for each in result.kinds if each.kind == kind.name)
     assert found.loses or found.is_even, found
@@ -105,6 +109,49 @@ def test_a_ladder_is_paid_for_no_more_than_its_window(result: Figures) -> None:
     (found,) = (each for each in result.kinds if each.kind == Ladder.name)
     # an honest claim fills five eighths of it
     assert found.net * RUN_EIGHTHS <= found.honest * 8
+
+
+def test_who_shows_only_on_chain_earns_its_share_of_the_watcher_s_bonds(
+    run: Simulation, result: Figures
+) -> None:
+    (found,) = (each for each in result.kinds if each.kind == ShowsOnChain.name)
+    baits = {one.provider for one in run.devices if one.name == ShowsOnChain.name}
+    bonds = sum(run.accounts[provider].bonds for provider in baits)
+    # a commit that is asked about beside another one costs more than the one bond that is paid
+    share = run.terms.bond_budget // PROVIDER_SHARE
+    assert 0 < bonds <= -found.reporter <= len(baits) * share
+    assert bonds % run.terms.parameters.leaf_requests.bond == 0
+    assert found.gained - bonds <= found.honest * 21 // 20
+    assert (found.caught, found.slashed) == (0, 0)
+    assert all(not run.accounts[each].bonds for each in run.accounts if each not in baits)
+
+
+def test_without_a_budget_for_bonds_hiding_leaves_brings_nothing() -> None:
+    plan = replace(FEW, cheats_bps=0, limits=1, limit_kinds=(ShowsOnChain,))
+    for budget in (0, 20 * UNIT):
+        played = Simulation(plan, replace(terms(), bond_budget=budget))
+        played.run()
+        (found,) = figures(played).kinds
+        assert (found.reporter == 0) == (budget == 0)
+        assert -found.reporter + played.watcher.budget == budget
+        assert found.is_even == (budget == 0)
+
+
+def test_a_false_leaf_that_is_shown_on_chain_convicts() -> None:
+    class Answers(Withholds):
+        """Leaves out so much that the first leaf shown is a false one."""
+
+        name = "answers"
+        share = 9_900
+
+        def answers_requests(self) -> bool:
+            return True
+
+    found = only(FEW, Answers)
+    assert found.convicted == found.cards
+    # silence convicts after six hours
+    assert found.conviction_median_s is not None
+    assert found.conviction_median_s < HOUR // 4
 
 
 def test_a_day_of_attestation_pays_for_epochs_without_an_answer() -> None:

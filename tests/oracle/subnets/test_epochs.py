@@ -1,6 +1,9 @@
 """Subnets in epoch reports of real oracles: paid by consensus, adopted, shown, replayed."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import astuple, replace
 from typing import Any
@@ -12,9 +15,10 @@ from typer.testing import CliRunner
 from oracle.adapters.chain.history import Posted
 from oracle.adapters.report_client import ReportClient
 from oracle.cli import epoch as command
-from oracle.domain.leaves import decode
-from oracle.errors import BadInput, NotFound
+from oracle.domain.leaves import EpochLeaves, decode
+from oracle.errors import BadInput, Conflict, NotFound
 from oracle.services.replay import FROM_FILE, Replay
+from tests.oracle.commands import reads
 from tests.oracle.conftest import ACTIVATION_DELAY, Live, Machine, Oracle, enter, step, step_until
 
 from .conftest import Scene
@@ -35,6 +39,8 @@ def reported(
         assert scene.validator(key).step(scene.subnet).done == "committed"
     # epoch 1 gives permits, epoch 2 counts them
     close(live, oracles, 1)
+    # what nobody earned before comes back, and the next budget is minted out of it
+    step_until(oracles, lambda: live.read("EmissionsController", "reclaimed") > 0)
     for key in scene.validators:
         assert scene.validator(key).step(scene.subnet).done == "revealed"
     close(live, oracles, 2)
@@ -62,7 +68,8 @@ def test_owner_miner_and_validators_are_paid(
     shares = sum(int(each["share"]) for each in found["subnets"])
     cut = sum(int(amount) for reason, amount in found["reclaimed"].items() if reason != "1")
     assert shares + cut == int(found["released"])
-    assert int(found["net"]) == shares - int(found["burnt_for_credits"])
+    assert 0 <= int(found["minted"]) < shares
+    assert int(found["net"]) == int(found["minted"]) - int(found["burnt_for_credits"])
     earners = {(one["kind"], one["key"]) for one in found["earners"]}
     assert (2, scene.owner.address.lower()) in earners
     assert {(1, str(provider)) for provider in scene.validators.values()} <= earners
@@ -126,21 +133,60 @@ def test_reports_that_are_right(reported: tuple[Scene, int], oracles: list[Oracl
         list(Replay(live.chain, lambda posted: from_files(posted)[:-1]).run())  # type: ignore[index]
 
 
-def test_a_false_report_is_found(reported: tuple[Scene, int], oracles: list[Oracle], live: Live):
-    """A quorum that signs what is not so: a unit more for one provider."""
+@pytest.fixture
+def forged(reported: tuple[Scene, int], oracles: list[Oracle], live: Live) -> EpochLeaves:
+    """Leaves with a unit more for one provider, in a report that a quorum signed and posted."""
     live.enter_epoch(4)
     live.send(live.customer, "EmissionsController", "press", 64)
     honest = oracles[0].node.close_epoch._rebuild(3, ())
     file = decode(oracles[0].node.close_epoch.leaf_file(honest.struct_hash()))
     first, *rest = file.rewards
-    forged = replace(file, rewards=(replace(first, value=first.value + 1), *rest))
-    report = forged.report(honest.previous, honest.rules_version)
+    leaves = replace(file, rewards=(replace(first, value=first.value + 1), *rest))
+    report = leaves.report(honest.previous, honest.rules_version)
     disabled = live.read("EpochLedger", "disabled_count").to_bytes(32, "big")
     signed = live.committee_signs("EpochLedger", disabled, report.to_epoch, report.struct_hash())
     live.send(live.customer, "EpochLedger", "post_epoch", astuple(report), signed)
+    return leaves
+
+
+def test_a_false_report_is_found(
+    forged: EpochLeaves, oracles: list[Oracle], live: Live, anvil_url: str
+):
     *before, last = Replay(live.chain, lambda _: None).run()
     assert all(one.wrong == () for one in before)
     assert last.wrong == ("reward_root", "cumulative_rewards")
+    # the file that the report names, which some oracle has, is as false
+    from_files = fetching(oracles[0])
+
+    def fetch(posted: Posted) -> bytes | None:
+        return forged.file if posted.to_epoch == forged.to_epoch else from_files(posted)
+
+    *_, last = Replay(live.chain, fetch).run()
+    assert (last.wrong, last.unchecked) == (("reward_root", "cumulative_rewards", "data_hash"), ())
+
+    # and so it is told to people and to scripts
+    asked = ["replay", *reads(live, anvil_url)]
+    told = subprocess.run(
+        [sys.executable, "-m", "oracle", "epoch", *asked],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    assert told.returncode == BadInput.exit_code == 2
+    assert "wrong: reward_root, cumulative_rewards" in told.stdout
+    assert told.stdout.count("right") == len(before)
+    assert (
+        f"error: the report up to epoch {forged.to_epoch} is not what the chain says: "
+        "reward_root, cumulative_rewards"
+    ) in told.stderr
+    assert "guardian" in told.stderr
+    listed = CliRunner().invoke(command.app, [*asked, "--json"])
+    assert isinstance(listed.exception, Conflict)
+    *_, answer = json.loads(listed.stdout)
+    assert (answer["to_epoch"], answer["right"]) == (forged.to_epoch, False)
+    assert answer["wrong"] == ["reward_root", "cumulative_rewards"]
+    assert answer["unchecked"] == list(FROM_FILE)
 
 
 # --- the command line ---------------------------------------------------------------------------
@@ -157,10 +203,9 @@ def cli(
     monkeypatch.setattr(
         command, "ReportClient", lambda url: ReportClient(url, httpx.MockTransport(answer))
     )
-    chain = ["--rpc", anvil_url, "--deployment", str(live.deployment_file)]
 
     def run(*arguments: str) -> Any:
-        more = chain if arguments[0] == "replay" else []
+        more = reads(live, anvil_url) if arguments[0] == "replay" else []
         return CliRunner().invoke(command.app, [*arguments, *more, "--oracle", "http://oracle"])
 
     return run
@@ -170,7 +215,13 @@ def test_show_and_replay(reported: tuple[Scene, int], cli: Callable[..., Any]):
     scene, epoch = reported
     shown = cli("show", str(epoch))
     assert shown.exit_code == 0, shown.output
-    for text in (f"Epoch {epoch}", "at large", f"subnet {scene.subnet}", "Not paid out"):
+    for text in (
+        f"Epoch {epoch}",
+        "WORK minted",
+        "at large",
+        f"subnet {scene.subnet}",
+        "Not paid out",
+    ):
         assert text in shown.output
     answer = json.loads(cli("show", str(epoch), "--top", "1", "--json").output)
     assert len(answer["earners"]) == 1

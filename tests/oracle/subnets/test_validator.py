@@ -11,9 +11,9 @@ from oracle.domain.scores import Row
 from oracle.errors import NotFound, Unauthorized
 from oracle.services import validate
 from oracle.services.validate import Validator
-from tests.oracle.conftest import Live, Machine, Oracle, enter, step
+from tests.oracle.conftest import Live, Machine, Oracle, admit, step
 
-from .conftest import RULES, Scene
+from .conftest import CONSENSUS, RULES, Scene
 
 Pass = Callable[[int], None]
 
@@ -23,7 +23,7 @@ def attested(live: Live, oracles: list[Oracle], machine: Machine, scene: Scene) 
     """The scene, with the miner's device in the registry."""
     live.enter_epoch(1)
     step(oracles)
-    enter(machine, oracles)
+    admit(machine, oracles)
     return scene
 
 
@@ -47,6 +47,21 @@ def test_a_row_is_committed_then_revealed(attested: Scene, live: Live, pass_epoc
     assert "next commit is due" in validator.step(attested.subnet).detail
     pass_epochs(RULES["commit_interval"] - RULES["reveal_delay"])
     assert validator.step(attested.subnet).done == "committed"
+
+
+def test_a_row_has_the_entries_that_the_subnet_asks_for(
+    attested: Scene, live: Live, pass_epochs: Pass
+):
+    """Only one place has done anything, and a row needs two entries."""
+    rules = {**RULES, "min_weights": 2}
+    terms = tuple(rules.values()), tuple(CONSENSUS.values())
+    live.send(attested.owner, "SubnetRegistry", "change_parameters", attested.subnet, *terms)
+    pass_epochs(live.read("SubnetRegistry", "PARAMETER_EPOCHS"))
+    key = next(iter(attested.validators))
+    validator = attested.validator(key)
+    assert validator.step(attested.subnet).row == Row((1, 2), (1, 65_535))
+    pass_epochs(RULES["reveal_delay"])
+    assert validator.step(attested.subnet).done == "revealed"
 
 
 def test_a_restart_between_commit_and_reveal(attested: Scene, pass_epochs: Pass):
@@ -98,7 +113,9 @@ def test_usage_counts_from_the_last_row_that_was_revealed(
     counted: list[dict[int, int]] = []
     used = {attested.miner: 100}
 
-    def score(places: object, own: object, speeds: object, since: dict[int, int], bps: int) -> Row:
+    def score(
+        _places: object, _own: object, _speeds: object, since: dict[int, int], *_: int
+    ) -> Row:
         counted.append(since)
         return Row((2,), (65_535,))
 

@@ -20,7 +20,7 @@ from oracle.services.provider import Provider
 from oracle.services.signers import check_signers
 from oracle.services.vouchers import VoucherDesk
 from scripts._project import ROOT
-from tests.oracle.conftest import PRICE, UNIT, attest, step
+from tests.oracle.conftest import PRICE, UNIT, admit
 
 RUNNING, COMPLETED = JobStatus.RUNNING, JobStatus.COMPLETED
 
@@ -31,12 +31,10 @@ def customer(live: Any) -> Customer:
 
 
 @pytest.fixture
-def job(live: Any, machine: Any, oracles: Any) -> int:
+def job(live: Any, machine: Any) -> int:
     """A running job of an attested provider, a minute old."""
     live.enter_epoch(1)
-    step(oracles)
-    attest(machine, oracles)
-    step(oracles, 3)
+    admit(machine)
     number = live.open_job(machine.provider)
     live.mine(1, 60)
     return int(number)
@@ -65,13 +63,17 @@ def _paid(seconds: int) -> int:
 # --- the customer -----------------------------------------------------------------------------
 
 
-def test_open_approves_funds_and_numbers_the_job(
+def test_open_funds_and_numbers_the_job_in_one_transaction(
     live: Any, machine: Any, customer: Customer
 ) -> None:
     live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 7 * UNIT)
     token = live.deployment.address("WorkToken")
     order = Order(machine.provider, token, 1, 1, PRICE, 5 * UNIT, 0, bytes(32))
+    sent = live.w3.eth.get_transaction_count(live.customer.address)
     job = customer.open_job(order)
+    assert live.w3.eth.get_transaction_count(live.customer.address) == sent + 1
+    escrow = live.deployment.address("JobEscrow")
+    assert live.read("WorkToken", "allowance", live.customer.address, escrow) == 0
     assert customer.job(job).deposit == 5 * UNIT
     customer.top_up(job, 2 * UNIT)
     assert customer.job(job).deposit == 7 * UNIT
@@ -119,13 +121,11 @@ def test_a_status_that_no_voucher_has_is_refused(job: int, customer: Customer) -
 
 
 @pytest.fixture
-def guaranteed(live: Any, machine: Any, oracles: Any) -> int:
+def guaranteed(live: Any, machine: Any) -> int:
     """A running job whose service level promises 90 % of the time, 1 000 seconds old."""
     live.send(live.deployer, "ServiceBonds", "add_sla", 10**18, 10_000, 9_000, 0)
     live.enter_epoch(1)
-    step(oracles)
-    attest(machine, oracles)
-    step(oracles, 3)
+    admit(machine)
     number = live.open_job(machine.provider, sla=1)
     accepted_at = live.read("JobRegistry", "job_info", number).accepted_at
     live.mine(1, accepted_at + 1_000 - live.chain.timestamp())
@@ -458,12 +458,24 @@ def test_a_contract_gets_the_gas_that_the_escrow_gives_it(
 # --- the provider's other calls ---------------------------------------------------------------
 
 
-def test_stake_and_delegate_approve_what_they_need(live: Any, machine: Any) -> None:
+def test_what_is_approved_needs_no_permit(live: Any, machine: Any, customer: Customer) -> None:
+    live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 5 * UNIT)
+    token = live.deployment.address("WorkToken")
+    escrow = live.deployment.address("JobEscrow")
+    live.send(live.customer, "WorkToken", "approve", escrow, 7 * UNIT)
+    customer.open_job(Order(machine.provider, token, 1, 1, PRICE, 5 * UNIT, 0, bytes(32)))
+    assert live.read("WorkToken", "allowance", live.customer.address, escrow) == 2 * UNIT
+    assert live.read("WorkToken", "nonces", live.customer.address) == 0
+
+
+def test_stake_and_delegate_take_one_transaction_each(live: Any, machine: Any) -> None:
     live.send(live.deployer, "WorkToken", "transfer", live.customer.address, 30 * UNIT)
     patron = Provider(live.chain, KeystoreSigner(live.customer))
     before = live.read("ProviderStaking", "slashable", machine.provider)
+    sent = live.w3.eth.get_transaction_count(live.customer.address)
     patron.stake(machine.provider, 10 * UNIT)
     patron.delegate(machine.provider, 20 * UNIT)
+    assert live.w3.eth.get_transaction_count(live.customer.address) == sent + 2
     after = live.read("ProviderStaking", "slashable", machine.provider)
     assert after - before == 30 * UNIT
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from oracle.adapters import tasks as tasks_module
 from oracle.adapters.calls import Call
 from oracle.adapters.tasks import ATTEMPTS, SCHEMA, Tasks
 from oracle.api.schemas import OpeningsBody
+from oracle.cli.oracle import app
 from oracle.domain import messages
 from oracle.domain.admission import Claim
 from oracle.domain.attestation import LEAF_BYTES, LaneOpening, Mode, Opening, Query
@@ -29,6 +31,7 @@ from oracle.domain.records import Challenge
 from oracle.errors import Busy, ClearworkError, Misconfigured, Transient
 from oracle.services.verification import VERIFICATION
 from oracle.services.verify import Fault, Verdict
+from tests.oracle.commands import run
 from tests.oracle.conftest import Live, Machine, Oracle
 from tests.oracle.postgres import Server
 
@@ -39,30 +42,34 @@ CALLS = [
     Call.of(wait_for, tuple[Path], int),
 ]
 HERE = Path(__file__).parent
-# a worker whose calls are the tests'; it notices deaths in a moment
+# A worker whose calls are the tests'; it notices deaths in a moment. It computes in a thread
+# unless told to start a process, which does not load again what only the worker needs.
 WORKER = """
-import asyncio, sys
-from pathlib import Path
-from oracle.adapters import tasks
-from oracle.adapters.calls import Call
-from oracle.adapters.workers import Workers
-from oracle.errors import Transient
-from oracle.settings import database_url
-from oracle.services.verification import VERIFICATION
-from worker_jobs import fail, square, wait_for
-tasks.HEARTBEAT, tasks.STALLED = 0.5, 3.0
-if sys.argv[2:]:
-    tasks._PATIENCE = float(sys.argv[2])
-CALLS = [
-    *VERIFICATION,
-    Call.of(square, tuple[int], int),
-    Call.of(fail, tuple[()], int),
-    Call.of(wait_for, tuple[Path], int),
-]
+import sys
+
 if __name__ == "__main__":
-    workers = Workers(1, 4)
+    import asyncio
+    from pathlib import Path
+    from oracle.adapters import tasks
+    from oracle.adapters.calls import Call
+    from oracle.adapters.workers import Workers
+    from oracle.errors import Transient
+    from oracle.settings import database_url
+    from oracle.services.verification import VERIFICATION
+    from worker_jobs import fail, square, wait_for
+
+    url, processes, patience = sys.argv[1:]
+    tasks.HEARTBEAT, tasks.STALLED, tasks._POLL = 0.25, 1.5, 0.2
+    tasks._PATIENCE = float(patience)
+    CALLS = [
+        *VERIFICATION,
+        Call.of(square, tuple[int], int),
+        Call.of(fail, tuple[()], int),
+        Call.of(wait_for, tuple[Path], int),
+    ]
+    workers = Workers(int(processes), 4)
     try:
-        asyncio.run(tasks.serve(database_url(sys.argv[1]), CALLS, 1, workers))
+        asyncio.run(tasks.serve(database_url(url), CALLS, 1, workers))
     except Transient as error:
         sys.exit(error.exit_code)
     finally:
@@ -99,8 +106,10 @@ def start(url: URL, tmp_path: Path) -> Iterator[Start]:
     path = os.pathsep.join([str(HERE), str(HERE.parents[2])])
     running: list[subprocess.Popen[bytes]] = []
 
-    def start_(*command: str, patience: float | None = None) -> subprocess.Popen[bytes]:
-        command = command or (str(script), Server.dsn(url), *([str(patience)] if patience else []))
+    def start_(
+        *command: str, processes: int = 0, patience: float = 10.0
+    ) -> subprocess.Popen[bytes]:
+        command = command or (str(script), Server.dsn(url), str(processes), str(patience))
         environment = os.environ | {"PYTHONPATH": path}
         running.append(subprocess.Popen([sys.executable, *command], env=environment))
         return running[-1]
@@ -370,6 +379,22 @@ def answer(oracle: Oracle, machine: Machine, lies: bool = False) -> dict[str, An
     return machine.opened(ack, [replace(first, leaf=bytes(LEAF_BYTES)), *rest])
 
 
+@contextmanager
+def no_results(url: URL) -> Iterator[None]:
+    """Workers may begin meanwhile, and hand in what they found only after it."""
+    with psycopg.connect(Server.dsn(url), autocommit=True) as connection:
+        connection.execute(f"SET search_path TO {SCHEMA}")
+        connection.execute("SELECT pg_advisory_lock(1)")
+        connection.execute(
+            "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'"
+        )
+        connection.execute(
+            "CREATE TRIGGER hold BEFORE UPDATE ON calls FOR EACH ROW EXECUTE FUNCTION hold()"
+        )
+        yield
+
+
 def test_two_workers_check_the_openings_of_many(
     live: Live,
     oracle: Oracle,
@@ -378,11 +403,18 @@ def test_two_workers_check_the_openings_of_many(
     start: Start,
     command: tuple[str, ...],
 ) -> None:
-    workers = [start(*command, "--database", Server.dsn(url), "--concurrency", "1") for _ in "12"]
+    workers = [start(*command, "--database", Server.dsn(url), "--concurrency", "1"), start()]
+    eventually(lambda: len(rows(url, "SELECT 1 FROM procrastinate_workers")) == len(workers))
     machines = [Machine(live, machine.provider, f"card {i}") for i in range(6)]
     answers = [answer(oracle, one, lies=i == 3) for i, one in enumerate(machines)]
+    busy = "SELECT DISTINCT worker_id FROM procrastinate_jobs WHERE status = 'doing'"
     with ThreadPoolExecutor(len(answers)) as pool:
-        verdicts = list(pool.map(lambda body: oracle.post("/v1/openings", body), answers))
+        # each has one at a time, so that the other one has to take the second
+        with no_results(url):
+            checks = [pool.submit(oracle.post, "/v1/openings", body) for body in answers]
+            eventually(lambda: len(rows(url, busy)) == len(workers))
+            assert not any(check.done() for check in checks)
+        verdicts = [check.result() for check in checks]
     assert [v["accepted"] for v in verdicts] == [True, True, True, False, True, True]
     assert Fault.PATH.value in verdicts[3]["reason"]
     for worker in workers:
@@ -393,7 +425,7 @@ def test_two_workers_check_the_openings_of_many(
 def test_a_check_goes_on_when_its_worker_is_killed(
     live: Live, oracle: Oracle, machine: Machine, url: URL, start: Start
 ) -> None:
-    first = start()
+    first = start(processes=1)
     assert oracle.post("/v1/openings", answer(oracle, machine))["accepted"]
     children = [
         int(pid) for pid in Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
@@ -416,22 +448,20 @@ def test_a_check_goes_on_when_its_worker_is_killed(
     assert oracle.post("/v1/openings", body) == verdict.result()
 
 
-def test_a_worker_wants_postgresql(command: tuple[str, ...]) -> None:
-    run = subprocess.run(
-        [sys.executable, *command, "--database", "oracle.db"], capture_output=True, text=True
-    )
-    assert run.returncode == Misconfigured.exit_code
-    assert "postgresql://" in run.stderr
+def test_a_worker_wants_postgresql() -> None:
+    with pytest.raises(Misconfigured) as refusal:
+        run(app, "worker", "--database", "oracle.db")
+    assert "postgresql://" in f"{refusal.value} {refusal.value.remedy}"
 
 
 def test_a_worker_without_its_server_says_so(command: tuple[str, ...], tmp_path: Path) -> None:
     place = f"postgresql://oracle:hunter2@/db?host={tmp_path}"
-    run = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, *command, "--database", place], capture_output=True, text=True
     )
-    assert run.returncode == Misconfigured.exit_code
-    assert "cannot use the database" in run.stderr
-    assert "hunter2" not in run.stdout + run.stderr
+    assert ended.returncode == Misconfigured.exit_code
+    assert "cannot use the database" in ended.stderr
+    assert "hunter2" not in ended.stdout + ended.stderr
 
 
 def test_what_is_checked_arrives_as_it_was_sent() -> None:
