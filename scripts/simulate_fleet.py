@@ -1,7 +1,7 @@
 """A day of an attested fleet on a virtual clock: `make simulate-fleet`.
 
 Devices of mixed cards compute small chains, oracles check them with the product's code, a watcher
-convicts, epochs pay; eight kinds of cheats are among them, and three that pass as long as
+convicts, epochs pay; eight kinds of cheats are among them, and four that pass as long as
 they compute what is asked. The same seed gives the same figures on every machine. Writes
 build/bench/fleet_attestation.json; with --docs the tables go into docs/attestation-fleet.md and the
 chart into docs/charts. docs/attestation-fleet.md says what is real and what is modelled.

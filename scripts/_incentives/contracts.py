@@ -35,23 +35,37 @@ class RisingPrice:
 
 @dataclass
 class Votes:
-    """`SubnetVotes`: what begins and what ends in an epoch, whole stakes on one subnet only."""
+    """`SubnetVotes`: what begins and what ends in an epoch, whole stakes on one subnet only.
+
+    `bond_voter`: by provider, in whose vote its self-bond is.
+    """
 
     vote_epochs: int
     begins: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     ends: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     standing: dict[str, tuple[int, int]] = field(default_factory=dict)
+    bond_voter: dict[str, str] = field(default_factory=dict)
     counted: int = 0
 
-    def vote(self, holder: str, stake: int, epoch: int) -> None:
-        """Vote with a stake in place of the holder's vote before."""
-        known, to_epoch = self.standing.get(holder, (0, 0))
-        if to_epoch > epoch:
-            self.ends[epoch] += known
-            self.ends[to_epoch] -= known
+    def vote(self, holder: str, stake: int, epoch: int, bond_of: str | None = None) -> None:
+        """Vote with a stake in place of the holder's vote before.
+
+        `bond_of`: provider whose self-bond is in the stake; the vote of the owner who voted with
+        it before ends.
+        """
+        self._end(holder, epoch)
+        if bond_of is not None:
+            self._end(self.bond_voter.get(bond_of, holder), epoch)
+            self.bond_voter[bond_of] = holder
         self.begins[epoch] += stake
         self.ends[epoch + self.vote_epochs] += stake
         self.standing[holder] = stake, epoch + self.vote_epochs
+
+    def _end(self, holder: str, epoch: int) -> None:
+        stake, to_epoch = self.standing.pop(holder, (0, 0))
+        if to_epoch > epoch:
+            self.ends[epoch] += stake
+            self.ends[to_epoch] -= stake
 
     def take(self, epoch: int) -> int:
         """Base units of stake that count in an epoch; every epoch in turn."""

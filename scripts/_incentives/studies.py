@@ -218,34 +218,62 @@ def hoppers(world: World) -> Iterator[Result]:
     """Stake that votes for the actor's subnet, leaves at once, and votes from somewhere else as
     soon as it can stand there."""
     thaws = world.unbonding_period // world.epoch_length
-    for case, away, judges, stoppable in (
-        ("the stake judges as long as it stays", thaws, True, True),
-        ("the stake only votes", thaws, False, True),
-        ("the stake only votes, and would thaw in a day", 24, False, False),
+    for case, hop, stoppable in (
+        ("the stake judges until it has thawed", Hop(thaws, judges=True), True),
+        ("the stake only votes", Hop(thaws), True),
+        ("the stake only votes, and would thaw in a day", Hop(24), False),
+        ("its provider changes hands every day", Hop(24, with_provider=True), True),
     ):
-        fair, played = (_hop(world, each, judges) for each in (None, away))
+        fair, played = (_hop(world, each) for each in (replace(hop, every=None), hop))
         yield Result("stake hopping", case, fair, played, stoppable)
 
 
-def _hop(world: World, away: int | None, judges: bool) -> int:
-    """Votes of the market stand; those of the actor come on top for its subnet, where it has a
-    miner. `away`: epochs for which stake thaws; None for stake that stays and renews its vote."""
-    votes = Votes(world.vote_epochs)
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """How stake moves. `every`: epochs after which it votes from somewhere else; None for stake
+    that stays and renews its vote. `with_provider`: as a self-bond that changes hands, not by
+    thawing."""
+
+    every: int | None
+    judges: bool = False
+    with_provider: bool = False
+
+
+class Hopper:
+    """The actor's stake, which votes for its subnet from place to place.
+
+    Votes of the market stand; those of the actor come on top for its subnet, where it has a miner.
+    """
+
+    def __init__(self, arena: Arena, hop: Hop) -> None:
+        self.arena, self.hop = arena, hop
+        self._votes = Votes(arena.world.vote_epochs)
+        stake = arena.world.actor_stake if hop.judges else 0
+        (self.uid,), _ = populate(arena, [Judge(truth)], [stake], quality=MEAN_QUALITY)
+        arena.at_start, arena.votes = self._start, self._counted
+
+    def _start(self, _: Arena, epoch: int) -> None:
+        if epoch % (self.hop.every or self.arena.world.vote_epochs) == 0:
+            self.vote(epoch)
+
+    def vote(self, epoch: int) -> None:
+        """Vote from somewhere else, or again. Stake that has to thaw begins to leave at once, and
+        judges where it stood until it has: so long it can be slashed for it."""
+        # behind another provider, or of another owner, it is another vote
+        holder = f"{ACTOR} {epoch}" if self.hop.every else ACTOR
+        bond_of = ACTOR if self.hop.with_provider else None
+        self._votes.vote(holder, self.arena.world.actor_stake, epoch, bond_of)
+        if epoch and self.hop.every and not self.hop.with_provider:
+            self.arena.restake(self.uid, 0)
+
+    def _counted(self, epoch: int) -> tuple[int, int]:
+        at_large, own = self.arena.world.votes
+        return at_large, own + self._votes.take(epoch)
+
+
+def _hop(world: World, hop: Hop) -> int:
     arena = Arena(world)
-    stake = world.actor_stake if judges else 0
-    (mine,), _ = populate(arena, [Judge(truth)], [stake], quality=MEAN_QUALITY)
-
-    def _start(arena: Arena, epoch: int) -> None:
-        if epoch % (away or world.vote_epochs) == 0:
-            # behind another provider it is another vote
-            votes.vote(f"{ACTOR} {epoch}" if away else ACTOR, world.actor_stake, epoch)
-            if away:
-                arena.restake(mine, 0)
-
-    def _votes(epoch: int) -> tuple[int, int]:
-        return world.votes[0], world.votes[1] + votes.take(epoch)
-
-    arena.at_start, arena.votes = _start, _votes
+    Hopper(arena, hop)
     arena.play()
     return arena.net(ACTOR)
 
@@ -358,7 +386,7 @@ STUDIES: tuple[Study, ...] = (
     copiers, colluders, self_dealers, owners, hoppers, laggards, snipers, claimants,
 )  # fmt: skip
 # cases that all of them have together
-CASES = 47
+CASES = 48
 
 
 def play(world: World, advance: Callable[[], None]) -> list[Result]:

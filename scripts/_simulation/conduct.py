@@ -74,6 +74,10 @@ class Conduct:
         """Whether watchers get the leaves that they ask for."""
         return True
 
+    def answers_requests(self) -> bool:
+        """Whether it shows on chain a leaf that was asked for there with a bond."""
+        return self.shows_leaves()
+
 
 class Skips(Conduct):
     """Saves a twentieth of the work."""
@@ -231,7 +235,23 @@ class Ladder(Conduct):
         return self.rank * 2 * SECOND
 
 
+class ShowsOnChain(Conduct):
+    """Computes all, and shows it only to who pays: a watcher's bond for each leaf."""
+
+    name = "shows only on chain"
+    what = "computes all, shows no watcher a leaf, and answers each request on chain for its bond"
+    stoppable = False
+
+    def shows_leaves(self) -> bool:
+        """See `Conduct.shows_leaves`."""
+        return False
+
+    def answers_requests(self) -> bool:
+        """See `Conduct.answers_requests`."""
+        return True
+
+
 KINDS: tuple[type[Conduct], ...] = (
     Skips, LowRank, Replays, ClaimsMore, TwoIds, Oversells, Withholds, Late,
 )  # fmt: skip
-LIMITS: tuple[type[Conduct], ...] = (Rents, TakesTurns, Ladder)
+LIMITS: tuple[type[Conduct], ...] = (Rents, TakesTurns, Ladder, ShowsOnChain)

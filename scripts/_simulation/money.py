@@ -76,13 +76,15 @@ class Account:
     vesting: Vesting
     # of jobs, after the market's fee
     income: int = 0
+    # of watchers whose requests for leaves it answered
+    bonds: int = 0
     slashed: int = 0
     jailed_until: int = 0
 
     @property
     def gained(self) -> int:
         """What it was paid and kept, vested or not."""
-        return self.vesting.granted + self.income
+        return self.vesting.granted + self.income + self.bonds
 
 
 @dataclass(slots=True)

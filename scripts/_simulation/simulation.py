@@ -1,7 +1,7 @@
 """One run: epochs, challenges, commits, openings, records, audits and pay, event by event."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ from oracle.domain.recovery import checksum
 from oracle.domain.renewal import is_due
 from oracle.errors import BadInput, ClearworkError
 from oracle.services.prove import Proof
+from oracle.services.request_leaves import PROVIDER_SHARE
 from scripts._parameters import BPS
 from scripts._simulation.chains import honest, untold
 from scripts._simulation.clock import HOUR, MILLISECOND, SECOND, Agenda
@@ -43,6 +44,8 @@ RULES_VERSION = 1
 # what the product's defaults are: AgentConfig.poll_seconds, the watcher's interval and `asks`
 AGENT_POLL, WATCH_INTERVAL, WATCH_ASKS = SECOND, 5 * SECOND, 12
 WATCH_LEAVES, WATCH_SAMPLE = 64, 50
+# how often an agent looks for requests (oracle.services.show_leaves.POLL_SECONDS)
+DESK_POLL = 10 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,13 @@ class Simulation:
         )
         self.court = Court(parameters, REPORTER_BPS, self.accounts)
         self.watcher = Watcher(
-            SMALL, WATCH_LEAVES, WATCH_SAMPLE, random.Random(f"{plan.seed}/watcher")
-        )
+            SMALL, WATCH_LEAVES, WATCH_SAMPLE, random.Random(f"{plan.seed}/watcher"),
+            terms.bond_budget,
+        )  # fmt: skip
+        # provider => requests for leaves that are open
+        self._requests: Counter[int] = Counter()
+        # provider => base units of bonds that the watcher holds or has lost for its leaves
+        self._bonds: Counter[int] = Counter()
         self._schedule = Schedule(
             parameters.token.max_supply,
             parameters.emissions.initial_emission,
@@ -346,12 +354,52 @@ class Simulation:
             act = partial(self._convict, epoch, one, Catch.FALSE_ENTRY)
             self._agenda.at(self._next_block(), act)
         elif found is Found.WITHHELD and self.defences.leaf_requests:
-            asked = self._agenda.now + (WATCH_ASKS - 1) * WATCH_INTERVAL
-            period = self.terms.parameters.leaf_requests.answer_period * SECOND
-            act = partial(self._convict, epoch, one, Catch.WITHHELD)
+            asks = self._agenda.now + (WATCH_ASKS - 1) * WATCH_INTERVAL
+            self._agenda.at(asks, partial(self._request_leaf, epoch, one, work, 0))
+
+    def _request_leaf(self, epoch: _Epoch, one: Device, work: _Work, shown: int) -> None:
+        """The watcher asks on chain for a leaf, the one after `shown`, if it has a bond for it."""
+        rules, now = self.terms.parameters.leaf_requests, self._agenda.now
+        if shown == self.watcher.leaves or now // HOUR - epoch.number > rules.request_epochs:
+            return
+        bond = (self._requests[one.provider] + 1) * rules.bond
+        share = max(self.terms.bond_budget // PROVIDER_SHARE, rules.bond)
+        if bond > min(self.watcher.budget, share - self._bonds[one.provider]):
+            # what is held may be back by then
+            self._agenda.at(now + HOUR, partial(self._request_leaf, epoch, one, work, shown))
+            return
+        self.watcher.budget -= bond
+        self._bonds[one.provider] += bond
+        self._requests[one.provider] += 1
+        block = self.terms.parameters.emissions.block_seconds * SECOND
+        if one.conduct.answers_requests():
+            answer = partial(self._show_leaf, epoch, one, work, shown, bond)
+            looks = self._next_block() + one.dice.randrange(DESK_POLL)
+            self._agenda.at((looks // block + 1) * block, answer)
+        else:
             # mined, unanswered, executed
-            block = self.terms.parameters.emissions.block_seconds * SECOND
-            self._agenda.at(asked + period + 2 * block, act)
+            deadline = now + rules.answer_period * SECOND + 2 * block
+            self._agenda.at(deadline, partial(self._execute, epoch, one, bond))
+
+    def _show_leaf(self, epoch: _Epoch, one: Device, work: _Work, shown: int, bond: int) -> None:
+        """A leaf is shown on chain: one bond is the provider's, what was paid above it is burnt."""
+        self._requests[one.provider] -= 1
+        self.accounts[one.provider].bonds += self.terms.parameters.leaf_requests.bond
+        self.tally.reporter[one.provider] -= bond
+        if self.watcher.audit_leaf(work.commit, work.proof, work.roots) is Found.FALSE_ENTRY:
+            act = partial(self._convict, epoch, one, Catch.FALSE_ENTRY)
+            self._agenda.at(self._next_block(), act)
+            return
+        # the next leaf has to be withheld as often
+        asks = self._agenda.now + WATCH_ASKS * WATCH_INTERVAL
+        self._agenda.at(asks, partial(self._request_leaf, epoch, one, work, shown + 1))
+
+    def _execute(self, epoch: _Epoch, one: Device, bond: int) -> None:
+        """A request that nobody answered: the bond comes back, the provider is convicted."""
+        self._requests[one.provider] -= 1
+        self.watcher.budget += bond
+        self._bonds[one.provider] -= bond
+        self._convict(epoch, one, Catch.WITHHELD)
 
     def _convict(self, epoch: _Epoch, one: Device, how: Catch) -> None:
         """The court takes a proof, or a request that nobody answered."""

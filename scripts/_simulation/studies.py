@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from scripts._parameters import HOUR
-from scripts._simulation.conduct import ClaimsMore, Ladder, Late, Oversells, Replays, TwoIds
+from scripts._simulation.conduct import (
+    ClaimsMore,
+    Ladder,
+    Late,
+    Oversells,
+    Rents,
+    Replays,
+    TakesTurns,
+    TwoIds,
+)
 from scripts._simulation.figures import Figures, figures
 from scripts._simulation.fleet import Plan
 from scripts._simulation.simulation import Simulation
@@ -19,6 +28,8 @@ PERIODS, PERIOD_DEVICES = (24 * HOUR, 6 * HOUR, 2 * HOUR, ATTESTATION_PERIOD), 2
 WINDOWS_MS, WINDOW_DEVICES = (60_000, 30_000, 20_000, 12_000), 200
 # convicted by nobody: what they sign is true, or refused before it counts
 UNCONVICTED = (Replays, ClaimsMore, TwoIds, Oversells, Late)
+# true when they answer, paid for epochs in which they did not or for what is left of a window
+SILENT = (Rents, TakesTurns, Ladder)
 STUDIES = len(SEEDS) + len(JITTERS_BPS) * len(LOSSES_BPS) + len(PERIODS) + len(WINDOWS_MS)
 
 
@@ -51,7 +62,13 @@ def sweep(plan: Plan, progress: Progress) -> Iterator[Figures]:
 def periods(plan: Plan, progress: Progress) -> Iterator[Figures]:
     """Cheats that nobody convicts, where an attestation lasts for fewer hours."""
     smaller = replace(
-        plan, devices=PERIOD_DEVICES, cheats_bps=1_500, limits=6, kinds=UNCONVICTED, computes=False
+        plan,
+        devices=PERIOD_DEVICES,
+        cheats_bps=1_500,
+        limits=6,
+        kinds=UNCONVICTED,
+        limit_kinds=SILENT,
+        computes=False,
     )
     for period in PERIODS:
         yield play(smaller, progress, period)

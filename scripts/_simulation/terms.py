@@ -33,6 +33,8 @@ REPORTER_BPS = 5_000
 # of a local market's 20-second windows, for epochs of an hour
 # An attestation ends in the epoch after its own: only epochs in which a device answered are paid
 EPOCH, ATTESTATION_PERIOD, ANSWER_PERIOD = HOUR, HOUR + HOUR // 6, 6 * HOUR
+# base units of bonds that the watcher holds or has lost at once: its --bond-budget
+BOND_BUDGET = 1_000 * UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Terms:
     leader_delay: int
     poll_ms: int
     renewal: RenewalRules
+    bond_budget: int = BOND_BUDGET
 
     @property
     def attestation_period(self) -> int:

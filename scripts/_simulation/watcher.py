@@ -31,6 +31,8 @@ class Watcher:
     leaves: int
     sample: int
     dice: random.Random
+    # base units that are left for bonds
+    budget: int
     audited: int = 0
 
     def audit(self, commit: Commit, proof: Proof, roots: list[bytes], shows: bool) -> Found:
@@ -42,12 +44,18 @@ class Watcher:
             return Found.NOTHING
         self.audited += 1
         for _ in range(self.leaves):
-            round_index = self.dice.randrange(self.dims.rounds)
-            index = self.dice.randrange(self.dims.leaves)
-            leaf, path = proof.open_leaf(round_index, index)
-            query = Query(round_index, *self.dims.entry_of(index, 0))
-            if not in_tree(self.dims, roots, Opening(query, leaf, tuple(path))):
-                return Found.WITHHELD
-            if audit_leaf(HONEST, self.dims, commit.seed, roots, round_index, index, leaf):
-                return Found.FALSE_ENTRY
+            found = self.audit_leaf(commit, proof, roots)
+            if found is not Found.NOTHING:
+                return found
         return Found.NOTHING
+
+    def audit_leaf(self, commit: Commit, proof: Proof, roots: list[bytes]) -> Found:
+        """Look at one leaf that nobody could foresee, as its agent or the chain shows it."""
+        round_index = self.dice.randrange(self.dims.rounds)
+        index = self.dice.randrange(self.dims.leaves)
+        leaf, path = proof.open_leaf(round_index, index)
+        query = Query(round_index, *self.dims.entry_of(index, 0))
+        if not in_tree(self.dims, roots, Opening(query, leaf, tuple(path))):
+            return Found.WITHHELD
+        false = audit_leaf(HONEST, self.dims, commit.seed, roots, round_index, index, leaf)
+        return Found.FALSE_ENTRY if false else Found.NOTHING
