@@ -55,7 +55,7 @@ CLUSTER_MEMBERS = 4
 # numbers of devices: offered, in a cluster, of providers that have one each
 ON_OFFER = 8_000
 IN_CLUSTER = 9_000
-ELSEWHERE = 10_000
+ELSEWHERE, ALONE = 10_000, 20_000
 # what such a provider stakes
 SMALL_STAKE = 200 * UNIT
 # reports after which the ledger writes into slots it has used before
@@ -475,27 +475,32 @@ def _scattered_jobs(bench: Bench) -> Iterator[Measurement]:
 
 def _epochs(bench: Bench, provider: int) -> Iterator[Measurement]:
     """Post reports over 140 000 leaves and claim from them, each a second time."""
+    bench.fund(OWNER, SMALL_STAKE)
+    alone = bench.small_provider(ALONE)
     for _ in range(EARLIER_REPORTS):
         bench.post_epoch(MerkleTree([keccak(b"a quiet epoch")]), 0)
     for number in range(1, 3):
-        somebody, once, vesting = (
+        somebody, once, vesting, vesting_alone = (
             Leaf(LeafKind.ACCOUNT, account_key(bench.address(WATCHER)), number * UNIT),
             Leaf(LeafKind.ACCOUNT, account_key(bench.address(DELEGATORS[0])), number * UNIT),
             Leaf(LeafKind.PROVIDER, provider_key(provider), number * UNIT),
+            Leaf(LeafKind.PROVIDER, provider_key(alone), number * UNIT),
         )
         others = (
             Leaf(LeafKind.ACCOUNT, other.to_bytes(32, "big"), number)
-            for other in range(1, TREE_LEAVES - 2)
+            for other in range(1, TREE_LEAVES - 3)
         )
-        tree = MerkleTree([bench.leaf_hash(leaf) for leaf in (somebody, once, vesting, *others)])
-        report = bench.post_epoch(tree, 3 * number * UNIT + number * (TREE_LEAVES - 3))
+        leaves = (somebody, once, vesting, vesting_alone, *others)
+        tree = MerkleTree([bench.leaf_hash(leaf) for leaf in leaves])
+        report = bench.post_epoch(tree, 4 * number * UNIT + number * (TREE_LEAVES - 4))
         bench.pass_time(HOUR)
         # the first claim against a root also takes it over from the ledger
         bench.claim(tree, somebody)
-        claims = bench.claim(tree, once), bench.claim(tree, vesting)
+        claims = [bench.claim(tree, leaf) for leaf in (once, vesting, vesting_alone)]
     yield bench.measured("committee_report_5of7", report)
     yield bench.measured("claim_140k_repeat", claims[0])
     yield bench.measured("claim_vesting_repeat", claims[1])
+    yield bench.measured("claim_vesting_alone_repeat", claims[2])
 
 
 def _slash(bench: Bench, provider: int) -> Iterator[Measurement]:
@@ -553,8 +558,9 @@ def convict_entry(bench: Bench, owner: int, dims: Dims) -> tuple[Sent, Sent]:
     provider = bench.register(owner, owner)
     bench.send(owner, staking.stake(provider, 1_000 * UNIT))
     commit, proof = _false_commit(provider, dims)
-    roots, _round, i, j, leaf, path = proof
-    opening = (commit.seed, commit.seed, commit.m, commit.n, commit.k, i, j, leaf, path, roots[0])
+    roots, at, i, j, leaf, path = proof
+    seed = chain_seeds(commit.seed, roots)[at]
+    opening = (commit.seed, seed, commit.m, commit.n, commit.k, i, j, leaf, path, roots[at])
     check = bench["MatmulVerifier"].functions.is_correct(opening)
     signature = bench.sign(owner, commit, "DeviceRegistry")
     convict = bench["SlashingCourt"].functions.convict_attestation
@@ -616,20 +622,22 @@ def _accusation(bench: Bench, provider: int) -> Iterator[Measurement]:
 
 
 def _false_commit(provider: int, dims: Dims) -> tuple[Commit, tuple[Any, ...]]:
-    """A commit with one false entry, and the rest of its proof.
+    """A commit with one false entry in its last round, and the rest of its proof.
 
     A liar may commit to anything, so only the opened leaf and the path above it are made.
     """
     i, j = 5_000 % dims.m, 11_001 % dims.n
     seed = keccak(b"seed of the convicted chain")
-    row = row_elements(row_key(seed, Matrix.A, i), Matrix.A, dims.k)
+    roots = [keccak(b"root" + bytes([earlier])) for earlier in range(dims.rounds - 1)]
+    last = chain_seeds(seed, roots)[-1]
+    row = row_elements(row_key(last, Matrix.A, i), Matrix.A, dims.k)
     column = row_elements(row_key(seed, Matrix.B, j), Matrix.B, dims.k)
     true_byte = fold(sum(a * b for a, b in zip(row, column, strict=True)))
     index, place = dims.leaf_of(i, j)
     leaf = bytearray(keccak(b"leaf") * 4)
     leaf[place] = true_byte ^ 1
     path = [keccak(level.to_bytes(1, "big")) for level in range(dims.depth)]
-    root = root_of(bytes(leaf), index, path)
+    roots.append(root_of(bytes(leaf), index, path))
     commit = Commit(
         provider=provider,
         device=keccak(b"device"),
@@ -639,6 +647,6 @@ def _false_commit(provider: int, dims: Dims) -> tuple[Commit, tuple[Any, ...]]:
         n=dims.n,
         k=dims.k,
         rounds=dims.rounds,
-        final_seed=chain_seeds(seed, [root])[-1],
+        final_seed=chain_seeds(seed, roots)[-1],
     )
-    return commit, ([root], 0, i, j, bytes(leaf), path)
+    return commit, (roots, dims.rounds - 1, i, j, bytes(leaf), path)

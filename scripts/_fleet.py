@@ -75,6 +75,20 @@ class Fleet:
         """The owner of a machine."""
         return 1 + (machine - 1) * self.providers // self.machines
 
+    def machines_of(self, provider: int) -> range:
+        """The machines of one owner."""
+        first, after = (
+            -(-(p - 1) * self.machines // self.providers) + 1 for p in (provider, provider + 1)
+        )
+        return range(first, after)
+
+    def sample(self, jobs: int, payees: int, dice: random.Random) -> tuple[list[int], list[int]]:
+        """Jobs of the whole fleet, and payees that own none of those, both ascending."""
+        chosen = sorted(dice.sample(range(1, self.providers + 1), payees))
+        whole = {machine for payee in chosen for machine in self.machines_of(payee)}
+        rest = [machine for machine in range(1, self.machines + 1) if machine not in whole]
+        return sorted(dice.sample(rest, jobs)), chosen
+
     def jobs(self) -> dict[int, Job]:
         """The jobs as the escrow has them at the end of the epoch."""
         return {

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -45,19 +46,7 @@ T = TypeVar("T")
 @click.option("--gas/--no-gas", default=True, help="Measure convictions on anvil as well.")
 def main(docs: bool, gas: bool) -> None:
     """Measure, write build/bench/attest.json, print the figures."""
-    # read when BLAS is loaded, which only the processes below do
-    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1"))
-    figures: dict[str, Any] = {
-        "generator_mb_s": on_one_core(generator_rate),
-        "verify_ms": {str(side): on_one_core(partial(verify_time, side)) for side in SIDES},
-        "walk_verify_ms": on_one_core(walk_verify_time),
-        "prover_seconds": on_one_core(prover_times),
-        "ops_ratio": ops_ratio(chain(FLEET_SIDE)),
-        "ops_ratio_with_hashes": ops_ratio(chain(FLEET_SIDE), PERMUTATION_OPERATIONS),
-        **fleet_times(),
-    }
-    if gas:
-        figures["dispute_gas"] = dispute_gas()
+    figures = measure(FULL, gas)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(figures, indent=2) + "\n")
     for what, measured, budget in rows(figures):
@@ -67,8 +56,47 @@ def main(docs: bool, gas: bool) -> None:
         update_docs(figures)
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured: the figures of a small one are no figures, but have their form."""
+
+    # n = K of the chains that are verified and disputed
+    sides: tuple[int, ...] = SIDES
+    repetitions: int = REPETITIONS
+    prover: Dims = PROVER
+    # verifications, and n = K of each
+    fleet: int = FLEET
+    fleet_side: int = FLEET_SIDE
+    walk: WalkDims = WALK
+
+
+FULL = Sizes()
+
+
+def measure(sizes: Sizes, gas: bool) -> dict[str, Any]:
+    """All figures, as they are written."""
+    # read when BLAS is loaded, which only the processes below do
+    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1"))
+    asked = chain(sizes.fleet_side)
+    repetitions = sizes.repetitions
+    figures: dict[str, Any] = {
+        "generator_mb_s": on_one_core(partial(generator_rate, repetitions)),
+        "verify_ms": {
+            str(side): on_one_core(partial(verify_time, side, repetitions)) for side in sizes.sides
+        },
+        "walk_verify_ms": on_one_core(partial(walk_verify_time, sizes.walk, repetitions)),
+        "prover_seconds": on_one_core(partial(prover_times, sizes.prover)),
+        "ops_ratio": ops_ratio(asked),
+        "ops_ratio_with_hashes": ops_ratio(asked, PERMUTATION_OPERATIONS),
+        **fleet_times(sizes.fleet, sizes.fleet_side),
+    }
+    if gas:
+        figures["dispute_gas"] = dispute_gas(sizes.sides)
+    return figures
+
+
 def chain(side: int) -> Dims:
-    """The chain whose verification is timed."""
+    """The chain whose verification is timed, and whose false entry is convicted."""
     return Dims(side, side, side, ROUNDS)
 
 
@@ -88,30 +116,30 @@ def use_cores(count: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
-def least_seconds(work: Callable[[], object]) -> float:
+def least_seconds(work: Callable[[], object], repetitions: int) -> float:
     """Processor time of the fastest of some repetitions; the first one compiles."""
     work()
     times = []
-    for _ in range(REPETITIONS):
+    for _ in range(repetitions):
         start = time.process_time()
         work()
         times.append(time.process_time() - start)
     return min(times)
 
 
-def generator_rate() -> int:
+def generator_rate(repetitions: int) -> int:
     """Megabytes of int8 a second."""
     from oracle.adapters.gpu.numpy_backend import NumpyBackend
 
     rows, length = 2_048, 4_096
     backend = NumpyBackend()
-    seconds = least_seconds(lambda: backend.factor(bytes(32), Matrix.A, rows, length))
+    seconds = least_seconds(lambda: backend.factor(bytes(32), Matrix.A, rows, length), repetitions)
     return int(rows * length / seconds / 1e6)
 
 
-def verify_time(side: int) -> float:
+def verify_time(side: int, repetitions: int) -> float:
     """Milliseconds to check all openings of one chain."""
-    return round(1e3 * least_seconds(partial(verify, side)), 2)
+    return round(1e3 * least_seconds(partial(verify, side), repetitions), 2)
 
 
 def verify(side: int) -> int:
@@ -134,16 +162,16 @@ def verify(side: int) -> int:
     return len(false_entries(NumpyBackend(), dims, seed, roots, openings))
 
 
-def walk_verify_time() -> float:
+def walk_verify_time(dims: WalkDims, repetitions: int) -> float:
     """Milliseconds to replay the lanes of one residency walk."""
     from oracle.adapters.gpu.numpy_backend import replay_lanes
 
-    lanes = walk.draw_lanes(bytes(32), bytes(32), WALK_QUERIES, WALK)
+    lanes = walk.draw_lanes(bytes(32), bytes(32), WALK_QUERIES, dims)
     key, start = walk.table_key(bytes(32)), bytes(32)
-    return round(1e3 * least_seconds(lambda: replay_lanes(key, start, WALK, lanes)), 2)
+    return round(1e3 * least_seconds(lambda: replay_lanes(key, start, dims, lanes), repetitions), 2)
 
 
-def prover_times() -> dict[str, float]:
+def prover_times(dims: Dims) -> dict[str, float]:
     """Seconds of one round, by part."""
     from oracle.adapters.gpu.numpy_backend import NumpyBackend
     from oracle.services.prove import prove, warm_up
@@ -168,11 +196,12 @@ def prover_times() -> dict[str, float]:
             return timed
 
     warm_up(NumpyBackend())
-    prove(Stopwatch(), bytes(32), PROVER)
+    prove(Stopwatch(), bytes(32), dims)
+    # to the microsecond: a small round takes less than a millisecond
     return {
-        "generate": round(spent["factor"], 3),
-        "multiply": round(spent["matmul"], 3),
-        "hash": round(spent["fold_commit"], 3),
+        "generate": round(spent["factor"], 6),
+        "multiply": round(spent["matmul"], 6),
+        "hash": round(spent["fold_commit"], 6),
     }
 
 
@@ -193,14 +222,14 @@ def ops_ratio(dims: Dims, per_hash: int = 0) -> float:
 # --- two cores ----------------------------------------------------------------------------------
 
 
-def fleet_times() -> dict[str, float]:
-    """Wall and processor seconds of `FLEET` verifications in a pool of `CORES` processes."""
+def fleet_times(fleet: int, side: int) -> dict[str, float]:
+    """Wall and processor seconds of `fleet` verifications in a pool of `CORES` processes."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(CORES, spawn, use_cores, (CORES,)) as pool:
         # every worker has its kernels before the clock starts
-        list(pool.map(verify, [FLEET_SIDE] * 4 * CORES))
+        list(pool.map(verify, [side] * 4 * CORES))
         start = time.perf_counter()
-        used = sum(pool.map(processor_time, [FLEET_SIDE] * FLEET, chunksize=10))
+        used = sum(pool.map(processor_time, [side] * fleet, chunksize=10))
         return {
             "fleet_1000_s": round(time.perf_counter() - start, 1),
             "fleet_1000_cpu_s": round(used, 1),
@@ -217,14 +246,14 @@ def processor_time(side: int) -> float:
 # --- on chain -----------------------------------------------------------------------------------
 
 
-def dispute_gas() -> dict[str, int]:
+def dispute_gas(sides: Sequence[int]) -> dict[str, int]:
     """Gas of the transaction that convicts a provider of one false entry, by n = K."""
     gas = {}
     with market() as bench:
         bench.fund(OWNER, 1_000 * UNIT)
-        for side in SIDES:
+        for side in sides:
             before = bench.rpc("evm_snapshot")
-            _check, conviction = convict_entry(bench, OWNER, Dims(side, side, side, 1))
+            _check, conviction = convict_entry(bench, OWNER, chain(side))
             gas[str(side)] = conviction.gas
             bench.rpc("evm_revert", before)
     return gas
@@ -245,9 +274,9 @@ def rows(figures: dict[str, Any]) -> Sequence[tuple[str, str, str]]:
             for side, ms in figures["verify_ms"].items()
         ),
         ("verify a walk of 24 GB, 64 lanes, ms", f"{figures['walk_verify_ms']}", "-"),
-        ("prover, n = K = 4,096: generate, s", f"{prover['generate']}", "-"),
-        ("prover: multiply, s", f"{prover['multiply']}", "-"),
-        ("prover: fold and hash, s", f"{prover['hash']}", "-"),
+        ("prover, n = K = 4,096: generate, s", f"{prover['generate']:.3f}", "-"),
+        ("prover: multiply, s", f"{prover['multiply']:.3f}", "-"),
+        ("prover: fold and hash, s", f"{prover['hash']:.3f}", "-"),
         ("prover: hashing, of all", f"{hashing:.1%}", "<= 20 %"),
         ("int8 operations, verifier / prover", f"{figures['ops_ratio']}", "<= 1e-06"),
         ("the same, hashes counted", f"{figures['ops_ratio_with_hashes']}", "-"),

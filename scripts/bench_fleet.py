@@ -2,12 +2,15 @@
 
 Heartbeats are written to disk first, untimed. Then an oracle's work is timed in a process of its
 own: read them, agree on every job, build leaves, roots and all proofs. The report goes to the real
-EpochLedger on anvil with the committee's signatures, and jobs are settled against its usage root.
+EpochLedger on anvil with the committee's signatures, and jobs are settled against its usage root:
+random ones of all the fleet's. Only those are opened on the chain, under the numbers that they have
+in the fleet; its counters of providers and jobs are set forward over the others.
 Writes build/bench/fleet.json; with --docs the table goes into docs/benchmarks.md.
 """
 
 import json
 import multiprocessing
+import random
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -33,7 +36,7 @@ DATABASE = ROOT / "build" / "bench" / "fleet.db"
 OUT = DATABASE.with_suffix(".json")
 MARKS = ("<!-- table: make bench-fleet -->\n", "<!-- end of fleet table -->\n")
 # tokens behind each provider that exists on chain
-STAKE = 2_000 * UNIT
+STAKE = 800 * UNIT
 # test keys below are people of the market
 FIRST_OPERATOR = 100
 
@@ -63,19 +66,22 @@ T = TypeVar("T")
 @click.option("--beats", default=60, show_default=True, help="Heartbeats of each machine.")
 @click.option("--claims", default=1_000, show_default=True, help="Jobs to settle by their leaf.")
 @click.option("--payees", default=10, show_default=True, help="Payees to settle by theirs.")
+@click.option("--seed", default=1, show_default=True, help="Of the draw of both.")
 @click.option("--docs", is_flag=True, help="Put the table into docs/benchmarks.md.")
-def main(machines: int, providers: int, beats: int, claims: int, payees: int, docs: bool) -> None:
+def main(
+    machines: int, providers: int, beats: int, claims: int, payees: int, seed: int, docs: bool
+) -> None:
     """Measure, write build/bench/fleet.json, print the figures."""
     with market() as bench:
         use_ledger(bench)
         fleet = fleet_on(bench, machines, providers, beats)
-        paid = range(fleet.provider(claims) + 1, fleet.provider(claims) + 1 + payees)
-        open_jobs(bench, fleet, last_provider=paid[-1])
+        claimed, paid = fleet.sample(claims, payees, random.Random(seed))
+        open_jobs(bench, fleet, [*claimed, *(m for p in paid for m in fleet.machines_of(p))])
         fleet = end_epoch(bench, fleet)
         print(f"writing {machines * beats:,} heartbeats ...", flush=True)
         apart(fill, DATABASE, fleet)
         print("closing the epoch ...", flush=True)
-        wanted = [(LeafKind.JOB, job_key(job)) for job in range(1, claims + 1)]
+        wanted = [(LeafKind.JOB, job_key(job)) for job in claimed]
         wanted += [(LeafKind.PAYEE, payee_key(payee)) for payee in paid]
         closed = apart(close_fleet, DATABASE, fleet, wanted)
         DATABASE.unlink()
@@ -115,28 +121,44 @@ def fleet_on(bench: Bench, machines: int, providers: int, beats: int) -> Fleet:
     )
 
 
-def open_jobs(bench: Bench, fleet: Fleet, last_provider: int) -> None:
-    """Bring the first providers onto the chain, their jobs running and settled once before."""
+def open_jobs(bench: Bench, fleet: Fleet, jobs: list[int]) -> None:
+    """Bring some jobs onto the chain with their providers, running and settled once before."""
     registry, staking = bench["ProviderRegistry"].functions, bench["ProviderStaking"].functions
     accept = bench["JobRegistry"].functions.accept
-    machines = [m for m in range(1, fleet.machines + 1) if fleet.provider(m) <= last_provider]
-    bench.fund(OWNER, last_provider * STAKE)
-    bench.fund(CUSTOMER, len(machines) * 10 * UNIT)
-    for provider in range(1, last_provider + 1):
+    jobs = sorted(jobs)
+    providers = sorted({fleet.provider(job) for job in jobs})
+    bench.fund(OWNER, len(providers) * STAKE)
+    bench.fund(CUSTOMER, len(jobs) * 10 * UNIT)
+    console, owner = Console(file=sys.stderr), bench.address(OWNER)
+    for provider in track(providers, "registering providers", console=console):
+        set_counter(bench, "ProviderRegistry", "provider_count", provider - 1)
         operator = test_key(FIRST_OPERATOR + provider).address
-        owner = bench.address(OWNER)
         bench.send(OWNER, registry.register(operator, owner, 1_000, 500, 1_000, "ipfs://p"))
         bench.send(OWNER, staking.stake(provider, STAKE))
-    for machine in track(machines, "opening jobs", console=Console(file=sys.stderr)):
-        provider = fleet.provider(machine)
-        bench.attest(provider, machine, fleet.epoch)
+    for number in track(jobs, "opening jobs", console=console):
+        provider = fleet.provider(number)
+        bench.attest(provider, number, fleet.epoch)
+        set_counter(bench, "JobEscrow", "job_count", number - 1)
         job, _ = bench.open_job(provider)
-        if job != machine:
-            raise RuntimeError(f"job {job} runs on machine {machine}")
+        if job != number:
+            raise RuntimeError(f"job {job} runs on machine {number}")
         bench.send(OWNER, accept(job))
     bench.pass_time(SETTLED)
-    for index, start in enumerate(range(0, len(machines), MAX_RECEIPTS)):
-        bench.batch(machines[start : start + MAX_RECEIPTS], fleet.epoch, SETTLED, index)
+    for index, start in enumerate(range(0, len(jobs), MAX_RECEIPTS)):
+        bench.batch(jobs[start : start + MAX_RECEIPTS], fleet.epoch, SETTLED, index)
+
+
+def set_counter(bench: Bench, contract: str, getter: str, value: int) -> None:
+    """Set what a public counter says, as if so many had come before."""
+    address = str(bench[contract].address)
+    count = bench[contract].functions[getter]
+    call = {"to": address, "data": bench[contract].encode_abi(getter)}
+    read = bench.rpc("debug_traceCall", call, "latest", {"tracer": "prestateTracer"})
+    # the only slot that the getter looks at
+    (slot,) = read[address.lower()]["storage"]
+    bench.rpc("anvil_setStorageAt", address, slot, f"0x{value:064x}")
+    if count().call() != value:
+        raise RuntimeError(f"{contract}.{getter} is not in slot {slot}")
 
 
 def end_epoch(bench: Bench, fleet: Fleet) -> Fleet:
