@@ -20,6 +20,8 @@ export ETH_HASH_BACKEND := pysha3
 export HYPOTHESIS_STORAGE_DIRECTORY := $(BUILD)/hypothesis
 export NUMBA_CACHE_DIR := $(BUILD)/numba
 export PYTHONPYCACHEPREFIX := $(BUILD)/pycache
+# or every process that the tests start compiles the oracle's modules anew, for a second or more
+unexport PYTHONDONTWRITEBYTECODE
 export VVM_BINARY_PATH := $(BUILD)/vvm
 # a warning about Ape's own settings, printed at every start
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
@@ -108,6 +110,12 @@ $(DONE)/contracts: $(DONE)/python ape-config.yaml $(CONTRACTS)
 	@python -c 'from scripts._project import project; project().load_contracts()'
 	@touch $@
 
+# The same for titanoboa, on all cores: two workers of pytest would each compile all of them.
+$(DONE)/boa: $(DONE)/python tests/compiled.py $(CONTRACTS)
+	@echo "Compiling the contracts for the tests ..."
+	@python tests/compiled.py
+	@touch $@
+
 # mamushi pins an old click, so it lives in an environment of its own
 $(DONE)/mamushi: $(DONE)/python constraints-mamushi.txt
 	@"$(BIN)/python" -m venv build/mamushi
@@ -128,30 +136,30 @@ demo: setup ## play the whole life of the market on a local chain (KEEP=1 leaves
 test: setup test-python test-ape ## all tests that a change must pass
 
 .PHONY: test-python
-test-python: setup $(DONE)/node-dev ## contracts on titanoboa, the service, the scripts on anvil
+test-python: setup $(DONE)/node-dev $(DONE)/boa ## contracts on titanoboa, the service, the scripts on anvil
 	@$(PYTEST) -m "not slow"
 
 .PHONY: test-ape
 test-ape: setup ## contract tests through Ape, on its own test chain and on anvil
-	@ape test tests/ape -q --network ethereum:local:test
-	@ape test tests/ape -q --network ethereum:local:foundry
+	@printf '%s\n' test foundry | \
+	  xargs -P 2 -I {} ape test tests/ape -q --network ethereum:local:{}
 
 .PHONY: test-all
-test-all: setup $(DONE)/node-dev ## make test, and the slow proofs
+test-all: setup $(DONE)/node-dev $(DONE)/boa ## make test, and the slow proofs
 	@$(PYTEST)
 	@$(MAKE) test-ape
 
 .PHONY: coverage
-coverage: setup $(DONE)/node-dev ## branch coverage of the service, and of the contracts by their unit tests
+coverage: setup $(DONE)/node-dev $(DONE)/boa ## branch coverage of the service, and of the contracts by their unit tests
 	@$(PYTEST) -m "not slow" \
 	  --cov=oracle --cov-report=term:skip-covered --cov-report=xml:build/coverage.xml
 	@$(PYTEST) tests/unit -m "not slow" \
 	  --cov=contracts --cov-config=tests/unit/contracts.coveragerc --cov-report=term
 
 .PHONY: mutate
-mutate: setup ## mutate a contract, run its unit tests (CONTRACT=OracleCommittee SAMPLE=150 JOBS=2 RESUME=1 DOCS=1)
+mutate: setup ## mutate a contract, run its unit tests (CONTRACT=OracleCommittee SAMPLE=150 JOBS=2 FUNCTION=_count RESUME=1 DOCS=1)
 	@python tests/mutation/run.py $(CONTRACT) $(if $(SAMPLE),--sample $(SAMPLE)) \
-	  $(if $(JOBS),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(DOCS),--docs)
+	  $(if $(JOBS),--jobs $(JOBS)) $(foreach name,$(FUNCTION),--function $(name)) $(if $(RESUME),--resume) $(if $(DOCS),--docs)
 
 .PHONY: bench-fleet
 bench-fleet: setup ## close an epoch of 140 000 machines from disk, settle 1 000 jobs by its root
@@ -186,14 +194,15 @@ bench-yuma: setup ## time an epoch of consensus on one core, beside its budget
 	@python -m scripts.bench_yuma
 
 .PHONY: bench
-bench: setup ## measure gas from anvil receipts, print it beside the budgets
+bench: setup ## measure gas from anvil receipts, print it beside the budgets, fail over one
 	@python -m scripts.bench
 
 .PHONY: lint
-lint: $(DONE)/python $(DONE)/mamushi ## ruff, mypy --strict, mamushi, natrix
+lint: $(DONE)/python $(DONE)/mamushi ## ruff, mypy --strict, fixtures that no test finds, mamushi, natrix
 	@ruff check $(SOURCES)
 	@ruff format --check $(SOURCES)
 	@mypy
+	@python -m pytest -q --setup-plan > build/fixtures.log || { grep ^E build/fixtures.log; exit 1; }
 	@"$(MAMUSHI)" --check --line-length 100 contracts
 	@printf '%s\n' $(filter %.vy,$(CONTRACTS)) | xargs -P 2 -n 10 natrix lint
 

@@ -2,7 +2,11 @@
 
 import ast
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -161,3 +165,30 @@ def test_constraints_are_plain_and_cover_the_direct_dependencies() -> None:
 def test_the_node_lock_file_holds_no_download_address() -> None:
     lock = json.loads((ROOT / "package-lock.json").read_text())
     assert all("resolved" not in package for package in lock["packages"].values())
+
+
+SKIPPING = """
+import pytest
+
+@pytest.mark.parametrize("at", range(3))
+def test_lacks(at):
+    pytest.skip("no card here")
+
+def test_lacks_more():
+    pytest.importorskip("nothing_of_this_name", reason="install clearwork[gpu]")
+
+@pytest.mark.xfail
+def test_fails_as_expected():
+    assert False
+"""
+
+
+def test_a_run_says_what_it_did_not_show(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "test_skipping.py").write_text(SKIPPING)
+    command = [sys.executable, "-m", "pytest", "-q", str(tmp_path)]
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "not shown by this run: 4 tests" in run.stdout
+    assert "\n    3  no card here\n    1  install clearwork[gpu]\n" in run.stdout
