@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scripts._parameters import BPS
 from scripts._simulation.clock import SECOND
 from scripts._simulation.conduct import Conduct
 from scripts._simulation.fleet import Device
 from scripts._simulation.simulation import Simulation
 from scripts._simulation.tally import Catch
+from scripts._simulation.terms import COMMISSION_BPS
 
 CONVICTIONS = (Catch.FALSE_ENTRY, Catch.WITHHELD)
 
@@ -19,7 +21,8 @@ class Kind:
     """One kind of cheat, over all its cards; a card is caught with the first of its devices.
 
     `gained`: emission and income since it began, less what was seized. `honest`: what an honest
-    owner of the same cards was paid in that time. `net`: gained less stake and rent.
+    owner of the same cards and the same stake was paid in that time. `lent`: the part of it that
+    stake brought which those cards do not need. `net`: gained less stake and rent.
     """
 
     kind: str
@@ -45,6 +48,7 @@ class Kind:
     rent: int
     gained: int
     honest: int
+    lent: int
 
     @property
     def net(self) -> int:
@@ -156,6 +160,7 @@ def _kind(run: Simulation, fleet: Sequence[Device]) -> Kind:
     times.sort()
     sentenced.sort()
     accounts = {provider: run.accounts[provider] for provider in cards}
+    lent = sum(_lent(run, owned[0]) for owned in cards.values())
     return Kind(
         kind=kind.name,
         what=kind.what,
@@ -179,20 +184,30 @@ def _kind(run: Simulation, fleet: Sequence[Device]) -> Kind:
             account.gained - tally.before.get(each, account.gained)
             for each, account in accounts.items()
         ),
-        honest=sum(_honest_pay(run, owned[0]) for owned in cards.values()),
+        honest=lent + sum(_mean(run, owned[0], run.tally.honest_pay) for owned in cards.values()),
+        lent=lent,
     )
 
 
-def _honest_pay(run: Simulation, one: Device) -> int:
+def _lent(run: Simulation, one: Device) -> int:
+    """What the stake that its provider does not need for its card brings to whoever delegates it
+    to owners of more such cards: their emission, less commission."""
+    card = one.chip.model
+    spare = run.staked[one.provider] - card.stake
+    emission = _mean(run, one, run.tally.honest_emission)
+    return emission * spare * (BPS - COMMISSION_BPS) // (card.stake * BPS)
+
+
+def _mean(run: Simulation, one: Device, paid: dict[str, Counter[int]]) -> int:
     """What honest devices of the same card were paid on average since this one began."""
-    model, tally = one.chip.model.name, run.tally
+    model = one.chip.model.name
     owners = sum(
         type(each.conduct) is Conduct and each.chip.model.name == model for each in run.devices
     )
     if not owners:
         return 0
-    paid = tally.honest_pay[model]
-    return sum(paid[epoch] for epoch in range(one.conduct.turns, run.plan.hours)) // owners
+    epochs = range(one.conduct.turns, run.plan.hours)
+    return sum(paid[model][epoch] for epoch in epochs) // owners
 
 
 def _quantile(ascending: Sequence[int], percent: int) -> int | None:

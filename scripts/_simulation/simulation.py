@@ -447,7 +447,7 @@ class Simulation:
                 continue
             one = self._by_id[entered.device]
             reward = rewards.get(one.provider, 0) * entered.ops_per_second
-            paid = reward // max(1, speeds[one.provider])
+            emission = paid = reward // max(1, speeds[one.provider])
             cheats = one.cheats(epoch)
             if cheats:
                 self.tally.paid_hours[one.provider] += 1
@@ -458,6 +458,7 @@ class Simulation:
                 paid += income
             if type(one.conduct) is Conduct:
                 self.tally.honest_pay[one.chip.model.name][epoch] += paid
+                self.tally.honest_emission[one.chip.model.name][epoch] += emission
         self._count_hour({one.device for one in live})
 
     def _count_hour(self, live: set[bytes]) -> None:

@@ -52,7 +52,7 @@ KIND_HEAD = (
 )  # fmt: skip
 MONEY_HEAD = (
     "WORK a card", "stake", "lost", "rewards seized", "to the watcher", "gained", "rent",
-    "net", "honest owner", "cheating",
+    "net", "honest owner", "of it lent", "cheating",
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def money(run: Figures) -> str:
                     work(amount, kind.cards)
                     for amount in (
                         kind.stake, kind.slashed, kind.seized, kind.reporter, kind.gained,
-                        kind.rent, kind.net, kind.honest,
+                        kind.rent, kind.net, kind.honest, kind.lent,
                     )
                 ),
                 verdict(kind),

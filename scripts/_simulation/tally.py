@@ -42,8 +42,9 @@ class Tally:
     paid_hours: Counter[int] = field(default_factory=Counter)
     reporter: Counter[int] = field(default_factory=Counter)
     seized: Counter[int] = field(default_factory=Counter)
-    # card => per epoch, what all honest devices of it were paid
+    # card => per epoch, what all honest devices of it were paid, and the emission in it
     honest_pay: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    honest_emission: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
     def catch(self, device: bytes, how: Catch, now: int) -> None:
         """Note a catch; the first of each kind counts."""

@@ -30,6 +30,8 @@ FLOOR_BPS, SUSTAINED_BPS = 2_500, 4_500
 PRICE_BPS = 20
 # provider's own promise to who proves a lie, bps: the court's share is the lower bound
 REPORTER_BPS = 5_000
+# of emission, bps, that an owner keeps who takes delegations: an assumption, each sets its own
+COMMISSION_BPS = 2_000
 # of a local market's 20-second windows, for epochs of an hour
 # An attestation ends in the epoch after its own: only epochs in which a device answered are paid
 EPOCH, ATTESTATION_PERIOD, ANSWER_PERIOD = HOUR, HOUR + HOUR // 6, 6 * HOUR

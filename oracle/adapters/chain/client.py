@@ -16,7 +16,7 @@ from eth_abi.abi import encode, is_encodable
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_typing import ChecksumAddress, HexStr
 from hexbytes import HexBytes
-from requests.exceptions import RequestException
+from requests.exceptions import HTTPError, RequestException
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
@@ -48,6 +48,8 @@ REQUEST_TIMEOUT = 10
 LOG_RANGE = 5_000
 # calls in one batched request, below the limits of public endpoints
 BATCH_SIZE = 100
+# HTTP statuses of endpoints that take no batch, or not one of that size
+BATCH_IS_REFUSED = (400, 403, 404, 405, 413, 422, 501)
 # `isValidSignature(bytes32,bytes)` returns its own selector when it agrees (ERC-1271)
 ERC1271_MAGIC = bytes.fromhex("1626ba7e")
 # gas that the contracts give it (contracts/modules/signatures.vy)
@@ -105,7 +107,7 @@ class _Endpoints(JSONBaseProvider):
     def make_batch_request(
         self, requests: list[tuple[RPCEndpoint, Any]]
     ) -> list[RPCResponse] | RPCResponse:
-        return self._first_answer(lambda endpoint: endpoint.make_batch_request(requests))
+        return self._first_answer(lambda endpoint: _batch(endpoint, requests))
 
     def _first_answer(self, ask: Callable[[HTTPProvider], Answer]) -> Answer:
         failure: Exception | None = None
@@ -122,6 +124,20 @@ class _Endpoints(JSONBaseProvider):
         raise Transient(
             f"no RPC endpoint answers ({names})", "Check that the node runs and the URL is right."
         ) from failure
+
+
+def _batch(endpoint: HTTPProvider, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
+    """Answers to all requests; asked one by one of an endpoint that takes no batch of them."""
+    try:
+        answers = endpoint.make_batch_request(requests)
+    except HTTPError as error:
+        if error.response.status_code not in BATCH_IS_REFUSED:
+            raise
+    else:
+        # a node that refuses it as a whole sends one error
+        if isinstance(answers, list):
+            return answers
+    return [endpoint.make_request(method, params) for method, params in requests]
 
 
 class Chain:

@@ -1,9 +1,14 @@
 """The chain client: every failure is explained and says what to do."""
 
+import http.server
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from eth_account import Account
 from web3.exceptions import Web3RPCError
@@ -16,6 +21,7 @@ from oracle.errors import Conflict, Misconfigured, NotFound, Transient
 from tests.oracle.conftest import SELF_BOND, Live
 
 NOBODY = "0x" + "11" * 20
+JSON = "application/json"
 NOBODY_LISTENS = "http://127.0.0.1:9"
 
 
@@ -233,6 +239,75 @@ def test_many_reads_are_those_one_by_one(
     live.send(live.provider_owner, "ProviderStaking", "stake", provider, SELF_BOND)
     assert live.chain.read_all(calls, block) == alone
     assert live.chain.read_all(calls, live.chain.head())[0] == 2 * SELF_BOND
+
+
+class Node(http.server.BaseHTTPRequestHandler):
+    """Anvil behind a proxy that takes no batches, and says so as `refusal`; counts requests."""
+
+    anvil: str
+    refusal: tuple[int, bytes]
+    single = batches = 0
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if body.lstrip().startswith(b"["):
+            type(self).batches += 1
+            status, answer = self.refusal
+        else:
+            type(self).single += 1
+            found = httpx.post(self.anvil, content=body, headers={"Content-Type": JSON})
+            status, answer = found.status_code, found.content
+        self.send_response(status)
+        self.send_header("Content-Type", JSON)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def proxied(anvil: str, refusal: tuple[int, bytes]) -> Iterator[tuple[str, type[Node]]]:
+    node = type("Proxied", (Node,), {"anvil": anvil, "refusal": refusal})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), node) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{proxy.server_port}", node
+        proxy.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (400, b'{"error": "batches are not supported"}'),
+        (403, b""),
+        (413, b"too large"),
+        (200, b'{"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message": "batch"}}'),
+    ],
+)
+def test_an_endpoint_that_takes_no_batches_is_asked_one_by_one(
+    live: Live, anvil_url: str, refusal: tuple[int, bytes]
+) -> None:
+    calls = [("WorkToken", "balanceOf", NOBODY), ("EpochLedger", "last_epoch")]
+    with proxied(anvil_url, refusal) as (url, node):
+        chain = Chain([url], live.deployment)
+        assert chain.read_all(calls, None) == live.chain.read_all(calls, None)
+        assert (node.batches, node.single) == (1, 2)
+        with pytest.raises(Conflict, match="epoch not pressed"):
+            chain.read_all([*calls, ("EmissionsController", "cumulative_budget", 10**6)], None)
+
+
+def test_an_endpoint_that_has_enough_is_not_asked_one_by_one(live: Live, anvil_url: str) -> None:
+    calls = [("EpochLedger", "last_epoch")] * 3
+    with proxied(anvil_url, (429, b"")) as (url, node):
+        with pytest.raises(Transient, match="no RPC endpoint answers"):
+            Chain([url], live.deployment).read_all(calls, None)
+        assert (node.batches, node.single) == (1, 0)
+        # another endpoint steps in
+        chain = Chain([url, anvil_url], live.deployment)
+        assert chain.read_all(calls, None) == live.chain.read_all(calls, None)
 
 
 def test_many_reads_of_a_block_that_is_gone_are_refused(live: Live) -> None:

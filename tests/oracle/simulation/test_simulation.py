@@ -6,16 +6,18 @@ import pytest
 
 from oracle.domain.attestation.plan import RUN_EIGHTHS
 from oracle.services.request_leaves import PROVIDER_SHARE
-from scripts._parameters import HOUR, UNIT
+from scripts._parameters import BPS, HOUR, UNIT
 from scripts._simulation.conduct import (
     KINDS,
     LIMITS,
+    ClaimsMore,
     Conduct,
     Ladder,
     LowRank,
     Replays,
     ShowsOnChain,
     Skips,
+    TakesTurns,
     TwoIds,
     Withholds,
 )
@@ -105,10 +107,29 @@ def test_no_cheat_brings_more_than_honest_work(result: Figures, kind: type[Condu
     assert found.loses or found.is_even, found
 
 
+@pytest.mark.parametrize("kind", [TwoIds, TakesTurns, Ladder])
+def test_two_ids_on_one_card_lose_what_the_second_stake_brings_elsewhere(
+    run: Simulation, result: Figures, monkeypatch: pytest.MonkeyPatch, kind: type[Conduct]
+) -> None:
+    (found,) = (each for each in result.kinds if each.kind == kind.name)
+    # twice the stake: the other half, lent, brings a card's emission less commission
+    assert found.stake % 2 == 0
+    assert 0 < found.lent < found.honest - found.lent
+    assert found.net < found.honest - found.honest // 20
+    monkeypatch.setattr("scripts._simulation.figures.COMMISSION_BPS", BPS)
+    (alone,) = (each for each in figures(run).kinds if each.kind == kind.name)
+    assert (alone.lent, alone.honest) == (0, found.honest - found.lent)
+
+
+def test_who_needs_all_its_stake_has_none_to_lend(result: Figures) -> None:
+    lent = {kind.kind for kind in result.kinds if kind.lent}
+    assert lent == {kind.name for kind in (ClaimsMore, TwoIds, TakesTurns, Ladder)}
+
+
 def test_a_ladder_is_paid_for_no_more_than_its_window(result: Figures) -> None:
     (found,) = (each for each in result.kinds if each.kind == Ladder.name)
     # an honest claim fills five eighths of it
-    assert found.net * RUN_EIGHTHS <= found.honest * 8
+    assert found.net * RUN_EIGHTHS <= (found.honest - found.lent) * 8
 
 
 def test_who_shows_only_on_chain_earns_its_share_of_the_watcher_s_bonds(
