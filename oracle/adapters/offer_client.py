@@ -7,6 +7,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.asking import Answer, ask, read
+from oracle.adapters.web_address import web_address
 from oracle.api.schemas import OfferBody, OfferQuery, OfferView
 from oracle.domain.offers import SignedOffer
 
@@ -22,7 +23,7 @@ class OfferClient:
     it is down or talks nonsense, else what its problem+json says. Signatures are not checked."""
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = web_address(url)
         self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT, transport=transport)
 
     def publish(self, signed: SignedOffer) -> OfferView:

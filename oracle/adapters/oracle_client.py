@@ -6,6 +6,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from oracle.adapters.problem import error_of
+from oracle.adapters.web_address import web_address
 from oracle.api.schemas import (
     AckView,
     ChallengeView,
@@ -33,7 +34,7 @@ class OracleClient:
     busy or talks nonsense, else what its problem+json says."""
 
     def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = web_address(url)
         self._http = httpx.AsyncClient(base_url=self.url, timeout=TIMEOUT, transport=transport)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.problem import error_of, error_type
+from oracle.adapters.web_address import web_address
 from oracle.api import schemas
 from oracle.domain.device_time import DeviceTimeObservation, DeviceTimeProposal
 from oracle.domain.proposals import (
@@ -32,7 +33,7 @@ class Peer:
     """
 
     def __init__(self, url: str, client: httpx.Client | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = web_address(url)
         self._client = client or httpx.Client(base_url=self.url, timeout=REQUEST_TIMEOUT)
         self._identity: str | None = None
 

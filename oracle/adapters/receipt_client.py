@@ -4,6 +4,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.asking import ask, read
+from oracle.adapters.web_address import web_address
 from oracle.api.schemas import FiledReceiptBody, SignedReceiptBody
 
 # seconds without a byte
@@ -18,7 +19,7 @@ class ReceiptClient:
     is down or talks nonsense, else what its problem+json says. Signatures are not checked."""
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = web_address(url)
         self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT, transport=transport)
 
     def filed(self, job: int) -> list[FiledReceiptBody]:

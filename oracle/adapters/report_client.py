@@ -4,6 +4,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.asking import ask, read
+from oracle.adapters.web_address import web_address
 from oracle.api.schemas import EpochSummaryView, ProofView
 from oracle.domain.leaves import LeafKind
 
@@ -19,7 +20,7 @@ class ReportClient:
     talks nonsense, else what its problem+json says. The contracts check proofs."""
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = web_address(url)
         self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT, transport=transport)
 
     def proof(self, kind: LeafKind, key: bytes) -> ProofView:

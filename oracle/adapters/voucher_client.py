@@ -4,6 +4,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.asking import ask, read
+from oracle.adapters.web_address import web_address
 from oracle.api.schemas import JobUsageView, VoucherBody
 from oracle.domain.vouchers import SignedVoucher
 
@@ -20,7 +21,7 @@ class VoucherClient:
     talks nonsense, else what its problem+json says. What it claims is not checked."""
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = web_address(url)
         self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT, transport=transport)
 
     def usage(self, job: int) -> JobUsageView:

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from oracle.adapters.web_address import web_address
 from oracle.domain import device_time, execution, messages, proposals
 from oracle.domain.attestation import LaneOpening, Opening, Query
 from oracle.domain.canonical import MAX_INTEGER
@@ -37,6 +39,14 @@ def _parse_hex(value: object) -> object:
             raise ValueError("expected hex digits behind 0x")
         return bytes.fromhex(value[2:])
     return value
+
+
+def _check_web_address(text: str) -> str:
+    try:
+        web_address(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+    return text
 
 
 def _show_hex(value: bytes) -> str:
@@ -95,7 +105,9 @@ class RegistrationBody(Body):
     # name, driver, PCI id, MIG and vGPU mode, ...; canonical JSON, hashed into the message
     inventory: dict[str, str | int | bool | None]
     # where the agent answers openings, e.g. http://127.0.0.1:9000
-    agent_url: str = Field(max_length=2_048, pattern="^https?://")
+    agent_url: Annotated[
+        str, Field(max_length=2_048, pattern="^https?://"), AfterValidator(_check_web_address)
+    ]
     signature: Signature
 
 

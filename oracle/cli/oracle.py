@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from oracle.adapters.problem import error_of
+from oracle.adapters.web_address import web_address
 from oracle.api.app import create_app
 from oracle.api.node import Node, open_signer, work
 from oracle.api.schemas import HealthView
@@ -183,7 +184,7 @@ def status(
 
 def _ask(url: str) -> HealthView:
     try:
-        answer: Any = httpx.get(f"{url.rstrip('/')}/health", timeout=5)
+        answer: Any = httpx.get(f"{web_address(url)}/health", timeout=5)
     except httpx.HTTPError as error:
         raise Transient(
             f"no oracle answers at {url}", "Start it with `clearwork oracle run`, or name its URL."

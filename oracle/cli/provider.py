@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oracle.adapters.offer_client import OfferClient
+from oracle.adapters.web_address import web_address
 from oracle.api.schemas import OfferView, ProofView
 from oracle.cli.options import (
     AsJson,
@@ -326,7 +327,7 @@ def claim(
     chain = open_chain(rpc, deployment)
     key = provider.to_bytes(32, "big")
     try:
-        answer = httpx.get(f"{oracle.rstrip('/')}/v1/proofs/1/0x{key.hex()}", timeout=10)
+        answer = httpx.get(f"{web_address(oracle)}/v1/proofs/1/0x{key.hex()}", timeout=10)
     except httpx.HTTPError as error:
         raise Transient(f"{oracle} does not answer: {error}", "Ask another oracle.") from error
     if answer.status_code == httpx.codes.NOT_FOUND:

@@ -11,9 +11,9 @@ shown there counts as one of the audit and no more: who hides the rest is asked 
 agent that says when to come back is left alone until then, for a part of the time in which the
 leaf can be asked for on chain.
 
-Nobody holds up the audit of others: the agents of one provider are given `PROVIDER_SECONDS` and one
-more answer in a look, however many commits it has signed, and what is left over waits for the next
-look as if they had asked for that. Nor does it take up all room for commits that wait.
+Nobody holds up the audit of others: agents of different providers are asked side by side, and those
+of one have their time in a look (oracle/services/open_leaves.py); what is left over waits for the
+next look as if they had asked for that. Nor does it take up all room for commits that wait.
 
 A provider with less stake than a self-bond has to be is not audited: it has nothing to lose, and a
 conviction would be paid for by who files it. Its commits are looked at again, in case it stakes
@@ -22,11 +22,10 @@ while they can be asked about.
 It accuses nobody of what no signature shows: see docs/security.md, "Accusations wait for people".
 """
 
-import asyncio
+import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -40,10 +39,9 @@ from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.filings import Filings, SignedCommit, SignedReport
 from oracle.adapters.chain.leaf_requests import LeafRequest, LeafShown
 from oracle.adapters.gpu.backend import Backend
-from oracle.adapters.problem import retry_after
 from oracle.adapters.signer import Signer
-from oracle.api.schemas import CommitView, LeafView, StatementView
-from oracle.domain.attestation import Dims, Opening, Query
+from oracle.api.schemas import CommitView, StatementView
+from oracle.domain.attestation import Dims
 from oracle.domain.messages import Commit, Domain, Report
 from oracle.domain.recovery import checksum, recover
 from oracle.errors import BadInput, Transient
@@ -58,26 +56,18 @@ from oracle.services.dispute import (
     find_two_ends,
 )
 from oracle.services.filing import Conviction, Filer, Finding
+from oracle.services.open_leaves import Leaf, LeafOpener, Refusal, Wanted
 from oracle.services.request_leaves import PROVIDER_SHARE, Asked, LeafRequester
-from oracle.services.verify import in_tree
 
 log = structlog.get_logger()
 
 _COMMITS = TypeAdapter(list[CommitView])
 _STATEMENTS = TypeAdapter(list[StatementView])
-# seconds without a byte, and for a whole answer
-HTTP_TIMEOUT = 10.0
-FETCH_SECONDS = 30.0
-# the longest answers taken: a page of a public list, one leaf with its path
+# the longest answer taken: a page of a public list
 MAX_LIST_BYTES = 16 * 2**20
-MAX_LEAF_BYTES = 2**14
-# seconds that the audits of one provider's commits may take in a look
-PROVIDER_SECONDS = 120.0
 # commits with withheld leaves that are asked for again, of everybody and of one provider
 MAX_WITHHELD = 1_024
 MAX_WITHHELD_EACH = MAX_WITHHELD // PROVIDER_SHARE
-# seconds that an agent may ask to be left alone at a time
-MAX_RETRY_AFTER = 3_600
 # an agent that says it is busy has this part of the time for requests on chain, one in so many
 PATIENCE = 3
 # commits, chains of products and reports that are remembered, the newest of each
@@ -107,40 +97,27 @@ class TwoTruths:
         )
 
 
-class _WithheldError(Exception):
-    """The agent did not show a leaf it committed to."""
+@dataclass(slots=True)
+class _Audit:
+    """A commit whose leaves are opened, and where its agent may be."""
 
-    def __init__(self, round_index: int, index: int, reason: str) -> None:
-        super().__init__(f"leaf {index} of round {round_index}: {reason}")
-        self.leaf = round_index, index
-
-
-class _BusyError(Exception):
-    """The agent will show a leaf later."""
-
-    def __init__(self, round_index: int, index: int, seconds: int) -> None:
-        super().__init__(f"leaf {index} of round {round_index}: in {seconds} s")
-        self.leaf = round_index, index
-        self.seconds = seconds
-
-
-class _PutOffError(_BusyError):
-    """Its provider has taken all its time: the leaf is asked for in the next look."""
-
-    def __init__(self, round_index: int, index: int) -> None:
-        super().__init__(round_index, index, 0)
+    shown: SignedCommit
+    roots: tuple[bytes, ...]
+    # source => what it says
+    agents: dict[str, str]
+    wanted: Wanted
 
 
 @dataclass(slots=True)
 class _Withheld:
-    """A commit of which no agent shows a leaf: (round, number), and in how many looks."""
+    """A commit of which no agent shows a leaf, and in how many looks."""
 
     shown: SignedCommit
     roots: tuple[bytes, ...]
     # source => where it says that the commit's agent is; its first word counts
     agents: dict[str, str]
-    leaf: tuple[int, int]
-    asks: int = 1
+    leaf: Leaf
+    asks: int = 0
     # on this process's clock: when its agent asked to be asked again
     busy_until: float = 0.0
     # leaves that were shown on chain, each of them checked
@@ -167,12 +144,8 @@ class Watcher:
     bond_budget: int | None = None
     asks: int = 12
     requests: LeafRequester = field(init=False)
+    opener: LeafOpener = field(default_factory=LeafOpener)
     _filer: Filer = field(init=False)
-    _http: httpx.AsyncClient = field(
-        default_factory=lambda: httpx.AsyncClient(timeout=HTTP_TIMEOUT)
-    )
-    # a loop for whole answers: only there a deadline also holds for headers that drip
-    _loop: asyncio.Runner = field(default_factory=asyncio.Runner)
     _filings: Filings = field(init=False)
     # source => last entry of its list that was read
     _next_commit: dict[str, int] = field(default_factory=dict)
@@ -180,8 +153,6 @@ class Watcher:
     # the same of another reading, for commits that were passed over, and where the next one begins
     _next_again: dict[str, int] = field(default_factory=dict)
     _passed_over: dict[str, int] = field(default_factory=dict)
-    # provider => seconds that audits of its commits took in this look
-    _taken: dict[int, float] = field(default_factory=dict)
     # commits that need no audit any more
     _audited: dict[bytes, None] = field(default_factory=dict)
     # chain of products => the commit to an end of it that was seen first
@@ -202,8 +173,7 @@ class Watcher:
 
     def close(self) -> None:
         """Close the connections to sources and agents."""
-        self._loop.run(self._http.aclose())
-        self._loop.close()
+        self.opener.close()
 
     @property
     def convictions(self) -> list[Conviction]:
@@ -222,7 +192,7 @@ class Watcher:
         where it stopped; so is the chain.
         """
         before = len(self.convictions)
-        self._taken.clear()
+        self.opener.begin_look()
         self._filer.retry()
         looks: list[tuple[str, Callable[[], None]]] = [
             ("chain", self._look_at_chain),
@@ -263,13 +233,17 @@ class Watcher:
 
     def _look_at_withheld(self) -> None:
         self._forget_withheld()
-        for commit_hash, withheld in list(self._withheld.items()):
-            if time.monotonic() < withheld.busy_until:
-                continue
-            if self._has_time(withheld.shown.commit.provider):
+        audits = {
+            commit_hash: self._audit(each.shown, each.roots, each.agents, each.leaf)
+            for commit_hash, each in self._withheld.items()
+            if time.monotonic() >= each.busy_until
+        }
+        self.opener.open_all(audit.wanted for audit in audits.values())
+        for commit_hash, audit in audits.items():
+            if audit.wanted.was_begun:
                 # the others of its provider are first next time
                 self._withheld[commit_hash] = self._withheld.pop(commit_hash)
-            self._inspect(withheld.shown, withheld.roots, withheld.agents)
+            self._conclude(audit)
 
     def _forget_withheld(self) -> None:
         """Forget commits that are too old to be asked about on chain: they took up room."""
@@ -333,25 +307,41 @@ class Watcher:
     def _read_commits(self, source: str, read: dict[str, int]) -> bool:
         """Look at the next page of a source's commits; whether there was one."""
         after = read.get(source, 0)
-        body = self._fetch(f"{source}/v1/commits", {"after": after}, MAX_LIST_BYTES)
+        body = self.opener.fetch(f"{source}/v1/commits", {"after": after}, MAX_LIST_BYTES)
         views = _COMMITS.validate_json(body)
+        audits: dict[bytes, _Audit] = {}
+        passed_over: list[int] = []
         for view in views:
-            done = view.commit.message().struct_hash() in self._audited
-            if not done and not self._examine(source, view):
-                first = min(view.id - 1, self._passed_over.get(source, view.id))
-                self._passed_over[source] = first
-                self._next_again.setdefault(source, first)
-            read[source] = view.id
+            commit_hash = view.commit.message().struct_hash()
+            if commit_hash in self._audited or commit_hash in audits:
+                continue
+            shown = self._examine(source, view)
+            if shown is None:
+                continue
+            if self._filer.is_worth(shown.commit.provider):
+                roots = tuple(view.commit.roots)
+                audits[commit_hash] = self._audit(shown, roots, {source: view.agent_url})
+            elif shown.commit.epoch >= self._oldest():
+                passed_over.append(view.id)
+        self.opener.open_all(audit.wanted for audit in audits.values())
+        for view in views:
+            audit = audits.pop(view.commit.message().struct_hash(), None)
+            if audit is not None and not self._conclude(audit):
+                passed_over.append(view.id)
+        if passed_over:
+            first = min(passed_over) - 1
+            first = min(first, self._passed_over.get(source, first))
+            self._passed_over[source] = first
+            self._next_again.setdefault(source, first)
+        if views:
+            read[source] = views[-1].id
         return bool(views)
 
-    def _examine(self, source: str, view: CommitView) -> bool:
-        """Audit a commit that a source has published, and act on what is found.
-
-        False where it is passed over, to be looked at again.
-        """
+    def _examine(self, source: str, view: CommitView) -> SignedCommit | None:
+        """Compare a commit that a source has published with others; it, if it is to be audited."""
         shown = SignedCommit(view.commit.message(), view.commit.signature)
         if not self._is_signed_by_provider(shown):
-            return True
+            return None
         self._compare(shown)
         try:
             dims_of(shown.commit)
@@ -359,63 +349,85 @@ class Watcher:
         except BadInput as error:
             # its signature does not cover what is wrong: the same commit may be whole elsewhere
             log.warning("not a commit", device=shown.commit.device.hex(), reason=str(error))
-            return True
+            return None
         known = self._withheld.get(shown.commit.struct_hash())
         if known is None:
-            worth = self._filer.is_worth(shown.commit.provider)
-            if worth and self._inspect(shown, tuple(view.commit.roots), {source: view.agent_url}):
-                return True
-            return shown.commit.epoch < self._oldest()
+            return shown
         if source not in known.agents:
             if view.agent_url not in known.agents.values():
                 # nobody has looked there yet
                 known.asks = 0
             known.agents[source] = view.agent_url
-        return True
+        return None
 
-    def _inspect(
-        self, shown: SignedCommit, roots: tuple[bytes, ...], agents: dict[str, str]
-    ) -> bool:
-        """Audit a commit and act on it; one whose leaves are withheld is inspected again.
+    def _audit(
+        self,
+        shown: SignedCommit,
+        roots: tuple[bytes, ...],
+        agents: dict[str, str],
+        first: Leaf | None = None,
+    ) -> _Audit:
+        """What is to be opened of a commit: the leaf that was withheld before, then random ones."""
+        dims = dims_of(shown.commit)
+        known = [] if first is None else [first]
+        drawn = (_draw(dims) for _ in range(self.leaves - len(known)))
+        leaves = itertools.chain(known, drawn)
+        urls = list(dict.fromkeys(agents.values()))
+        return _Audit(shown, roots, agents, Wanted(shown.commit, dims, roots, urls, leaves))
+
+    def _conclude(self, audit: _Audit) -> bool:
+        """Act on what was opened; a commit whose leaves are withheld is audited again.
 
         False where there is no room to remember that.
         """
-        commit_hash = shown.commit.struct_hash()
-        known = self._withheld.get(commit_hash)
-        first = known.leaf if known is not None else None
-        try:
-            false_entry = self._audit(shown, roots, list(dict.fromkeys(agents.values())), first)
-        except (_WithheldError, _BusyError) as error:
-            if known is None:
-                if not self._has_room(shown.commit.provider):
-                    log.warning("leaves withheld", agents=agents, reason=str(error))
-                    return False
-                known = _Withheld(shown, roots, agents, error.leaf, asks=0)
-                self._withheld[commit_hash] = known
-            if known.leaf != error.leaf and not isinstance(error, _PutOffError):
-                # the one before was shown
-                known.asks = 0
-            known.leaf = error.leaf
-            if isinstance(error, _BusyError) and self._is_patient(shown.commit):
-                log.info("agent is busy", agents=agents, reason=str(error))
-                known.busy_until = time.monotonic() + error.seconds
-                return True
-            log.warning("leaves withheld", agents=agents, reason=str(error))
-            known.asks += 1
-            return True
+        commit_hash = audit.shown.commit.struct_hash()
+        false_entry = self._find_false_entry(audit)
+        refusal = audit.wanted.refusal
+        if false_entry is None and refusal is not None:
+            return self._wait(commit_hash, audit, refusal)
+        if false_entry is None:
+            device = audit.shown.commit.device.hex()
+            log.info("commit audited", device=device, leaves=len(audit.wanted.opened))
         self._withheld.pop(commit_hash, None)
         self._convict(false_entry)
-        self._tick_off(shown.commit)
+        self._tick_off(audit.shown.commit)
+        return True
+
+    def _find_false_entry(self, audit: _Audit) -> FalseEntry | None:
+        """The first that was shown; None if all were true."""
+        for leaf, opening in audit.wanted.opened:
+            found = find_false_entry(
+                self.backend, audit.shown, audit.roots, *leaf, opening.leaf, opening.path
+            )
+            if found is not None:
+                return found
+        return None
+
+    def _wait(self, commit_hash: bytes, audit: _Audit, refusal: Refusal) -> bool:
+        """Remember that a leaf was not shown; False where there is no room for that."""
+        known = self._withheld.get(commit_hash)
+        if known is None:
+            if not self._has_room(audit.shown.commit.provider):
+                log.warning("leaves withheld", agents=audit.agents, reason=str(refusal))
+                return False
+            known = _Withheld(audit.shown, audit.roots, audit.agents, refusal.leaf)
+            self._withheld[commit_hash] = known
+        if known.leaf != refusal.leaf and not refusal.is_put_off:
+            # the one before was shown
+            known.asks = 0
+        known.leaf = refusal.leaf
+        if refusal.seconds is not None and self._is_patient(audit.shown.commit):
+            log.info("agent is busy", agents=audit.agents, reason=str(refusal))
+            known.busy_until = time.monotonic() + refusal.seconds
+            return True
+        log.warning("leaves withheld", agents=audit.agents, reason=str(refusal))
+        known.asks += 1
         return True
 
     def _has_room(self, provider: int) -> bool:
         """Whether one more commit of a provider can wait for its leaves."""
         waiting = [withheld.shown.commit.provider for withheld in self._withheld.values()]
         return len(waiting) < MAX_WITHHELD and waiting.count(provider) < MAX_WITHHELD_EACH
-
-    def _has_time(self, provider: int) -> bool:
-        """Whether audits of a provider's commits may go on in this look."""
-        return self._taken.get(provider, 0.0) < PROVIDER_SECONDS
 
     def _is_patient(self, commit: Commit) -> bool:
         """Whether enough of the time is left in which its leaves can be asked for on chain."""
@@ -454,115 +466,6 @@ class Watcher:
         if self._convict(contradiction):
             self._contradicted.add(chain)
 
-    def _audit(
-        self,
-        shown: SignedCommit,
-        roots: tuple[bytes, ...],
-        agents: list[str],
-        first: tuple[int, int] | None,
-    ) -> FalseEntry | None:
-        """Open leaves of a commit until one is false; None if all were true.
-
-        First the one that was withheld before, then random ones. `agents` are where its agent
-        may be; one that does not show a committed leaf is asked no more. Raises
-        `_WithheldError` where none is left, `_BusyError` where one of them says when it will,
-        `_PutOffError` where its provider has taken all its time.
-        """
-        commit = shown.commit
-        dims = dims_of(commit)
-        for turn in range(self.leaves):
-            leaf = first if turn == 0 and first is not None else _draw(dims)
-            with self._timed(commit.provider):
-                opening = self._open(agents, commit, dims, roots, leaf)
-                found = find_false_entry(
-                    self.backend, shown, roots, *leaf, opening.leaf, opening.path
-                )
-            if found is not None:
-                return found
-        log.info("commit audited", device=commit.device.hex(), leaves=self.leaves)
-        return None
-
-    @contextmanager
-    def _timed(self, provider: int) -> Iterator[None]:
-        """Count what this takes as a provider's time."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            taken = self._taken.get(provider, 0.0)
-            self._taken[provider] = taken + time.monotonic() - started
-
-    def _open(
-        self,
-        agents: list[str],
-        commit: Commit,
-        dims: Dims,
-        roots: tuple[bytes, ...],
-        leaf: tuple[int, int],
-    ) -> Opening:
-        """A committed leaf from the first agent that shows it; the others are struck off.
-
-        Where none shows it, one that will later counts most.
-        """
-        busy: _BusyError | None = None
-        while True:
-            if not self._has_time(commit.provider):
-                raise _PutOffError(*leaf)
-            try:
-                opening = self._open_at(agents[0], commit.struct_hash(), dims, *leaf)
-                if not in_tree(dims, roots, opening):
-                    raise _WithheldError(*leaf, "not committed")
-                return opening
-            except (_WithheldError, _BusyError) as error:
-                if isinstance(error, _BusyError):
-                    busy = error
-                if len(agents) == 1:
-                    raise busy or error from None
-                del agents[0]
-
-    def _open_at(
-        self, agent_url: str, commit_hash: bytes, dims: Dims, round_index: int, index: int
-    ) -> Opening:
-        try:
-            body = self._fetch(
-                f"{agent_url}/v1/commits/0x{commit_hash.hex()}/openings",
-                {"round": round_index, "index": index},
-                MAX_LEAF_BYTES,
-            )
-            view = LeafView.model_validate_json(body)
-        except httpx.HTTPStatusError as error:
-            seconds = retry_after(error.response, MAX_RETRY_AFTER)
-            if seconds is not None:
-                raise _BusyError(round_index, index, seconds) from error
-            raise _WithheldError(round_index, index, str(error)) from error
-        except (httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:
-            raise _WithheldError(round_index, index, str(error)) from error
-        query = Query(round_index, *dims.entry_of(index, 0))
-        return Opening(query, view.leaf, tuple(view.path))
-
-    def _fetch(self, url: str, parameters: dict[str, int], limit: int) -> bytes:
-        """GET at most `limit` bytes within `FETCH_SECONDS`: the other side may be hostile.
-
-        Raises `httpx.HTTPError` for every way this can fail.
-        """
-        try:
-            return self._loop.run(self._get(url, parameters, limit))
-        except TimeoutError as error:
-            raise httpx.HTTPError(f"{url} sends too slowly") from error
-
-    async def _get(self, url: str, parameters: dict[str, int], limit: int) -> bytes:
-        body = bytearray()
-        async with (
-            asyncio.timeout(FETCH_SECONDS),
-            self._http.stream("GET", url, params=parameters) as answer,
-        ):
-            answer.raise_for_status()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > limit:
-                    raise httpx.HTTPError(f"{url} sends too much")
-        return bytes(body)
-
     def _convict(self, found: FalseEntry | TwoEnds | None) -> bool:
         """File what was found, if anything was; False where that is not worth it."""
         if found is None:
@@ -584,7 +487,7 @@ class Watcher:
 
     def _new_statements(self, source: str) -> Iterator[SignedReport]:
         after = self._next_statement.get(source, 0)
-        body = self._fetch(f"{source}/v1/statements", {"after": after}, MAX_LIST_BYTES)
+        body = self.opener.fetch(f"{source}/v1/statements", {"after": after}, MAX_LIST_BYTES)
         for view in _STATEMENTS.validate_json(body):
             report = Report(view.config, view.consumer, view.subject, view.round, view.payload)
             yield SignedReport(report, view.signature)
@@ -625,7 +528,7 @@ class Watcher:
         return self._members[key]
 
 
-def _draw(dims: Dims) -> tuple[int, int]:
+def _draw(dims: Dims) -> Leaf:
     """A leaf that nobody could foresee: (round, number)."""
     return secrets.randbelow(dims.rounds), secrets.randbelow(dims.leaves)
 

@@ -175,9 +175,15 @@ def _epochs(world: Any, agent: Any, count: int) -> list[int]:
     def is_over() -> bool:
         if not agent.backoff.is_ready(epoch):
             return rested > 10  # polls in which nothing happened
-        return all(
-            epoch in oracle.missed or any(body.epoch == epoch for _, body in oracle._judged())
+        judged = [
+            [verdict for verdict, body in oracle._judged() if body.epoch == epoch]
             for oracle in world.oracles
+        ]
+        is_accepted = any(verdict.accepted for verdicts in judged for verdict in verdicts)
+        # a refusal that arrives first counts until the agent has heard of the others
+        return (not is_accepted or agent.backoff.failures == 0) and all(
+            verdicts or epoch in oracle.missed
+            for oracle, verdicts in zip(world.oracles, judged, strict=True)
         )
 
     def passed() -> bool:

@@ -57,6 +57,18 @@ def test_registration_by_a_stranger(oracle: Oracle, machine: Machine, live: Live
     refused(oracle, "/v1/devices", machine.registration(), 401, "signed by")
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:99999", "http://[::1", "http://", "ftp://host", "http://" + "a" * 2_048],
+)
+def test_registration_with_an_agent_that_nobody_can_ask(
+    oracle: Oracle, machine: Machine, url: str
+) -> None:
+    oracle.look()
+    body = machine.registration() | {"agent_url": url}
+    assert "agent_url" in refused(oracle, "/v1/devices", body, 422, "")["detail"]
+
+
 def test_registration_of_an_unknown_provider(oracle: Oracle, machine: Machine) -> None:
     oracle.look()
     machine.provider = 99

@@ -36,6 +36,16 @@ ORACLE = "http://oracle"
 Command = Callable[..., str]
 
 
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://[::1", "http://127.0.0.1:99999", "http://xn--/"]
+)
+def test_an_oracle_at_no_address_is_named(url: str) -> None:
+    with pytest.raises(BadInput, match="is no URL") as error:
+        OfferClient(url)
+    assert url in str(error.value)
+    assert "http://127.0.0.1:8100" in error.value.remedy
+
+
 @pytest.fixture(autouse=True)
 def _oracle_logs_elsewhere() -> Iterator[None]:
     """The oracle is in this process, but its log is not part of what a command prints."""

@@ -174,7 +174,7 @@ def watch(live: Live) -> Iterator[Callable[..., Watcher]]:
             signer=KeystoreSigner(key) if key else None,
             **(values | changes),
         )
-        watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(wire.answer))
+        watcher.opener.http = httpx.AsyncClient(transport=httpx.MockTransport(wire.answer))
         return watchers.enter_context(closing(watcher))
 
     with watchers:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from eth_account import Account
 from structlog.testing import capture_logs
 
 from oracle.adapters.gpu.numpy_backend import NumpyBackend
@@ -19,6 +20,7 @@ from oracle.api.schemas import CommitBody, CommitView, LeafView
 from oracle.domain.attestation import Dims, chain_seeds, shape_numbers
 from oracle.domain.hashing import keccak
 from oracle.domain.messages import Commit
+from oracle.services import open_leaves
 from oracle.services import watch as module
 from oracle.services.filing import Filer
 from oracle.services.prove import Proof, prove
@@ -158,7 +160,7 @@ def watcher(live: Live, crowd: Crowd) -> Iterator[Watcher]:
         asks=2,
         bond_budget=BUDGET,
     )
-    watcher._http = httpx.AsyncClient(mounts={ORACLE: httpx.MockTransport(crowd.answer)})
+    watcher.opener.http = httpx.AsyncClient(mounts={ORACLE: httpx.MockTransport(crowd.answer)})
     yield watcher
     watcher.close()
 
@@ -203,7 +205,7 @@ def look(watcher: Watcher, times: int) -> list[str]:
 def test_headers_that_drip_end_with_the_time_of_an_answer(
     live: Live, crowd: Crowd, agent: Agent, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FETCH_SECONDS", 0.3)
+    monkeypatch.setattr(open_leaves, "FETCH_SECONDS", 0.3)
     crowd.commit(live, live.register_provider(), agent)
     agent.drips = True
     started = time.monotonic()
@@ -226,7 +228,7 @@ def slow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> int:
     """A provider that has signed some commits, twenty if not said, whose agent answers slowly."""
-    monkeypatch.setattr(module, "PROVIDER_SECONDS", 0.5)
+    monkeypatch.setattr(open_leaves, "PROVIDER_SECONDS", 0.5)
     provider = live.register_provider()
     for _ in range(getattr(request, "param", 20)):
         crowd.commit(live, provider, agent)
@@ -254,7 +256,7 @@ def test_a_slow_agent_holds_nobody_else_up(
     # and what was left over is not lost, nor does it convict
     assert look(watcher, 3) == []
     agent.pause = 0
-    monkeypatch.setattr(module, "PROVIDER_SECONDS", 60)
+    monkeypatch.setattr(open_leaves, "PROVIDER_SECONDS", 60)
     opened = agent.opened
     assert look(watcher, 1) == []
     assert agent.opened == opened + 20 * LEAVES
@@ -272,6 +274,60 @@ def test_who_stays_slow_is_asked_on_chain(
     live.enter_epoch(1 + patient + 1)
     assert look(watcher, 2) == []
     assert [each.provider for each in requests(live)] == [slow]
+
+
+def test_slow_providers_wait_beside_each_other(
+    live: Live,
+    crowd: Crowd,
+    make_agent: Any,
+    watcher: Watcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_leaves, "PROVIDER_SECONDS", 2.0)
+    agents = []
+    for number in range(6):
+        # one owner, operators of their own
+        owner = replace(live, operator=Account.create())
+        agents.append(make_agent())
+        crowd.commit(owner, owner.register_provider(), agents[-1], Lazy() if number else None)
+        agents[-1].pause = 60 if number < 5 else 0
+    monkeypatch.setattr(open_leaves, "FETCH_SECONDS", 2.0)
+    started = time.monotonic()
+    assert look(watcher, 1) == ["false_attestation"]
+    # one after the other they would take ten seconds
+    assert time.monotonic() - started < 6
+    assert [agent.opened for agent in agents] == [1] * 5 + [LEAVES]
+    # no more at a time than there are places
+    monkeypatch.setattr(open_leaves, "PROVIDERS_AT_ONCE", 1)
+    for agent in agents:
+        agent.pause = 0.0
+        agent.over.set()
+    assert sorted(look(watcher, 1)) == ["false_attestation"] * 4
+
+
+def test_a_page_holds_the_same_commit_twice(
+    live: Live, crowd: Crowd, agent: Agent, watcher: Watcher
+) -> None:
+    provider = live.register_provider()
+    crowd.commit(live, provider, agent)
+    crowd.published.append(crowd.published[0].model_copy(update={"id": 2}))
+    assert look(watcher, 2) == []
+    assert agent.opened == LEAVES
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "x", "http://", "http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:-1",
+     "ftp://127.0.0.1", "http://\x00", "http://" + "a" * 300, "http://ü\u200b.example",
+     "http://xn--/", "http://127.0.0.1:1/%zz?a#b", "//127.0.0.1"],
+)  # fmt: skip
+def test_an_agent_at_no_address_withholds(
+    live: Live, other: Live, crowd: Crowd, agent: Agent, watcher: Watcher, url: str
+) -> None:
+    crowd.commit(live, live.register_provider(), replace(agent, url=url))
+    crowd.commit(other, other.register_provider(), agent, Lazy())
+    assert look(watcher, 1) == ["false_attestation"]
+    assert len(watcher._withheld) == 1
 
 
 def test_a_providers_commits_take_turns(

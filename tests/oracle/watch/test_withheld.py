@@ -423,7 +423,7 @@ def test_a_source_that_lies_about_an_agent_costs_nothing(
     _agent, wire = honest
     wire.withholds = False
     watcher = watch(wire, seeker, asks=1)
-    watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(lying(wire)))
+    watcher.opener.http = httpx.AsyncClient(transport=httpx.MockTransport(lying(wire)))
     watcher.sources = ["http://liar", ORACLE] if first == "liar" else [ORACLE, "http://liar"]
     for _ in range(4):
         assert watcher.watch_once() == []
@@ -436,7 +436,7 @@ def test_an_agent_that_no_source_knows_is_asked_on_chain(
 ) -> None:
     _agent, wire = honest
     watcher = watch(wire, seeker)
-    watcher._http = httpx.AsyncClient(transport=httpx.MockTransport(lying(wire)))
+    watcher.opener.http = httpx.AsyncClient(transport=httpx.MockTransport(lying(wire)))
     watcher.sources = ["http://liar"]
     ask_twice(watcher)
     assert requested(live).requester == seeker.address
