@@ -144,6 +144,7 @@ class DeviceTimes:
 
     def bound(self, epoch: int) -> DeviceTimeProposal:
         """The proposal that this oracle has signed for; raises `NotFound` for none."""
+        self._check_in_office()
         proposal = self._own_bound(epoch)
         if proposal is None:
             raise NotFound(f"no device time signed for epoch {epoch}", "Propose some.")
@@ -151,11 +152,14 @@ class DeviceTimes:
 
     # --- helpers ------------------------------------------------------------------------------
 
-    def _check_open(self, epoch: int) -> None:
+    def _check_in_office(self) -> None:
         if not self._market.has_demand_policy():
             raise NotFound(
                 "no policy `demand` is in office here", "Ask oracles of a market that has one."
             )
+
+    def _check_open(self, epoch: int) -> None:
+        self._check_in_office()
         if epoch < self._market.first_payable_epoch():
             raise BadInput(
                 f"stale epoch {epoch}: it is not paid any more", "Read the policy's next_epoch."

@@ -28,11 +28,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from web3.contract.contract import ContractFunction
 
 from oracle.adapters.chain.client import Chain
@@ -61,10 +61,11 @@ from oracle.services.request_leaves import PROVIDER_SHARE, Asked, LeafRequester
 
 log = structlog.get_logger()
 
-_COMMITS = TypeAdapter(list[CommitView])
-_STATEMENTS = TypeAdapter(list[StatementView])
-# the longest answer taken: a page of a public list
+# the longest answer taken: a page of a public list. Each entry costs a question to the chain
 MAX_LIST_BYTES = 16 * 2**20
+MAX_LIST = 1_000
+_COMMITS = TypeAdapter(Annotated[list[CommitView], Field(max_length=MAX_LIST)])
+_STATEMENTS = TypeAdapter(Annotated[list[StatementView], Field(max_length=MAX_LIST)])
 # commits with withheld leaves that are asked for again, of everybody and of one provider
 MAX_WITHHELD = 1_024
 MAX_WITHHELD_EACH = MAX_WITHHELD // PROVIDER_SHARE

@@ -305,6 +305,22 @@ def test_slow_providers_wait_beside_each_other(
     assert sorted(look(watcher, 1)) == ["false_attestation"] * 4
 
 
+def test_a_source_with_pages_without_end_is_not_read(
+    live: Live, crowd: Crowd, agent: Agent, watcher: Watcher
+) -> None:
+    crowd.commit(live, live.register_provider(), agent, Lazy())
+    (view,) = crowd.published
+    crowd.page = module.MAX_LIST + 1
+    crowd.published = [view.model_copy(update={"id": each}) for each in range(1, crowd.page + 1)]
+    with capture_logs() as logs:
+        assert look(watcher, 1) == []
+    assert [entry["source"] for entry in logs] == [ORACLE]
+    assert "at most 1000 items" in logs[0]["error"]
+    crowd.page = module.MAX_LIST
+    assert look(watcher, 1) == ["false_attestation"]
+    assert agent.opened == LEAVES
+
+
 def test_a_page_holds_the_same_commit_twice(
     live: Live, crowd: Crowd, agent: Agent, watcher: Watcher
 ) -> None:
