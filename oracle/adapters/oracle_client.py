@@ -5,6 +5,7 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from oracle.adapters.bounded_http import ask
 from oracle.adapters.problem import error_of
 from oracle.adapters.web_address import web_address
 from oracle.api.schemas import (
@@ -21,8 +22,8 @@ from oracle.api.schemas import (
 )
 from oracle.errors import Transient
 
-# seconds an oracle may take to answer; it checks openings in tens of milliseconds
-TIMEOUT = 15.0
+# for a whole answer; an oracle checks openings in tens of milliseconds
+ANSWER_SECONDS, MAX_ANSWER_BYTES = 15.0, 2**22
 
 Answer = TypeVar("Answer")
 
@@ -35,7 +36,9 @@ class OracleClient:
 
     def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.url = web_address(url)
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=TIMEOUT, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=self.url, timeout=ANSWER_SECONDS, transport=transport
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -75,7 +78,15 @@ class OracleClient:
     ) -> Answer:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
-            response = await self._http.request(method, path, content=body, headers=headers)
+            response = await ask(
+                self._http,
+                method,
+                path,
+                seconds=ANSWER_SECONDS,
+                limit=MAX_ANSWER_BYTES,
+                content=body,
+                headers=headers,
+            )
         except httpx.HTTPError as error:
             raise Transient(
                 f"{self.url} does not answer: {error or type(error).__name__}",

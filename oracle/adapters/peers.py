@@ -1,10 +1,13 @@
 """The other oracles, over HTTP."""
 
-from typing import Any
+import time
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
+from oracle.adapters.asking import read
+from oracle.adapters.bounded_http import BoundedClient
 from oracle.adapters.problem import error_of, error_type
 from oracle.adapters.web_address import web_address
 from oracle.api import schemas
@@ -21,9 +24,15 @@ from oracle.domain.proposals import (
 )
 from oracle.errors import Bound, Transient
 
+Said = TypeVar("Said", bound=BaseModel)
+
 _BATCHES = TypeAdapter(list[schemas.SignedBatch])
-# seconds a peer may take to answer
-REQUEST_TIMEOUT = 5.0
+# for a whole answer
+ANSWER_SECONDS, MAX_ANSWER_BYTES = 5.0, 2**24
+# about an epoch, which may have to be built first; the largest is a leaf file
+EPOCH_SECONDS, MAX_EPOCH_BYTES = 60.0, 2**28
+# times as long as it took not to answer, a peer is asked nothing: it costs a tenth of the time
+REST = 10
 
 
 class Peer:
@@ -32,10 +41,13 @@ class Peer:
     Nothing it says is believed here: observations and signatures are checked by their readers.
     """
 
-    def __init__(self, url: str, client: httpx.Client | None = None) -> None:
+    def __init__(self, url: str, client: BoundedClient | httpx.Client | None = None) -> None:
         self.url = web_address(url)
-        self._client = client or httpx.Client(base_url=self.url, timeout=REQUEST_TIMEOUT)
+        self._client = client or BoundedClient(self.url, ANSWER_SECONDS, MAX_ANSWER_BYTES)
+        self._patient = client or BoundedClient(self.url, EPOCH_SECONDS, MAX_EPOCH_BYTES)
         self._identity: str | None = None
+        # on this process's clock
+        self._rests_until = 0.0
 
     def __repr__(self) -> str:
         return f"Peer({self.url})"
@@ -45,7 +57,7 @@ class Peer:
         if self._identity is None:
             # a sick oracle answers 503 with the same body
             health = self._request("GET", "/health", expect=(200, 503))
-            self._identity = schemas.HealthView.model_validate_json(health).oracle
+            self._identity = self._read(schemas.HealthView, health).oracle
         if self._identity is None:
             raise Transient(f"{self.url} runs dry", "Give it a key, or remove it from the peers.")
         return self._identity
@@ -53,41 +65,41 @@ class Peer:
     def usage(self, epoch: int) -> UsageObservation:
         """Its signed view of all jobs."""
         answer = self._request("GET", f"/v1/peer/usage/{epoch}")
-        return schemas.UsageObservation.model_validate_json(answer).observation()
+        return self._read(schemas.UsageObservation, answer).observation()
 
     def device(self, device: bytes, epoch: int) -> DeviceObservation:
         """Its signed word on a device; raises `NotFound` unless it accepted one."""
         answer = self._request("GET", f"/v1/peer/devices/0x{device.hex()}/{epoch}")
-        return schemas.DeviceObservation.model_validate_json(answer).observation()
+        return self._read(schemas.DeviceObservation, answer).observation()
 
     def bound_device(self, device: bytes, epoch: int) -> DeviceProposal:
         """The proposal it has signed for a device; raises `NotFound` for none."""
         answer = self._request("GET", f"/v1/peer/proposals/device/0x{device.hex()}/{epoch}")
-        return schemas.DeviceProposal.model_validate_json(answer).proposal()
+        return self._read(schemas.DeviceProposal, answer).proposal()
 
     def bound_epoch(self, to_epoch: int) -> EpochProposal:
         """The proposal it has signed for the epochs up to `to_epoch`; raises `NotFound`."""
-        answer = self._request("GET", f"/v1/peer/proposals/epoch/{to_epoch}")
-        return schemas.EpochProposal.model_validate_json(answer).proposal()
+        answer = self._request("GET", f"/v1/peer/proposals/epoch/{to_epoch}", is_of_epoch=True)
+        return self._read(schemas.EpochProposal, answer).proposal()
 
     def device_time(self, epoch: int) -> DeviceTimeObservation:
         """Its signed view of an epoch's device time."""
         answer = self._request("GET", f"/v1/peer/device-time/{epoch}")
-        return schemas.DeviceTimeObservation.model_validate_json(answer).observation()
+        return self._read(schemas.DeviceTimeObservation, answer).observation()
 
     def bound_device_time(self, epoch: int) -> DeviceTimeProposal:
         """The proposal it has signed for an epoch's device time; raises `NotFound` for none."""
         answer = self._request("GET", f"/v1/peer/proposals/device-time/{epoch}")
-        return schemas.DeviceTimeProposal.model_validate_json(answer).proposal()
+        return self._read(schemas.DeviceTimeProposal, answer).proposal()
 
     def batches(self, until: int) -> list[SignedBatch]:
         """Batches of the epochs up to `until` that it left for the root."""
-        answer = self._request("GET", f"/v1/batches?until={until}")
-        return [body.batch() for body in _BATCHES.validate_json(answer)]
+        answer = self._request("GET", f"/v1/batches?until={until}", is_of_epoch=True)
+        return [body.batch() for body in read(self.url, _BATCHES, answer)]
 
     def leaf_file(self, report_hash: bytes) -> bytes:
         """The leaf file of a report."""
-        return self._request("GET", f"/v1/epochs/0x{report_hash.hex()}/leaves")
+        return self._request("GET", f"/v1/epochs/0x{report_hash.hex()}/leaves", is_of_epoch=True)
 
     def endorse(self, proposal: Proposal) -> tuple[str, bytes]:
         """Ask for its signature: its identity and the signature over the committee report.
@@ -108,22 +120,39 @@ class Peer:
                 )
             case EpochProposal():
                 path, body = "epoch", schemas.EpochProposal.of(proposal).model_dump_json()
-        answer = self._request("POST", f"/v1/peer/proposals/{path}", content=body)
-        signed = schemas.PeerSignature.model_validate_json(answer)
+        answer = self._request(
+            "POST", f"/v1/peer/proposals/{path}", is_of_epoch=path == "epoch", content=body
+        )
+        signed = self._read(schemas.PeerSignature, answer)
         return signed.oracle, signed.signature
 
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+        self._patient.close()
+
+    def _read(self, kind: type[Said], answer: bytes) -> Said:
+        return read(self.url, TypeAdapter(kind), answer)
 
     def _request(
-        self, method: str, path: str, expect: tuple[int, ...] = (200,), **options: Any
+        self,
+        method: str,
+        path: str,
+        expect: tuple[int, ...] = (200,),
+        is_of_epoch: bool = False,
+        **options: Any,
     ) -> bytes:
+        began = time.monotonic()
+        if began < self._rests_until:
+            raise Transient(f"peer {self.url} did not answer just now", "Check that it runs.")
+        client = self._patient if is_of_epoch else self._client
         try:
-            answer = self._client.request(
+            answer = client.request(
                 method, path, headers={"Content-Type": "application/json"}, **options
             )
         except httpx.HTTPError as error:
+            now = time.monotonic()
+            self._rests_until = now + REST * (now - began)
             raise Transient(
                 f"peer {self.url} does not answer: {error!r}", "Check that it runs."
             ) from error

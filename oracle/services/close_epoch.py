@@ -33,7 +33,7 @@ from oracle.domain.summary import EpochSummary, summarise
 from oracle.errors import BadInput, ClearworkError, NotFound, Transient
 from oracle.faults import reach
 from oracle.services.membership import Member
-from oracle.services.quorum import BoundElsewhere, Quorum
+from oracle.services.quorum import Quorum
 from oracle.services.snapshot import DISTRIBUTOR, LEDGER, Last, Snapshots
 from oracle.services.submit import Goal, Outbox
 
@@ -133,25 +133,23 @@ class CloseEpoch:
         batches = self._gather(to_epoch)
         report = self._rebuild(to_epoch, batches)
         proposal = EpochProposal(report.from_epoch, report.to_epoch, report.struct_hash(), batches)
-        for _ in self._market.committee().members:
-            statement = self._committee_report(report)
-            try:
-                signatures = self._quorum.collect(statement, proposal, stored(proposal))
-            except BoundElsewhere as error:
-                proposal = error.peer.bound_epoch(to_epoch) if error.peer else self.bound(to_epoch)
-                report = self._check(proposal)
-                continue
-            reach("after-quorum")
-            self._outbox.want(
-                f"epoch/{to_epoch}",
-                LEDGER,
-                "post_epoch",
-                [astuple(report), signatures],
-                Goal.epoch(to_epoch),
-            )
-            log.info("epoch signed", from_epoch=report.from_epoch, to_epoch=to_epoch)
-            return True
-        return False
+        proposal, signatures = self._quorum.agree(
+            proposal,
+            lambda made: self._committee_report(self._check(made)),
+            lambda peer: peer.bound_epoch(to_epoch) if peer else self.bound(to_epoch),
+            stored,
+        )
+        report = self._check(proposal)
+        reach("after-quorum")
+        self._outbox.want(
+            f"epoch/{to_epoch}",
+            LEDGER,
+            "post_epoch",
+            [astuple(report), signatures],
+            Goal.epoch(to_epoch),
+        )
+        log.info("epoch signed", from_epoch=report.from_epoch, to_epoch=to_epoch)
+        return True
 
     def left_over(self) -> int | None:
         """The last active epoch, if the distributor still holds what nobody earned up to it."""

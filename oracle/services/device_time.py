@@ -28,7 +28,7 @@ from oracle.domain.records import Statement
 from oracle.errors import BadInput, ClearworkError, NotFound
 from oracle.faults import reach
 from oracle.services.membership import COMMITTEE, Member
-from oracle.services.quorum import BoundElsewhere, Quorum
+from oracle.services.quorum import Quorum
 from oracle.services.submit import Goal, Outbox
 
 log = structlog.get_logger()
@@ -101,22 +101,19 @@ class DeviceTimes:
             proposal = DeviceTimeProposal(epoch, tuple(self._gather(epoch)))
             if len(proposal.observations) < self._market.committee().threshold:
                 return False
-        for _ in self._market.committee().members:
-            classes = self._derive(proposal)
-            report = self._report(epoch, classes)
-            try:
-                signatures = self._quorum.collect(report, proposal, encode(proposal))
-            except BoundElsewhere as error:
-                peer = error.peer
-                proposal = peer.bound_device_time(epoch) if peer else self.bound(epoch)
-                continue
-            reach("after-quorum")
-            arguments = [epoch, [astuple(each) for each in classes], signatures]
-            goal = Goal.device_time(epoch)
-            self._outbox.want(_name(epoch), POLICY, "post_device_time", arguments, goal)
-            log.info("device time signed", epoch=epoch, classes=len(classes))
-            return True
-        return False
+        proposal, signatures = self._quorum.agree(
+            proposal,
+            self._report,
+            lambda peer: peer.bound_device_time(epoch) if peer else self.bound(epoch),
+            encode,
+        )
+        classes = self._derive(proposal)
+        reach("after-quorum")
+        arguments = [epoch, [astuple(each) for each in classes], signatures]
+        goal = Goal.device_time(epoch)
+        self._outbox.want(_name(epoch), POLICY, "post_device_time", arguments, goal)
+        log.info("device time signed", epoch=epoch, classes=len(classes))
+        return True
 
     def observation(self, epoch: int) -> DeviceTimeObservation:
         """This oracle's signed view for its peers.
@@ -139,8 +136,7 @@ class DeviceTimes:
         """
         self._market.follow()
         self._check_open(proposal.epoch)
-        classes = self._derive(proposal)
-        return self._member.endorse(self._report(proposal.epoch, classes), encode(proposal))
+        return self._member.endorse(self._report(proposal), encode(proposal))
 
     def bound(self, epoch: int) -> DeviceTimeProposal:
         """The proposal that this oracle has signed for; raises `NotFound` for none."""
@@ -225,7 +221,8 @@ class DeviceTimes:
         )
         return decode(stored) if stored is not None else None
 
-    def _report(self, epoch: int, classes: Sequence[ClassTime]) -> Report:
+    def _report(self, proposal: DeviceTimeProposal) -> Report:
+        epoch, classes = proposal.epoch, self._derive(proposal)
         return Report(
             config=self._market.committee().config,
             consumer=self._market.domain(POLICY).verifying_contract,

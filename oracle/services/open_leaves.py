@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import httpx
 from pydantic import ValidationError
 
+from oracle.adapters.bounded_http import ask
 from oracle.adapters.problem import retry_after
 from oracle.adapters.web_address import web_address
 from oracle.api.schemas import LeafView
@@ -116,14 +117,14 @@ class LeafOpener:
     async def _side_by_side(self, providers: Iterable[Sequence[Wanted]]) -> None:
         places = asyncio.Semaphore(PROVIDERS_AT_ONCE)
 
-        async def ask(commits: Sequence[Wanted]) -> None:
+        async def ask_provider(commits: Sequence[Wanted]) -> None:
             async with places:
                 for wanted in commits:
                     await self._open(wanted)
 
         async with asyncio.TaskGroup() as group:
             for commits in providers:
-                group.create_task(ask(commits))
+                group.create_task(ask_provider(commits))
 
     async def _open(self, wanted: Wanted) -> None:
         for leaf in wanted.leaves:
@@ -179,20 +180,11 @@ class LeafOpener:
         return opening
 
     async def _get(self, url: str, parameters: dict[str, int], limit: int) -> bytes:
-        body = bytearray()
         try:
             web_address(url)
-            async with (
-                asyncio.timeout(FETCH_SECONDS),
-                self.http.stream("GET", url, params=parameters) as answer,
-            ):
-                answer.raise_for_status()
-                async for chunk in answer.aiter_bytes():
-                    body += chunk
-                    if len(body) > limit:
-                        raise httpx.HTTPError(f"{url} sends too much")
-        except TimeoutError as error:
-            raise httpx.HTTPError(f"{url} sends too slowly") from error
-        except (BadInput, httpx.InvalidURL, UnicodeError) as error:
-            raise httpx.HTTPError(f"nothing can be asked at {url!r}: {error}") from error
-        return bytes(body)
+        except BadInput as error:
+            raise httpx.HTTPError(str(error)) from error
+        answer = await ask(
+            self.http, "GET", url, seconds=FETCH_SECONDS, limit=limit, params=parameters
+        )
+        return answer.raise_for_status().content

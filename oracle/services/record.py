@@ -1,6 +1,7 @@
 """Record: turn the oracles' observations of a device into its entry in the registry."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import structlog
@@ -23,7 +24,7 @@ from oracle.errors import BadInput, ClearworkError, Conflict, NotFound
 from oracle.faults import reach
 from oracle.services.attest import REGISTRY, Attest
 from oracle.services.membership import COMMITTEE, Member
-from oracle.services.quorum import BoundElsewhere, Quorum
+from oracle.services.quorum import Quorum
 from oracle.services.submit import Goal, Outbox
 
 log = structlog.get_logger()
@@ -102,38 +103,33 @@ class Record:
             if len(observations) < enough:
                 return False
             proposal = DeviceProposal(device, epoch, tuple(observations))
-        for _ in committee.members:
-            result = self._derive(proposal)
-            if not self._says_more(result):
-                self._settle(_name(device, epoch))
-                return False
-            report = self._report(proposal, result)
-            try:
-                signatures = self._quorum.collect(report, proposal, encode(proposal))
-            except BoundElsewhere as error:
-                proposal = self._adopt(error, device, epoch)
-                continue
-            reach("after-quorum")
-            self._outbox.want(
-                _name(device, epoch),
-                REGISTRY,
-                "record",
-                [
-                    tuple(getattr(result, name) for name in messages.Result.__slots__),
-                    epoch,
-                    signatures,
-                ],
-                Goal.device(device, epoch),
-            )
-            log.info(
-                "device signed",
-                device=device.hex(),
-                epoch=epoch,
-                device_class=result.device_class,
-                ops_per_second=result.ops_per_second,
-            )
-            return True
-        return False
+        if not self._says_more(self._derive(proposal)):
+            self._settle(_name(device, epoch))
+            return False
+        proposal, signatures = self._quorum.agree(
+            proposal, self._report, partial(self._bound_at, device, epoch), encode
+        )
+        result = self._derive(proposal)
+        reach("after-quorum")
+        self._outbox.want(
+            _name(device, epoch),
+            REGISTRY,
+            "record",
+            [
+                tuple(getattr(result, name) for name in messages.Result.__slots__),
+                epoch,
+                signatures,
+            ],
+            Goal.device(device, epoch),
+        )
+        log.info(
+            "device signed",
+            device=device.hex(),
+            epoch=epoch,
+            device_class=result.device_class,
+            ops_per_second=result.ops_per_second,
+        )
+        return True
 
     def lapsed(self) -> Iterator[tuple[bytes, int]]:
         """Some devices whose attestation has run out but which still count for their provider's
@@ -163,13 +159,12 @@ class Record:
                 "the proposal is about another commit or evidence than this oracle checked",
                 "The provider told oracles different things: leave it out of this epoch.",
             )
-        result = self._derive(proposal)
-        if not self._says_more(result):
+        if not self._says_more(self._derive(proposal)):
             raise Conflict(
                 f"the registry says the same of device {proposal.device.hex()}, and will for long",
                 f"Propose it again in the last {self._rules.margin} s of its entry.",
             )
-        return self._member.endorse(self._report(proposal, result), encode(proposal))
+        return self._member.endorse(self._report(proposal), encode(proposal))
 
     def bound(self, device: bytes, epoch: int) -> DeviceProposal:
         """The proposal that this oracle has signed for; raises `NotFound` for none."""
@@ -199,16 +194,25 @@ class Record:
         return list(found.values())
 
     def _bound(self, device: bytes, epoch: int) -> DeviceProposal | None:
-        """The proposal that this oracle or a peer is bound to already."""
+        """A proposal that holds and that this oracle or a peer is bound to already."""
         own = self._own_bound(device, epoch)
         if own is not None:
             return own
         for peer in self._peers:
             try:
-                return peer.bound_device(device, epoch)
-            except ClearworkError:
+                found = self._bound_at(device, epoch, peer)
+                self._derive(found)
+            except ClearworkError as error:
+                log.debug("bound to nothing that holds", peer=peer.url, reason=str(error))
                 continue
+            return found
         return None
+
+    def _bound_at(self, device: bytes, epoch: int, peer: Peer | None) -> DeviceProposal:
+        found = self.bound(device, epoch) if peer is None else peer.bound_device(device, epoch)
+        if (found.device, found.epoch) != (device, epoch):
+            raise BadInput("a proposal of another device or epoch", "Ask for the right one.")
+        return found
 
     def _own_bound(self, device: bytes, epoch: int) -> DeviceProposal | None:
         stored = self._store.bound_proposal(
@@ -218,11 +222,6 @@ class Record:
             epoch,
         )
         return decode(stored) if stored is not None else None
-
-    def _adopt(self, error: BoundElsewhere, device: bytes, epoch: int) -> DeviceProposal:
-        if error.peer is None:
-            return self.bound(device, epoch)
-        return error.peer.bound_device(device, epoch)
 
     def _derive(self, proposal: DeviceProposal) -> messages.Result:
         """Check every observation, then the arithmetic."""
@@ -277,13 +276,13 @@ class Record:
             raise NotFound(f"unknown device {device.hex()}", "Register it with this oracle first.")
         return known
 
-    def _report(self, proposal: DeviceProposal, result: messages.Result) -> messages.Report:
+    def _report(self, proposal: DeviceProposal) -> messages.Report:
         return messages.Report(
             config=self._market.committee().config,
             consumer=self._market.domain(REGISTRY).verifying_contract,
             subject=proposal.device,
             round=proposal.epoch,
-            payload=result.struct_hash(),
+            payload=self._derive(proposal).struct_hash(),
         )
 
 

@@ -62,8 +62,9 @@ class Kind:
 
     @property
     def is_even(self) -> bool:
-        """Whether it brought what honest work did, within a twentieth: chance."""
-        return abs(self.net - self.honest) * 20 <= self.honest
+        """Whether it brought what honest work did, within a twentieth: chance. Idle stake is none:
+        what it would have brought is always missing."""
+        return not self.lent and abs(self.net - self.honest) * 20 <= self.honest
 
 
 @dataclass(frozen=True, slots=True)

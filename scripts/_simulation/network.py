@@ -10,8 +10,8 @@ BPS = 10_000
 NEAREST, FARTHEST = 5 * MILLISECOND, 120 * MILLISECOND
 # a lost packet is sent again after a second, then two, four (RFC 6298)
 FIRST_RETRANSMISSION = SECOND
-# what the agent's HTTP client waits for an answer (oracle.adapters.oracle_client.TIMEOUT), and how
-# long it rests before it asks again (AgentConfig.poll_seconds)
+# what the agent's HTTP client waits for an answer (oracle.adapters.oracle_client.ANSWER_SECONDS),
+# and how long it rests before it asks again (AgentConfig.poll_seconds)
 TIMEOUT, REST = 15 * SECOND, SECOND
 
 
