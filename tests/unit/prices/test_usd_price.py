@@ -42,7 +42,7 @@ def test_every_decimals_reach_the_highest_price(prices, asset, set_feed, new_fee
     assert prices.usd_price(asset) == (10**27, True)
 
 
-@pytest.mark.parametrize("answer", [0, -1, -200 * CENT, -(2**255), 2**160, 2**255 - 1])
+@pytest.mark.parametrize("answer", [0, -1, -200 * CENT, -(2**255), 2**160, 2**253, 2**255 - 1])
 def test_an_answer_that_is_no_price(prices, asset, set_feed, feed, answer):
     feed.say(answer, 0)
     set_feed(asset, feed)
