@@ -1,7 +1,8 @@
 """The other oracles, over HTTP."""
 
 import time
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, TypeAdapter
@@ -101,9 +102,10 @@ class Peer:
         """The leaf file of a report."""
         return self._request("GET", f"/v1/epochs/0x{report_hash.hex()}/leaves", is_of_epoch=True)
 
-    def endorse(self, proposal: Proposal) -> tuple[str, bytes]:
+    def endorse(self, proposal: Proposal, vouch: Callable[[bytes], bytes]) -> tuple[str, bytes]:
         """Ask for its signature: its identity and the signature over the committee report.
 
+        `vouch` signs the request, as only members may propose.
         Raises `Bound` where it is bound to another proposal, `BadInput` where it disagrees.
         """
         match proposal:
@@ -121,7 +123,11 @@ class Peer:
             case EpochProposal():
                 path, body = "epoch", schemas.EpochProposal.of(proposal).model_dump_json()
         answer = self._request(
-            "POST", f"/v1/peer/proposals/{path}", is_of_epoch=path == "epoch", content=body
+            "POST",
+            f"/v1/peer/proposals/{path}",
+            is_of_epoch=path == "epoch",
+            content=body,
+            signature=vouch(body.encode()),
         )
         signed = self._read(schemas.PeerSignature, answer)
         return signed.oracle, signed.signature
@@ -140,16 +146,18 @@ class Peer:
         path: str,
         expect: tuple[int, ...] = (200,),
         is_of_epoch: bool = False,
-        **options: Any,
+        content: str | None = None,
+        signature: bytes | None = None,
     ) -> bytes:
         began = time.monotonic()
         if began < self._rests_until:
             raise Transient(f"peer {self.url} did not answer just now", "Check that it runs.")
         client = self._patient if is_of_epoch else self._client
+        headers = {"Content-Type": "application/json"}
+        if signature is not None:
+            headers[schemas.SIGNATURE_HEADER] = f"0x{signature.hex()}"
         try:
-            answer = client.request(
-                method, path, headers={"Content-Type": "application/json"}, **options
-            )
+            answer = client.request(method, path, content=content, headers=headers)
         except httpx.HTTPError as error:
             now = time.monotonic()
             self._rests_until = now + REST * (now - began)

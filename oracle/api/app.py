@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Path, Query, Response
+from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import TypeAdapter
@@ -200,6 +200,19 @@ def _agent_routes(app: FastAPI, node: Node) -> None:
 
 
 def _peer_routes(app: FastAPI, node: Node) -> None:
+    async def whole(request: Request) -> bytes:
+        return await request.body()
+
+    def from_member(
+        body: Annotated[bytes, Depends(whole)],
+        signature: Annotated[
+            str, Header(alias=schemas.SIGNATURE_HEADER, pattern="^0x[0-9a-fA-F]{130}$")
+        ],
+    ) -> None:
+        node.member.check_request(body, _bytes(signature))
+
+    proposed: Any = {"tags": ["peer"], "dependencies": [Depends(from_member)]}
+
     @app.get("/v1/peer/usage/{epoch}", tags=["peer"])
     def usage_observation(epoch: EpochNumber) -> schemas.UsageObservation:
         """This oracle's signed view of all jobs."""
@@ -230,27 +243,27 @@ def _peer_routes(app: FastAPI, node: Node) -> None:
         """The proposal that this oracle has signed for an epoch's device time."""
         return schemas.DeviceTimeProposal.of(node.device_times.bound(epoch))
 
-    @app.post("/v1/peer/proposals/usage", tags=["peer"])
+    @app.post("/v1/peer/proposals/usage", **proposed)
     def endorse_usage(body: schemas.UsageProposal) -> schemas.PeerSignature:
         """Check a batch and sign it."""
         return _signature(node.settle.endorse(body.proposal()))
 
-    @app.post("/v1/peer/proposals/blame", tags=["peer"])
+    @app.post("/v1/peer/proposals/blame", **proposed)
     def endorse_blame(body: schemas.BlameProposal) -> schemas.PeerSignature:
         """Sign if exactly the blamed members of a cluster are missed here."""
         return _signature(node.blame.endorse(body.proposal()))
 
-    @app.post("/v1/peer/proposals/device", tags=["peer"])
+    @app.post("/v1/peer/proposals/device", **proposed)
     def endorse_device(body: schemas.DeviceProposal) -> schemas.PeerSignature:
         """Check a device's result and sign it."""
         return _signature(node.record.endorse(body.proposal()))
 
-    @app.post("/v1/peer/proposals/device-time", tags=["peer"])
+    @app.post("/v1/peer/proposals/device-time", **proposed)
     def endorse_device_time(body: schemas.DeviceTimeProposal) -> schemas.PeerSignature:
         """Check an epoch's device time and sign it."""
         return _signature(node.device_times.endorse(body.proposal()))
 
-    @app.post("/v1/peer/proposals/epoch", tags=["peer"])
+    @app.post("/v1/peer/proposals/epoch", **proposed)
     def endorse_epoch(body: schemas.EpochProposal) -> schemas.PeerSignature:
         """Rebuild a report and sign it if it is the same."""
         return _signature(node.close_epoch.endorse(body.proposal()))

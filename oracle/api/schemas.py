@@ -57,6 +57,8 @@ _Hex = [BeforeValidator(_parse_hex), PlainSerializer(_show_hex, return_type=str,
 Hash = Annotated[bytes, *_Hex, Field(min_length=32, max_length=32)]
 Leaf = Annotated[bytes, *_Hex, Field(min_length=128, max_length=128)]
 Signature = Annotated[bytes, *_Hex, Field(min_length=65, max_length=65)]
+# of requests between oracles: of `messages.Proposal`, over the body as it is sent
+SIGNATURE_HEADER = "Clearwork-Signature"
 Address = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
 # up to what a job can have, 2^80 - 1; as a decimal string, because readers of JSON round it
 Price = Annotated[

@@ -10,7 +10,7 @@ The verifying contract of a message is the contract whose rule it feeds:
 message               verifying contract
 ====================  =================
 Report, Observation,
-KeyClaim              OracleCommittee
+Proposal, KeyClaim    OracleCommittee
 Voucher, Usage,
 ExecutionReceipt      JobEscrow
 Registration,
@@ -127,6 +127,14 @@ class Observation(Message):
     subject: bytes
     round: int
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal(Message):
+    """A member asks its peers to sign what it proposes; `body` hashes the request."""
+
+    TYPE = "Proposal(bytes32 body)"
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,8 +196,7 @@ class CloseEpoch:
         of the epoch as final.
         """
         self._market.follow()
-        report = self._check(proposal)
-        self._check_complete(proposal)
+        report = self._check(proposal, self._left_out(proposal))
         return self._member.endorse(self._committee_report(report), stored(proposal))
 
     def bound(self, to_epoch: int) -> EpochProposal:
@@ -212,8 +211,13 @@ class CloseEpoch:
             raise NotFound(f"nothing signed for epoch {to_epoch}", "Propose something.")
         return read(found)
 
-    def _check(self, proposal: EpochProposal) -> EpochReport:
-        """The report of a proposal, rebuilt from what it carries."""
+    def _check(
+        self, proposal: EpochProposal, left_out: tuple[SignedBatch, ...] = ()
+    ) -> EpochReport:
+        """The report of a proposal, rebuilt from what it carries and what it leaves out.
+
+        So a report is rebuilt once, whatever parts of the same batches are proposed.
+        """
         if proposal.from_epoch != self._next_epoch() or proposal.to_epoch < proposal.from_epoch:
             raise BadInput(
                 f"stale epochs {proposal.from_epoch} to {proposal.to_epoch}: "
@@ -227,12 +231,17 @@ class CloseEpoch:
                     "in the epochs reported",
                     "Carry what GET /v1/batches lists, signed by the present committee.",
                 )
-        report = self._rebuild(proposal.to_epoch, proposal.batches)
+        report = self._rebuild(proposal.to_epoch, proposal.batches + left_out)
         if report.struct_hash() != proposal.report_hash:
+            hint = "Compare leaf files: GET /v1/epochs/{report_hash}/leaves."
+            missing = ""
+            if left_out:
+                hint = "Ask all oracles for their batches: GET /v1/batches."
+                missing = f": batch {left_out[0].index} of epoch {left_out[0].epoch} is left out"
             raise BadInput(
                 f"this oracle rebuilds {report.struct_hash().hex()}, "
-                f"not {proposal.report_hash.hex()}",
-                "Compare leaf files: GET /v1/epochs/{report_hash}/leaves.",
+                f"not {proposal.report_hash.hex()}{missing}",
+                hint,
             )
         return report
 
@@ -259,18 +268,12 @@ class CloseEpoch:
         signed = [batch for batch in dict.fromkeys(found) if self._market.takes(batch)]
         return carried(signed, self._said_before(self._head()), MAX_BATCHES)
 
-    def _check_complete(self, proposal: EpochProposal) -> None:
-        """Refuse to sign a report that leaves out a batch kept here."""
+    def _left_out(self, proposal: EpochProposal) -> tuple[SignedBatch, ...]:
+        """Batches kept here that a proposal has room for and does not carry."""
+        if len(proposal.batches) == MAX_BATCHES:
+            return ()
         own = [batch for batch in self.batches(proposal.to_epoch) if self._market.takes(batch)]
-        more = carried(own, receipts_in(proposal.batches), MAX_BATCHES)
-        if not more or len(proposal.batches) == MAX_BATCHES:
-            return
-        whole = self._rebuild(proposal.to_epoch, proposal.batches + more)
-        if whole.struct_hash() != proposal.report_hash:
-            raise BadInput(
-                f"batch {more[0].index} of epoch {more[0].epoch} is left out",
-                "Ask all oracles for theirs: GET /v1/batches.",
-            )
+        return carried(own, receipts_in(proposal.batches), MAX_BATCHES)
 
     def _said_before(self, head: bytes) -> list[Receipt]:
         """The receipts of the last report."""

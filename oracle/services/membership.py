@@ -13,7 +13,8 @@ import structlog
 from oracle.adapters.chain.market import Market
 from oracle.adapters.signer import Signer
 from oracle.adapters.store.store import Store
-from oracle.domain.messages import Report
+from oracle.domain.hashing import keccak
+from oracle.domain.messages import Proposal, Report
 from oracle.domain.records import Statement
 from oracle.domain.recovery import recover
 from oracle.errors import Bound, Misconfigured, Unauthorized
@@ -85,6 +86,24 @@ class Member:
         statement = Statement(report, oracle, signature)
         self._store.save_statements([statement])
         return statement
+
+    def vouch(self, body: bytes) -> bytes:
+        """Sign a request to peers, so that they know it is a member's."""
+        return self.sign(self._request_digest(body))
+
+    def check_request(self, body: bytes, signature: bytes) -> None:
+        """Verify that a member of the current committee sent a request. Raises `Unauthorized`.
+
+        Whoever may propose chooses what the others are bound to, among what holds.
+        """
+        key = recover(self._request_digest(body), signature)
+        if self._market.member_of_key(key) not in self._market.committee().members:
+            raise Unauthorized(
+                f"{key} is no key of a committee member", "Only members propose: sign with its key."
+            )
+
+    def _request_digest(self, body: bytes) -> bytes:
+        return Proposal(keccak(body)).digest(self._market.domain(COMMITTEE))
 
     def check_signer(self, digest: bytes, oracle: str, signature: bytes) -> None:
         """Verify that a member of the current committee signed. Raises `Unauthorized`."""

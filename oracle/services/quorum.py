@@ -145,7 +145,7 @@ class Quorum:
         """A member's word, from who says that it is this member."""
         if peer is None:
             return self._member.endorse(report, kept)
-        statement = self._member.check(report, *peer.endorse(proposal))
+        statement = self._member.check(report, *peer.endorse(proposal, self._member.vouch))
         if statement.oracle != identity:
             raise Unauthorized(
                 f"{peer.url} says that it is {identity}, and signs as {statement.oracle}",

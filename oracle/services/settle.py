@@ -4,6 +4,7 @@ Each oracle signs what it observed; the leader takes the lower median per job an
 jobs whose chain-settled usage lags; followers repeat the arithmetic and sign the batch.
 """
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -158,25 +159,25 @@ class Settle:
         if not due:
             return False
         packed = pack(due)
-        index = self._next_index(epoch)
-        for attempt in range(index, index + MAX_ATTEMPTS):
-            proposal = UsageProposal(epoch, attempt, tuple(observations), packed)
+        for _ in range(MAX_ATTEMPTS):
+            index = self._draw_index(epoch)
+            proposal = UsageProposal(epoch, index, tuple(observations), packed)
             try:
                 signatures = self._quorum.collect(self._report(proposal), proposal)
             except BoundElsewhere:
                 continue
             reach("after-quorum")
             if way is Settlement.ROOT:
-                self._store.keep_batch(SignedBatch(epoch, attempt, packed, signatures))
+                self._store.keep_batch(SignedBatch(epoch, index, packed, signatures))
             else:
                 self._outbox.want(
-                    f"batch/{epoch}/{attempt}",
+                    f"batch/{epoch}/{index}",
                     ESCROW,
                     "settle_batch",
-                    [epoch, attempt, packed, signatures],
+                    [epoch, index, packed, signatures],
                     Goal.batch(due),
                 )
-            log.info("batch signed", epoch=epoch, index=attempt, receipts=len(due), way=way)
+            log.info("batch signed", epoch=epoch, index=index, receipts=len(due), way=way)
             return True
         return False
 
@@ -235,14 +236,12 @@ class Settle:
         since = self._store.first_beyond(receipt.job, job.settled, job.has_ended)
         return since is not None and since + self._rules.lag <= self._market.head.timestamp
 
-    def _next_index(self, epoch: int) -> int:
-        """The first batch number of an epoch that neither the chain nor we have used."""
-        config = self._market.committee().config
-        consumer = self._market.domain(ESCROW).verifying_contract
-        bound = self._store.bound_subjects(config, consumer, epoch)
-        used = [int.from_bytes(subject, "big") for subject in bound]
-        used += self._market.batches(epoch)
-        return max(used, default=-1) + 1
+    def _draw_index(self, epoch: int) -> int:
+        """A number for a batch, of 32 bits: the time in the epoch, so that later ones are higher,
+        and chance, so that nobody can bind the others to something else under it before."""
+        start, end = self._market.start_of(epoch), self._market.start_of(epoch + 1)
+        passed = min(self._market.head.timestamp, end - 1) - start
+        return (passed << 16) // (end - start) << 16 | secrets.randbits(16)
 
     # --- following ----------------------------------------------------------------------------
 

@@ -311,13 +311,6 @@ class Market:
         """Number of the newest job; the first is 1."""
         return int(self._read("JobEscrow", "job_count"))
 
-    def batches(self, epoch: int) -> list[int]:
-        """Numbers of the batches that the chain has for an epoch of the last hours."""
-        last = self._block.number
-        first = max(0, last - 2 * self.epoch_length)
-        found = self.chain.logs("JobEscrow", "BatchSettled", first, last, epoch=epoch)
-        return [int(log["args"]["index"]) for log in found]
-
     def takes(self, batch: SignedBatch) -> bool:
         """Whether the escrow would take a batch for the committee's word."""
         subject = batch.index.to_bytes(32, "big")

@@ -655,15 +655,6 @@ class Store:
             found: dict[str, Any] | None = connection.scalars(query).one_or_none()
         return found
 
-    def bound_subjects(self, config: bytes, consumer: str, round_: int) -> list[bytes]:
-        """Subjects that this oracle has bound for a consumer in a round."""
-        columns = tables.intents.c
-        query = select(columns.subject).where(
-            columns.config == config, columns.consumer == consumer, columns.round == round_
-        )
-        with self._database.read() as connection:
-            return list(connection.scalars(query))
-
     def save_statements(self, statements: Iterable[Statement]) -> None:
         """Publish signatures; those known already are ignored."""
         values = [

@@ -13,8 +13,10 @@ import pytest
 
 from oracle.adapters import peers
 from oracle.adapters.peers import Peer
+from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.api import schemas
 from oracle.errors import Transient
+from oracle.services.membership import Member
 from tests.oracle.conftest import Live, Machine, Oracle, attest, step, step_until
 from tests.oracle.service.test_follow import device_proposal
 from tests.oracle.service.test_settle import report, settled, work
@@ -182,6 +184,42 @@ def test_a_liar_that_shows_what_holds_is_followed_once(
     live.mine()
     (posted,) = live.chain.logs("DeviceRegistry", "DeviceAttested")
     assert bytes(posted["args"]["result"]) == statement.report.payload
+
+
+def test_only_members_propose(live: Live, oracles: list[Oracle], machine: Machine) -> None:
+    """Who may choose among what holds, could bind each member to something else."""
+    live.enter_epoch(1)
+    step(oracles)
+    attest(machine, oracles)
+    asked, leader = oracles[0], oracles[1]
+    path = "/v1/peer/proposals/device"
+    body = schemas.DeviceProposal.of(device_proposal(oracles[:3], machine)).model_dump_json()
+    stranger = Member(leader.node.store, leader.node.market, KeystoreSigner(live.customer))
+    vouch = leader.node.member.vouch
+
+    def ask(body: str, signature: bytes | None) -> int:
+        headers = {"Content-Type": "application/json"}
+        if signature is not None:
+            headers[schemas.SIGNATURE_HEADER] = f"0x{signature.hex()}"
+        return asked.http.post(path, content=body, headers=headers).status_code
+
+    assert ask(body, None) == 422
+    assert ask(body, bytes(64)) == 422
+    assert ask(body, bytes(65)) == 401
+    assert ask(body, stranger.vouch(body.encode())) == 401
+    assert ask(body + " ", vouch(body.encode())) == 401
+    assert asked.node.store.statements(0, 9) == []
+    assert ask(body, vouch(body.encode())) == 200
+    # it is the same request if it is sent again
+    assert ask(body, vouch(body.encode())) == 200
+    assert len(asked.node.store.statements(0, 9)) == 1
+
+
+@pytest.mark.parametrize("kind", ["usage", "blame", "device", "device-time", "epoch"])
+def test_no_proposal_of_a_stranger_is_looked_at(oracles: list[Oracle], kind: str) -> None:
+    answer = oracles[0].http.post(f"/v1/peer/proposals/{kind}", json={})
+    assert answer.status_code == 422
+    assert "clearwork-signature" in answer.text.lower()
 
 
 def test_what_drips_or_never_ends_is_over_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

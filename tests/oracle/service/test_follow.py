@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -17,6 +18,7 @@ from oracle.domain.proposals import (
 from oracle.domain.receipts import Receipt, pack
 from oracle.errors import BadInput, Bound, NotFound, Unauthorized
 from oracle.services.quorum import BoundElsewhere
+from oracle.services.settle import Settle
 from tests.oracle.conftest import (
     DAY,
     SELF_BOND,
@@ -135,9 +137,15 @@ def test_second_batch_under_one_number(oracles: list[Oracle], job: int) -> None:
     assert follower.endorse(proposal(oracles[:3], job, 10)) == first
 
 
-def test_leader_that_meets_a_used_number_takes_the_next(
-    oracles: list[Oracle], job: int, live: Live, machine: Machine
+def test_leader_that_meets_a_used_number_draws_another(
+    oracles: list[Oracle],
+    job: int,
+    live: Live,
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    numbers = count()
+    monkeypatch.setattr(Settle, "_draw_index", lambda *_: next(numbers))
     # a batch number is burnt at two members by a leader that died
     for oracle in oracles[:2]:
         oracle.node.settle.endorse(proposal(oracles[:3], job, 3))
@@ -151,6 +159,24 @@ def test_leader_that_meets_a_used_number_takes_the_next(
     step_until(oracles, lambda: live.read("JobRegistry", "job_info", job)[9] == 12)
     (batch,) = live.chain.logs("JobEscrow", "BatchSettled")
     assert batch["args"]["index"] == 1
+
+
+def test_numbers_rise_with_time_and_nobody_can_tell_them(oracles: list[Oracle], live: Live) -> None:
+    market, settle = oracles[0].node.market, oracles[0].node.settle
+    live.enter_epoch(EPOCH)
+    oracles[0].look()
+    early = {settle._draw_index(EPOCH) for _ in range(50)}
+    live.mine(1, 10)
+    oracles[0].look()
+    late = {settle._draw_index(EPOCH) for _ in range(50)}
+    assert len(early | late) > 90
+    assert max(early) < min(late)
+    # the clock has passed the epoch's end since its number was read
+    live.mine(1, market.epoch_length)
+    oracles[0].look()
+    ended = [settle._draw_index(EPOCH) for _ in range(50)]
+    assert max(late) < min(ended)
+    assert max(ended) < 2**32
 
 
 # --- devices --------------------------------------------------------------------------------
@@ -219,7 +245,7 @@ def test_bound_peer_is_told_apart_from_other_conflicts(oracles: list[Oracle], jo
         oracle.node.settle.endorse(proposal(oracles[:3], job, 10))
     peer = Peer("http://oracle", oracles[0].http)
     with pytest.raises(Bound):
-        peer.endorse(proposal(oracles[:3], job, 11))
+        peer.endorse(proposal(oracles[:3], job, 11), oracles[3].node.member.vouch)
     leader = oracles[3].node
     other = proposal(oracles[:3], job, 11)
     with pytest.raises(BoundElsewhere):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -226,6 +227,18 @@ def test_whoever_keeps_a_batch_refuses_a_report_without_it(
         holder.node.close_epoch.endorse(bad)
     signed = {statement.report.payload for statement in holder.node.store.statements(0, 99)}
     assert bad.report_hash not in signed
+
+
+def test_parts_of_the_same_batches_are_one_report_to_rebuild(
+    oracles: list[Oracle], holder: Oracle
+) -> None:
+    whole, part = proposal(holder, batch_of(holder)), proposal(holder)
+    closing = holder.node.close_epoch
+    closing._built.clear()
+    for asked in (part, replace(part, report_hash=bytes(32)), whole):
+        with suppress(BadInput):
+            closing.endorse(asked)
+    assert [report.struct_hash() for report in closing._built.values()] == [whole.report_hash]
 
 
 def test_receipts_without_a_quorum(oracles: list[Oracle], holder: Oracle, job: int) -> None:
