@@ -7,9 +7,9 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.asking import Answer, ask, read
-from oracle.adapters.web_address import web_address
 from oracle.api.schemas import OfferBody, OfferQuery, OfferView
 from oracle.domain.offers import SignedOffer
+from oracle.domain.web_address import web_address
 
 # seconds without a byte
 TIMEOUT = 10.0

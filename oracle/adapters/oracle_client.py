@@ -7,7 +7,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from oracle.adapters.bounded_http import ask
 from oracle.adapters.problem import error_of
-from oracle.adapters.web_address import web_address
 from oracle.api.schemas import (
     AckView,
     ChallengeView,
@@ -20,6 +19,7 @@ from oracle.api.schemas import (
     VerdictView,
     WalkBody,
 )
+from oracle.domain.web_address import web_address
 from oracle.errors import Transient
 
 # for a whole answer; an oracle checks openings in tens of milliseconds

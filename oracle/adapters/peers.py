@@ -10,7 +10,6 @@ from pydantic import BaseModel, TypeAdapter
 from oracle.adapters.asking import read
 from oracle.adapters.bounded_http import BoundedClient
 from oracle.adapters.problem import error_of, error_type
-from oracle.adapters.web_address import web_address
 from oracle.api import schemas
 from oracle.domain.device_time import DeviceTimeObservation, DeviceTimeProposal
 from oracle.domain.proposals import (
@@ -23,6 +22,7 @@ from oracle.domain.proposals import (
     UsageObservation,
     UsageProposal,
 )
+from oracle.domain.web_address import web_address
 from oracle.errors import Bound, Transient
 
 Said = TypeVar("Said", bound=BaseModel)

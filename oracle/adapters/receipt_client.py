@@ -4,8 +4,8 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.asking import ask, read
-from oracle.adapters.web_address import web_address
 from oracle.api.schemas import FiledReceiptBody, SignedReceiptBody
+from oracle.domain.web_address import web_address
 
 # seconds without a byte
 TIMEOUT = 10.0

@@ -4,9 +4,9 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.asking import ask, read
-from oracle.adapters.web_address import web_address
 from oracle.api.schemas import EpochSummaryView, ProofView
 from oracle.domain.leaves import LeafKind
+from oracle.domain.web_address import web_address
 
 # seconds without a byte; the first proof of a report builds its trees
 TIMEOUT = 30.0

@@ -4,9 +4,9 @@ import httpx
 from pydantic import TypeAdapter
 
 from oracle.adapters.asking import ask, read
-from oracle.adapters.web_address import web_address
 from oracle.api.schemas import JobUsageView, VoucherBody
 from oracle.domain.vouchers import SignedVoucher
+from oracle.domain.web_address import web_address
 
 # seconds without a byte
 TIMEOUT = 10.0

@@ -19,7 +19,6 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from oracle.adapters.web_address import web_address
 from oracle.domain import device_time, execution, messages, proposals
 from oracle.domain.attestation import LaneOpening, Opening, Query
 from oracle.domain.canonical import MAX_INTEGER
@@ -30,6 +29,7 @@ from oracle.domain.receipts import JobStatus, unpack
 from oracle.domain.records import Answer
 from oracle.domain.recovery import checksum
 from oracle.domain.summary import EpochSummary
+from oracle.domain.web_address import web_address
 from oracle.errors import BadInput
 
 

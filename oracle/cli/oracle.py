@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from oracle.adapters.problem import error_of
-from oracle.adapters.web_address import web_address
 from oracle.api.app import create_app
 from oracle.api.node import Node, open_signer, work
 from oracle.api.schemas import HealthView
 from oracle.cli.options import AsJson
+from oracle.domain.web_address import web_address
 from oracle.errors import Misconfigured, Transient
 from oracle.services.check import check as run_checks
 from oracle.settings import Settings, WorkerSettings

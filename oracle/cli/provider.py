@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from oracle.adapters.offer_client import OfferClient
-from oracle.adapters.web_address import web_address
 from oracle.api.schemas import OfferView, ProofView
 from oracle.cli.options import (
     AsJson,
@@ -30,6 +29,7 @@ from oracle.domain.canonical import MAX_INTEGER
 from oracle.domain.messages import Offer
 from oracle.domain.offers import SignedOffer
 from oracle.domain.receipts import JobStatus
+from oracle.domain.web_address import web_address
 from oracle.errors import BadInput, ClearworkError, NotFound, Transient
 from oracle.services.provider import Provider, Terms
 

@@ -15,7 +15,7 @@ from oracle.adapters.chain.client import Chain
 from oracle.adapters.chain.deployment import Deployment
 from oracle.adapters.gpu import load_backend
 from oracle.adapters.signer.keystore import KeystoreSigner
-from oracle.adapters.web_address import web_address
+from oracle.domain.web_address import web_address
 from oracle.errors import Misconfigured
 from oracle.services.filing import Conviction
 from oracle.services.prove import warm_up

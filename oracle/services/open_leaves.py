@@ -19,10 +19,10 @@ from pydantic import ValidationError
 
 from oracle.adapters.bounded_http import ask
 from oracle.adapters.problem import retry_after
-from oracle.adapters.web_address import web_address
 from oracle.api.schemas import LeafView
 from oracle.domain.attestation import Dims, Opening, Query
 from oracle.domain.messages import Commit
+from oracle.domain.web_address import web_address
 from oracle.errors import BadInput
 from oracle.services.verify import in_tree
 
