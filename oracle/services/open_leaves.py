@@ -6,12 +6,12 @@ are asked one after the other, however many commits it has signed, for `PROVIDER
 more answer in a look; what is left over waits for the next one.
 
 Nothing that comes back is believed: a leaf counts as shown if its path leads to the committed root.
-Whether it is true is for the caller to compute.
+Whether it is true is computed in a thread, one leaf at a time, while others are on their way.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -24,6 +24,7 @@ from oracle.domain.attestation import Dims, Opening, Query
 from oracle.domain.messages import Commit
 from oracle.domain.web_address import web_address
 from oracle.errors import BadInput
+from oracle.services.dispute import FalseEntry
 from oracle.services.verify import in_tree
 
 # seconds without a byte, and for a whole answer
@@ -63,7 +64,7 @@ class Wanted:
     """Leaves of a commit that are to be opened, in order, and what became of it.
 
     `agents` are where its agent may be; one that does not show a committed leaf is asked no more.
-    The first leaf that none of them shows ends it.
+    The first leaf that none of them shows ends it, and the first in which `find` finds something.
     """
 
     commit: Commit
@@ -72,13 +73,15 @@ class Wanted:
     agents: list[str]
     # drawn one by one: no agent knows what it will be asked for
     leaves: Iterable[Leaf]
-    opened: list[tuple[Leaf, Opening]] = field(default_factory=list)
+    find: Callable[[Leaf, Opening], FalseEntry | None]
+    opened: int = 0
+    false_entry: FalseEntry | None = None
     refusal: Refusal | None = None
 
     @property
     def was_begun(self) -> bool:
         """Whether any agent was asked for any leaf."""
-        return bool(self.opened) or not (self.refusal and self.refusal.is_put_off)
+        return self.opened > 0 or not (self.refusal and self.refusal.is_put_off)
 
 
 @dataclass(slots=True)
@@ -115,24 +118,28 @@ class LeafOpener:
         self._loop.run(self._side_by_side(providers.values()))
 
     async def _side_by_side(self, providers: Iterable[Sequence[Wanted]]) -> None:
-        places = asyncio.Semaphore(PROVIDERS_AT_ONCE)
+        places, computing = asyncio.Semaphore(PROVIDERS_AT_ONCE), asyncio.Lock()
 
         async def ask_provider(commits: Sequence[Wanted]) -> None:
             async with places:
                 for wanted in commits:
-                    await self._open(wanted)
+                    await self._open(wanted, computing)
 
         async with asyncio.TaskGroup() as group:
             for commits in providers:
                 group.create_task(ask_provider(commits))
 
-    async def _open(self, wanted: Wanted) -> None:
+    async def _open(self, wanted: Wanted, computing: asyncio.Lock) -> None:
         for leaf in wanted.leaves:
-            found = await self._open_leaf(wanted, leaf)
-            if isinstance(found, Refusal):
-                wanted.refusal = found
+            shown = await self._open_leaf(wanted, leaf)
+            if isinstance(shown, Refusal):
+                wanted.refusal = shown
                 return
-            wanted.opened.append((leaf, found))
+            wanted.opened += 1
+            async with computing:
+                wanted.false_entry = await asyncio.to_thread(wanted.find, leaf, shown)
+            if wanted.false_entry is not None:
+                return
 
     async def _open_leaf(self, wanted: Wanted, leaf: Leaf) -> Opening | Refusal:
         """A committed leaf from the first agent that shows it; those before it are struck off.

@@ -41,7 +41,7 @@ from oracle.adapters.chain.leaf_requests import LeafRequest, LeafShown
 from oracle.adapters.gpu.backend import Backend
 from oracle.adapters.signer import Signer
 from oracle.api.schemas import CommitView, StatementView
-from oracle.domain.attestation import Dims
+from oracle.domain.attestation import Dims, Opening
 from oracle.domain.messages import Commit, Domain, Report
 from oracle.domain.recovery import checksum, recover
 from oracle.errors import BadInput, Transient
@@ -374,7 +374,11 @@ class Watcher:
         drawn = (_draw(dims) for _ in range(self.leaves - len(known)))
         leaves = itertools.chain(known, drawn)
         urls = list(dict.fromkeys(agents.values()))
-        return _Audit(shown, roots, agents, Wanted(shown.commit, dims, roots, urls, leaves))
+
+        def find(leaf: Leaf, opening: Opening) -> FalseEntry | None:
+            return find_false_entry(self.backend, shown, roots, *leaf, opening.leaf, opening.path)
+
+        return _Audit(shown, roots, agents, Wanted(shown.commit, dims, roots, urls, leaves, find))
 
     def _conclude(self, audit: _Audit) -> bool:
         """Act on what was opened; a commit whose leaves are withheld is audited again.
@@ -382,27 +386,16 @@ class Watcher:
         False where there is no room to remember that.
         """
         commit_hash = audit.shown.commit.struct_hash()
-        false_entry = self._find_false_entry(audit)
         refusal = audit.wanted.refusal
-        if false_entry is None and refusal is not None:
+        if refusal is not None:
             return self._wait(commit_hash, audit, refusal)
-        if false_entry is None:
+        if audit.wanted.false_entry is None:
             device = audit.shown.commit.device.hex()
-            log.info("commit audited", device=device, leaves=len(audit.wanted.opened))
+            log.info("commit audited", device=device, leaves=audit.wanted.opened)
         self._withheld.pop(commit_hash, None)
-        self._convict(false_entry)
+        self._convict(audit.wanted.false_entry)
         self._tick_off(audit.shown.commit)
         return True
-
-    def _find_false_entry(self, audit: _Audit) -> FalseEntry | None:
-        """The first that was shown; None if all were true."""
-        for leaf, opening in audit.wanted.opened:
-            found = find_false_entry(
-                self.backend, audit.shown, audit.roots, *leaf, opening.leaf, opening.path
-            )
-            if found is not None:
-                return found
-        return None
 
     def _wait(self, commit_hash: bytes, audit: _Audit, refusal: Refusal) -> bool:
         """Remember that a leaf was not shown; False where there is no room for that."""
