@@ -62,7 +62,9 @@ class TalksNonsense(Liar):
 
 
 class HasNoHealth(TalksNonsense):
-    """Not even that."""
+    """Not even that, nor JSON."""
+
+    answer = b"<html>"
 
     def say(self, method: str, path: str) -> httpx.Response | None:
         return httpx.Response(200, content=self.answer)
