@@ -30,7 +30,7 @@ Said = TypeVar("Said", bound=BaseModel)
 _BATCHES = TypeAdapter(list[schemas.SignedBatch])
 # for a whole answer
 ANSWER_SECONDS, MAX_ANSWER_BYTES = 5.0, 2**24
-# about an epoch, which may have to be built first; the largest is a leaf file
+# for a leaf file, and for the word on an epoch, which has to be built first
 EPOCH_SECONDS, MAX_EPOCH_BYTES = 60.0, 2**28
 # times as long as it took not to answer, a peer is asked nothing: it costs a tenth of the time
 REST = 10
@@ -80,7 +80,7 @@ class Peer:
 
     def bound_epoch(self, to_epoch: int) -> EpochProposal:
         """The proposal it has signed for the epochs up to `to_epoch`; raises `NotFound`."""
-        answer = self._request("GET", f"/v1/peer/proposals/epoch/{to_epoch}", is_of_epoch=True)
+        answer = self._request("GET", f"/v1/peer/proposals/epoch/{to_epoch}")
         return self._read(schemas.EpochProposal, answer).proposal()
 
     def device_time(self, epoch: int) -> DeviceTimeObservation:
@@ -95,12 +95,12 @@ class Peer:
 
     def batches(self, until: int) -> list[SignedBatch]:
         """Batches of the epochs up to `until` that it left for the root."""
-        answer = self._request("GET", f"/v1/batches?until={until}", is_of_epoch=True)
+        answer = self._request("GET", f"/v1/batches?until={until}")
         return [body.batch() for body in read(self.url, _BATCHES, answer)]
 
     def leaf_file(self, report_hash: bytes) -> bytes:
         """The leaf file of a report."""
-        return self._request("GET", f"/v1/epochs/0x{report_hash.hex()}/leaves", is_of_epoch=True)
+        return self._request("GET", f"/v1/epochs/0x{report_hash.hex()}/leaves", is_large=True)
 
     def endorse(self, proposal: Proposal, vouch: Callable[[bytes], bytes]) -> tuple[str, bytes]:
         """Ask for its signature: its identity and the signature over the committee report.
@@ -125,7 +125,7 @@ class Peer:
         answer = self._request(
             "POST",
             f"/v1/peer/proposals/{path}",
-            is_of_epoch=path == "epoch",
+            is_large=path == "epoch",
             content=body,
             signature=vouch(body.encode()),
         )
@@ -145,14 +145,14 @@ class Peer:
         method: str,
         path: str,
         expect: tuple[int, ...] = (200,),
-        is_of_epoch: bool = False,
+        is_large: bool = False,
         content: str | None = None,
         signature: bytes | None = None,
     ) -> bytes:
         began = time.monotonic()
         if began < self._rests_until:
             raise Transient(f"peer {self.url} did not answer just now", "Check that it runs.")
-        client = self._patient if is_of_epoch else self._client
+        client = self._patient if is_large else self._client
         headers = {"Content-Type": "application/json"}
         if signature is not None:
             headers[schemas.SIGNATURE_HEADER] = f"0x{signature.hex()}"
