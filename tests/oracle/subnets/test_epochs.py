@@ -104,7 +104,6 @@ def test_an_outcome_can_be_adopted_by_anyone(
 
 def test_an_epoch_without_report_is_not_found(oracles: list[Oracle], live: Live):
     close(live, oracles, 0)
-    oracles[0].get("/v1/epochs/0/summary")
     oracles[0].get("/v1/epochs/1/summary", 404)
     oracles[0].get("/v1/epochs/-1/summary", 422)
     oracles[0].get("/v1/epochs/0/summary?top=501", 422)
