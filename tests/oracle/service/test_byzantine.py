@@ -227,7 +227,7 @@ def test_what_drips_or_never_ends_is_over_in_time(monkeypatch: pytest.MonkeyPatc
             for _ in range(50):
                 with pytest.raises(Transient):
                     peer.usage(1)
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 4
             # and is left alone for ten times as long as it took
             assert len(asked) == 1
             peer.close()
