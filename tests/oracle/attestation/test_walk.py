@@ -98,7 +98,7 @@ def test_backends_walk_alike(backend: Any, numpy_backend: Any, dims: WalkDims) -
 
 def test_a_key_at_the_end_of_its_range_wraps(backend: Any) -> None:
     dims = WalkDims(4, 4, 1, 8)
-    for key in (b"\xff" * 32, bytes(24) + b"\xff" * 8, b"\xff" * 31 + b"\xfe"):
+    for key in (b"\xff" * 32, bytes(24) + b"\xff" * 8):
         ends = [walk.lane_end(key, START, dims, lane) for lane in range(4)]
         assert backend.lane_ends(key, START, dims, range(4)) == ends
         assert backend.table(key, dims).walk(START, dims).leaf(0) == b"".join(ends)
