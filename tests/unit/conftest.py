@@ -83,6 +83,24 @@ def role(name: str) -> bytes:
     return keccak_256(name.encode()).digest()
 
 
+def check_takeover(contract: Any, name: bytes, successor: str) -> None:
+    """A role that is held passes on after the delay and not before, whoever applies it, once."""
+    holder = contract.role_holder(name)
+    with boa.reverts("roles: nothing scheduled"):
+        contract.apply_role(name)
+    contract.set_role(name, successor)
+    assert contract.pending_role(name) == (successor, boa.env.timestamp + ROLE_DELAY)
+    boa.env.time_travel(seconds=ROLE_DELAY - 1)
+    with boa.reverts("roles: change not ready"):
+        contract.apply_role(name, sender=successor)
+    assert contract.role_holder(name) == holder
+    boa.env.time_travel(seconds=1)
+    contract.apply_role(name, sender=successor)
+    assert contract.role_holder(name) == successor
+    with boa.reverts("roles: nothing scheduled"):
+        contract.apply_role(name)
+
+
 def load(name: str, *args: Any, **kwargs: Any) -> Any:
     """Deploy contracts/<name>.vy."""
     return compiled(CONTRACTS / f"{name}.vy").deploy(*args, **kwargs)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, cast
 
 import httpx
@@ -15,6 +16,8 @@ from oracle.adapters import peers
 from oracle.adapters.peers import Peer
 from oracle.adapters.signer.keystore import KeystoreSigner
 from oracle.api import schemas
+from oracle.domain.hashing import keccak
+from oracle.domain.messages import Proposal
 from oracle.errors import Transient
 from oracle.services.membership import Member
 from tests.oracle.conftest import Live, Machine, Oracle, attest, step, step_until
@@ -203,6 +206,14 @@ def test_only_members_propose(live: Live, oracles: list[Oracle], machine: Machin
     assert ask(body, bytes(65)) == 401
     assert ask(body, stranger.vouch(body.encode())) == 401
     assert ask(body + " ", vouch(body.encode())) == 401
+    # a member's, for another chain or another contract
+    message = Proposal(keccak(body.encode()))
+    here = leader.node.market.domain("OracleCommittee")
+    for domain in (
+        replace(here, chain_id=1),
+        leader.node.market.domain("JobEscrow"),
+    ):
+        assert ask(body, leader.node.member.sign(message.digest(domain))) == 401
     assert asked.node.store.statements(0, 9) == []
     assert ask(body, vouch(body.encode())) == 200
     # it is the same request if it is sent again

@@ -3,7 +3,7 @@
 import boa
 import pytest
 
-from tests.unit.conftest import ROLE_DELAY, role
+from tests.unit.conftest import ROLE_DELAY, check_takeover, role
 
 ESCROW = role("ESCROW")
 
@@ -15,19 +15,8 @@ def test_nobody_but_the_owner_names_it(clusters, escrow, stranger, refused):
 
 
 def test_another_takes_over_after_the_delay(clusters, escrow, stranger):
-    with boa.reverts("roles: nothing scheduled"):
-        clusters.apply_role(ESCROW)
-    clusters.set_role(ESCROW, stranger)
-    assert clusters.pending_role(ESCROW) == (stranger, boa.env.timestamp + ROLE_DELAY)
-    boa.env.time_travel(seconds=ROLE_DELAY - 1)
-    with boa.reverts("roles: change not ready"):
-        clusters.apply_role(ESCROW, sender=stranger)
     assert clusters.role_holder(ESCROW) == escrow.address
-    boa.env.time_travel(seconds=1)
-    clusters.apply_role(ESCROW, sender=stranger)
-    assert clusters.role_holder(ESCROW) == stranger
-    with boa.reverts("roles: nothing scheduled"):
-        clusters.apply_role(ESCROW)
+    check_takeover(clusters, ESCROW, stranger)
 
 
 @pytest.mark.parametrize("again", [True, False])
