@@ -16,7 +16,7 @@ import httpx
 _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
-async def ask(
+async def whole_answer(
     http: httpx.AsyncClient, method: str, url: str, *, seconds: float, limit: int, **options: Any
 ) -> httpx.Response:
     """An answer with its whole body, of at most `limit` bytes, within `seconds`.
@@ -50,8 +50,10 @@ class BoundedClient:
         self._http = httpx.AsyncClient(base_url=url, timeout=seconds)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """See `ask`."""
-        asking = ask(self._http, method, path, seconds=self._seconds, limit=self._limit, **options)
+        """See `whole_answer`."""
+        asking = whole_answer(
+            self._http, method, path, seconds=self._seconds, limit=self._limit, **options
+        )
         return asyncio.run_coroutine_threadsafe(asking, self._loop).result()
 
     def close(self) -> None:

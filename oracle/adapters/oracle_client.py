@@ -5,7 +5,7 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from oracle.adapters.bounded_http import ask
+from oracle.adapters.bounded_http import whole_answer
 from oracle.adapters.problem import error_of
 from oracle.api.schemas import (
     AckView,
@@ -78,7 +78,7 @@ class OracleClient:
     ) -> Answer:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
-            response = await ask(
+            response = await whole_answer(
                 self._http,
                 method,
                 path,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import httpx
 from pydantic import ValidationError
 
-from oracle.adapters.bounded_http import ask
+from oracle.adapters.bounded_http import whole_answer
 from oracle.adapters.problem import retry_after
 from oracle.api.schemas import LeafView
 from oracle.domain.attestation import Dims, Opening, Query
@@ -120,14 +120,14 @@ class LeafOpener:
     async def _side_by_side(self, providers: Iterable[Sequence[Wanted]]) -> None:
         places, computing = asyncio.Semaphore(PROVIDERS_AT_ONCE), asyncio.Lock()
 
-        async def ask_provider(commits: Sequence[Wanted]) -> None:
+        async def ask(commits: Sequence[Wanted]) -> None:
             async with places:
                 for wanted in commits:
                     await self._open(wanted, computing)
 
         async with asyncio.TaskGroup() as group:
             for commits in providers:
-                group.create_task(ask_provider(commits))
+                group.create_task(ask(commits))
 
     async def _open(self, wanted: Wanted, computing: asyncio.Lock) -> None:
         for leaf in wanted.leaves:
@@ -191,7 +191,7 @@ class LeafOpener:
             web_address(url)
         except BadInput as error:
             raise httpx.HTTPError(str(error)) from error
-        answer = await ask(
+        answer = await whole_answer(
             self.http, "GET", url, seconds=FETCH_SECONDS, limit=limit, params=parameters
         )
         return answer.raise_for_status().content
